@@ -1,0 +1,34 @@
+"""What the reader asks of a place that pictures come from: a container, or a sequence of picture files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Protocol
+
+import av
+
+from codec.video.audio import AudioPacketData, AudioStream
+
+
+class FrameSource(Protocol):
+    """Decoded frames and audio packets, in the order of the file.
+
+    ``items`` may be called once. Frames come with the presentation time that the source gives, in ``time_base`` units,
+    or None.
+    """
+
+    name: str
+    frame_rate: Fraction
+    time_base: Fraction
+    frame_count: int | None
+    audio_streams: tuple[AudioStream, ...]
+    sample_aspect_ratio: Fraction
+    color_primaries: int
+    color_transfer: int
+    chroma_is_centered: bool
+    """Whether 4:2:0 chroma lies as in JPEG."""
+
+    def items(self) -> Iterator[av.VideoFrame | AudioPacketData]: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,179 @@
+"""Reading video: pictures in a model's working format, audio packets as they are."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from types import TracebackType
+
+import av
+
+from codec.errors import DataError, UsageError
+from codec.picture import Picture, VideoProperties, WorkingFormat
+from codec.video.audio import AudioPacketData, AudioStream
+from codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_name
+from codec.video.container_source import ContainerSource
+from codec.video.frame_planes import planes_of
+from codec.video.frame_source import FrameSource
+from codec.video.picture_sequence import PictureSequence, is_picture_sequence
+from codec.video.pixel_format import describe_pixel_format
+from codec.video.raw_format import RawVideoFormat
+from codec.video.rotation import clockwise_rotation
+from codec.video.timestamps import RisingTimestamps
+from codec.video.working_format import color_coding, to_working, working_bit_depth
+
+log = logging.getLogger(__name__)
+
+
+def open_video(
+    path: str | os.PathLike[str],
+    *,
+    raw: RawVideoFormat | None = None,
+    frame_rate: Fraction | None = None,
+    working_format: WorkingFormat = "yuv420",
+    threads: int = 0,
+) -> VideoReader:
+    """Open a video for reading.
+
+    Args:
+        path: any file that FFmpeg reads; a folder, printf pattern or glob pattern of pictures; or ``-``, a y4m stream
+            on standard input.
+        raw: form of a file (or standard input) without header.
+        frame_rate: constant rate of a folder of pictures (25 where not given); replaces the timing of other inputs.
+        working_format: "yuv420" or "rgb", see :mod:`codec.video.working_format`.
+        threads: decoder threads, 0 for one a core. The pictures do not depend on it.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is empty, no video, or has no picture that can be decoded.
+    """
+    if frame_rate is not None and frame_rate <= 0:
+        raise UsageError(f"frame rate {frame_rate} must be positive")
+    name = os.fspath(path)
+    source: FrameSource
+    if raw is None and name != "-" and is_picture_sequence(name):
+        source = PictureSequence(name, frame_rate)
+    else:
+        source = ContainerSource(name, raw, frame_rate, threads)
+    try:
+        return VideoReader(source, working_format)
+    except BaseException:
+        source.close()
+        raise
+
+
+class VideoReader:
+    """A video being read, one pass from the start. A context manager; iterating gives the pictures alone.
+
+    Attributes:
+        properties: what must be known to write the video back.
+        frame_count: number of pictures as the file says or lets guess, None where it cannot be known; for progress only.
+        audio_streams: the streams that audio packets belong to.
+    """
+
+    def __init__(self, source: FrameSource, working_format: WorkingFormat) -> None:
+        self._source = source
+        self._items = source.items()
+        self._early: deque[av.VideoFrame | AudioPacketData] = deque()
+        first = self._find_first_frame()
+        self.properties = self._describe(first, working_format)
+        self._coding = color_coding(self.properties)
+        self._taken = False
+        self.frame_count = source.frame_count
+        self.audio_streams: tuple[AudioStream, ...] = source.audio_streams
+
+    def _find_first_frame(self) -> av.VideoFrame:
+        for item in self._items:
+            self._early.append(item)
+            if isinstance(item, av.VideoFrame):
+                return item
+        raise DataError(f"{self._source.name}: holds no picture that can be decoded")
+
+    def _describe(self, frame: av.VideoFrame, working_format: WorkingFormat) -> VideoProperties:
+        source = self._source
+        pixel_format = describe_pixel_format(frame.format.name)
+        color_range = tag_name(RANGES, int(frame.color_range))
+        name = pixel_format.name
+        if pixel_format.is_jpeg:
+            # FFmpeg calls any full-range video yuvj; the name is kept only where chroma lies as in JPEG.
+            color_range = "pc"
+            if not source.chroma_is_centered:
+                name = pixel_format.planar_name
+        if frame.interlaced_frame:
+            log.warning("%s: is interlaced; it is read as if it were progressive", source.name)
+        if pixel_format.has_alpha:
+            log.warning("%s: transparency is left out", source.name)
+        try:
+            return VideoProperties(
+                width=frame.width,
+                height=frame.height,
+                pixel_format=name,
+                bit_depth=working_bit_depth(pixel_format, working_format),
+                frame_rate=source.frame_rate,
+                time_base=source.time_base,
+                color_matrix=tag_name(MATRICES, int(frame.colorspace)),
+                color_range=color_range,
+                color_primaries=tag_name(PRIMARIES, source.color_primaries),
+                color_transfer=tag_name(TRANSFERS, source.color_transfer),
+                sample_aspect_ratio=source.sample_aspect_ratio,
+                rotation=clockwise_rotation(frame),
+                working_format=working_format,
+            )
+        except DataError as error:
+            raise DataError(f"{source.name}: {error}") from None
+
+    def items(self) -> Iterator[Picture | AudioPacketData]:
+        """Pictures and audio packets in the order in which the file holds them. Can be taken once.
+
+        Raises:
+            DataError: the pictures change size, or reading fails.
+        """
+        if self._taken:
+            raise RuntimeError("a video can be read only once; open it again")
+        self._taken = True
+        properties, name = self.properties, self._source.name
+        timestamps = RisingTimestamps(name, properties.frame_rate, properties.time_base)
+        count = 0
+        for item in self._remaining():
+            if isinstance(item, AudioPacketData):
+                yield item
+                continue
+            if (item.width, item.height) != (properties.width, properties.height):
+                raise DataError(
+                    f"{name}: picture {count} is {item.width}x{item.height} after pictures of "
+                    f"{properties.width}x{properties.height}; split or scale the input so that all have one size"
+                )
+            yield self._convert(item, timestamps.next(item.pts))
+            count += 1
+
+    def _remaining(self) -> Iterator[av.VideoFrame | AudioPacketData]:
+        while self._early:
+            yield self._early.popleft()
+        yield from self._items
+
+    def _convert(self, frame: av.VideoFrame, pts: int) -> Picture:
+        planes, pixel_format = planes_of(frame)
+        coding = self._coding
+        if pixel_format.name != self.properties.pixel_format and pixel_format.family == "rgb":
+            coding = color_coding(replace(self.properties, pixel_format=pixel_format.name))
+        properties = self.properties
+        return Picture(to_working(planes, pixel_format, coding, properties.working_format, properties.bit_depth), pts)
+
+    def __iter__(self) -> Iterator[Picture]:
+        return (item for item in self.items() if isinstance(item, Picture))
+
+    def close(self) -> None:
+        """Close the source. Safe to call twice."""
+        self._source.close()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
