@@ -1,0 +1,77 @@
+"""Frames in, packets out, and back. Each side holds the reference picture and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codec.errors import DataError, UsageError
+from codec.models.video_model import PictureGeometry, Reference, VideoModel
+from codec.picture import Planes
+
+
+@dataclass(frozen=True)
+class CodedFrame:
+    """A coded picture: ``planes`` is what the decoder will show, ``estimated_bits`` the ideal code length by kind."""
+
+    key: bool
+    payload: bytes
+    planes: Planes
+    estimated_bits: dict[str, float]
+
+
+class FrameEncoder:
+    """Low-delay encoder: every picture is coded alone or from the one before."""
+
+    def __init__(self, model: VideoModel, *, width: int, height: int, bit_depth: int = 8) -> None:
+        self.model = model
+        self.geometry = PictureGeometry(width, height, bit_depth)
+        self._reference: Reference | None = None
+
+    def encode(self, planes: Planes, *, key: bool, quality: float) -> CodedFrame:
+        """Code one picture.
+
+        Args:
+            planes: in the model's working format, as described at :class:`codec.picture.Picture`.
+            key: code it alone; the first picture always is.
+            quality: 0..63; ignored by models of a single rate.
+        """
+        if not 0 <= quality <= 63:
+            raise UsageError(f"quality {quality} is outside 0..63")
+        _check_planes(planes, self.geometry, self.model.working_format)
+        key = key or self._reference is None
+        picture = self.model.encode_picture(planes, self.geometry, None if key else self._reference, quality)
+        self._reference = picture.reference
+        return CodedFrame(key, picture.payload, picture.reference.planes(), picture.estimated_bits)
+
+
+class FrameDecoder:
+    """Inverse of :class:`FrameEncoder`."""
+
+    def __init__(self, model: VideoModel, *, width: int, height: int, bit_depth: int = 8) -> None:
+        self.model = model
+        self.geometry = PictureGeometry(width, height, bit_depth)
+        self._reference: Reference | None = None
+
+    def decode(self, payload: bytes, *, key: bool) -> Planes:
+        """Decode one picture; raises :class:`DataError` for damage, or for an inter picture without its reference."""
+        if not key and self._reference is None:
+            raise DataError("an inter picture came before any key frame: start decoding at a key frame")
+        reference = None if key else self._reference
+        self._reference = None  # what follows a damaged picture cannot be decoded either
+        self._reference = self.model.decode_picture(payload, self.geometry, reference)
+        return self._reference.planes()
+
+    def reset(self) -> None:
+        """Forget the reference, as after damage or a seek."""
+        self._reference = None
+
+
+def _check_planes(planes: Planes, geometry: PictureGeometry, working_format: str) -> None:
+    width, height = geometry.width, geometry.height
+    chroma = (height, width) if working_format == "rgb" else ((height + 1) // 2, (width + 1) // 2)
+    shapes = [plane.shape for plane in planes]
+    if shapes != [(height, width), chroma, chroma]:
+        raise UsageError(
+            f"planes of shapes {shapes} do not make a {width}x{height} {working_format} picture: "
+            f"expected {[(height, width), chroma, chroma]}"
+        )

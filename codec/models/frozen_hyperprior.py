@@ -1,0 +1,166 @@
+"""A hyperprior as the coder runs it: integer tables, integer hyper-synthesis, integer gains.
+
+Everything that decides a probability is an exact integer function of symbols that the decoder has already decoded:
+fixed-point numbers with 10 fractional bits, held in float64. Only the final latents are floating point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from codec.models.hyperprior import SCALE_STEPS_PER_OCTAVE, HyperSynthesis, MeanScaleHyperprior
+from codec.models.quality import ANCHORS, GAIN_STEPS_PER_OCTAVE, LatentGain
+from entropy.factorized_tables import factorized_tables
+from entropy.fixed_point_gain import apply_gain
+from entropy.frequency_tables import FrequencyTables
+from entropy.integer_network import ACTIVATION_FRACTION_BITS, IntegerNetwork
+from entropy.scale_index import scale_index_from_log2
+from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+
+ONE = 1 << ACTIVATION_FRACTION_BITS
+QUALITY_STEPS = 16
+"""Quality is coded in sixteenths."""
+
+_INDEX_PER_GAIN = ONE * SCALE_STEPS_PER_OCTAVE // GAIN_STEPS_PER_OCTAVE
+"""Fixed-point scale indices for one step of a gain."""
+
+
+@dataclass(frozen=True)
+class DecodedLatents:
+    """``values`` float32 (1, C, h, w) for the synthesis; ``fixed`` the same before gain as fixed-point integers, for
+    the next picture's prior."""
+
+    values: Tensor
+    fixed: Tensor
+
+
+class FrozenGain(nn.Module):
+    """Gains at the anchors as integers; between them integer interpolation."""
+
+    anchors: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("anchors", torch.zeros(ANCHORS, channels, dtype=torch.int32))
+
+    def freeze(self, gain: LatentGain) -> None:
+        """Take the learned gains, rounded to 1/512 octave."""
+        self.anchors.copy_((gain.anchors.detach().double() * GAIN_STEPS_PER_OCTAVE).round().int())
+
+    def forward(self, quality_code: int) -> Tensor:
+        """Gain of each channel in 1/512 octaves, float64 integers of shape (1, C, 1, 1); quality in sixteenths."""
+        span = 63 * QUALITY_STEPS
+        position = min(max(quality_code, 0), span) * (ANCHORS - 1)
+        lower = min(position // span, ANCHORS - 2)
+        part = position - lower * span
+        anchors = self.anchors.long()
+        mixed = anchors[lower] * (span - part) + anchors[lower + 1] * part
+        return torch.div(mixed + span // 2, span, rounding_mode="floor").double().view(1, -1, 1, 1)
+
+
+class FrozenHyperSynthesis(nn.Module):
+    """:class:`HyperSynthesis` in exact integers."""
+
+    def __init__(self, source: HyperSynthesis) -> None:
+        super().__init__()
+        self.spatial = IntegerNetwork.from_float(source.spatial)
+        self.context = IntegerNetwork.from_float(source.context) if source.context is not None else None
+        self.parameters_network = IntegerNetwork.from_float(nn.Sequential(*source.parameters_network, source.last))
+
+    def forward(self, hyper: Tensor, size: tuple[int, int], context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Fixed-point means and scale indices of latents before gain."""
+        features = self.spatial(hyper)[:, :, : size[0], : size[1]]
+        if self.context is not None:
+            assert context is not None
+            features = torch.cat((features, self.context(context)), 1)
+        means, scales = self.parameters_network(features).chunk(2, 1)
+        return means, scales
+
+
+class FrozenHyperprior(nn.Module):
+    """Codes and decodes latents of one kind."""
+
+    def __init__(self, source: MeanScaleHyperprior, gaussian: FrequencyTables, channels: int) -> None:
+        super().__init__()
+        self.source = source
+        self.synthesis = FrozenHyperSynthesis(source.synthesis)
+        self.gain = FrozenGain(channels)
+        self.gaussian = gaussian
+        self.hyper_tables: FrequencyTables | None = None
+
+    def freeze(self, gain: LatentGain) -> None:
+        """Freeze tables and gains from the trained float parts."""
+        self.gain.freeze(gain)
+        self.hyper_tables = factorized_tables(self.source.bottleneck)
+
+    def encode(
+        self, latents: Tensor, quality_code: int, context: Tensor | None, encoder: SymbolEncoder
+    ) -> tuple[DecodedLatents, float, float]:
+        """Code ``latents`` (1, C, h, w); also returns the ideal bits of latents and of hyper-latents."""
+        steps = self.gain(quality_code)
+        gained = latents * self._float_gain(steps)
+        hyper = self.source.hyper_analysis(gained).round().clamp(-(2**20), 2**20)
+        hyper_symbols = _to_symbols(hyper)
+        tables = self._tables()
+        channel = _channel_indices(hyper.shape)
+        encoder.encode(hyper_symbols, channel, tables)
+        means, indices = self._parameters(hyper.double(), _size(latents), context, steps)
+        residue = (gained.double() - means / ONE).round().clamp(-(2**30), 2**30)
+        symbols = _to_symbols(residue)
+        encoder.encode(symbols, indices, self.gaussian)
+        decoded = self._reconstruct(residue, means, steps)
+        return decoded, self.gaussian.bits(symbols, indices), tables.bits(hyper_symbols, channel)
+
+    def decode(
+        self, size: tuple[int, int], quality_code: int, context: Tensor | None, decoder: SymbolDecoder
+    ) -> DecodedLatents:
+        """Inverse of :meth:`encode` for latents of ``size`` (h, w)."""
+        steps = self.gain(quality_code)
+        shape = (1, self.source.hyper_latents, -(-size[0] // 4), -(-size[1] // 4))
+        hyper = self._from_symbols(decoder.decode(_channel_indices(shape), self._tables()), steps.device)
+        means, indices = self._parameters(hyper, size, context, steps)
+        residue = self._from_symbols(decoder.decode(indices, self.gaussian), steps.device)
+        return self._reconstruct(residue, means, steps)
+
+    def _parameters(
+        self, hyper: Tensor, size: tuple[int, int], context: Tensor | None, steps: Tensor
+    ) -> tuple[Tensor, NDArray[np.integer]]:
+        means, scales = self.synthesis(hyper * ONE, size, context)
+        indices = scale_index_from_log2(scales + steps * _INDEX_PER_GAIN)
+        return apply_gain(means, steps), indices.to(torch.uint8).cpu().numpy()
+
+    def _reconstruct(self, residue: Tensor, means: Tensor, steps: Tensor) -> DecodedLatents:
+        gained = residue * ONE + means
+        fixed = apply_gain(gained, -steps)
+        return DecodedLatents((gained / ONE).float() / self._float_gain(steps), fixed)
+
+    @staticmethod
+    def _float_gain(steps: Tensor) -> Tensor:
+        return torch.exp2(steps / GAIN_STEPS_PER_OCTAVE).float()
+
+    @staticmethod
+    def _from_symbols(symbols: NDArray[np.int32], device: torch.device) -> Tensor:
+        return torch.from_numpy(symbols.astype(np.float64)).to(device)
+
+    def _tables(self) -> FrequencyTables:
+        if self.hyper_tables is None:
+            raise ValueError("this hyperprior has no tables yet: freeze() it or load frozen weights")
+        return self.hyper_tables
+
+
+def _size(latents: Tensor) -> tuple[int, int]:
+    return latents.shape[2], latents.shape[3]
+
+
+def _to_symbols(values: Tensor) -> NDArray[np.int32]:
+    return values.to(torch.int32).cpu().numpy()
+
+
+def _channel_indices(shape: tuple[int, ...] | torch.Size) -> NDArray[np.uint8]:
+    channels = np.arange(shape[1], dtype=np.uint8).reshape(1, -1, 1, 1)
+    return np.broadcast_to(channels, tuple(shape))

@@ -1,0 +1,263 @@
+"""The default model as a codec: networks, frozen priors and one range-coded payload for each picture."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from codec.errors import DataError, UsageError
+from codec.models.frozen_hyperprior import ONE, QUALITY_STEPS, FrozenHyperprior
+from codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork, block_difference
+from codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
+from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
+from codec.motion_estimation import match_blocks
+from codec.picture import Planes, WorkingFormat
+from entropy.frequency_tables import FrequencyTables
+from entropy.gaussian_tables import gaussian_tables
+from entropy.scale_grid import ScaleGrid
+from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+
+CELL = 16
+"""Pictures are padded to a multiple of this, one position of the latents."""
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class ScaleFlowReference:
+    """The decoded picture and the latents that the next picture's priors see."""
+
+    packed: Tensor
+    motion: Tensor
+    residual: Tensor
+    quality_code: int
+    geometry: PictureGeometry
+
+    def planes(self) -> Planes:
+        """Luma and two chroma planes in code values."""
+        luma, chroma = unpack_planes(self.packed)
+        width, height, largest = self.geometry.width, self.geometry.height, self.geometry.largest_code
+        kind = torch.uint8 if self.geometry.bit_depth == 8 else torch.int32
+        codes = [(plane * largest).round().clamp(0, largest).to(kind).cpu().numpy() for plane in (luma[0], chroma[0])]
+        half = (slice(0, (height + 1) // 2), slice(0, (width + 1) // 2))
+        planes = (codes[0][0, :height, :width], codes[1][0][half], codes[1][1][half])
+        dtype = np.uint8 if self.geometry.bit_depth == 8 else np.uint16
+        return tuple(np.ascontiguousarray(plane, dtype=dtype) for plane in planes)
+
+
+class ScaleFlowCodec(nn.Module):
+    """Implements :class:`codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`."""
+
+    working_format: WorkingFormat = "yuv420"
+    variable_rate = True
+
+    def __init__(self, config: ScaleFlowConfig | None = None, *, name: str = "default") -> None:
+        super().__init__()
+        self.name = name
+        self.precision: Precision = "fp32"
+        self.weights_hash = ""
+        self.network = ScaleFlowNetwork(config)
+        config = self.network.config
+        self.gaussian = gaussian_tables(ScaleGrid())
+        self.intra_prior = FrozenHyperprior(self.network.intra.hyperprior, self.gaussian, config.intra_latents)
+        self.motion_prior = FrozenHyperprior(self.network.motion.hyperprior, self.gaussian, config.motion_latents)
+        self.residual_prior = FrozenHyperprior(self.network.residual.hyperprior, self.gaussian, config.residual_latents)
+        self.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.intra_prior.gain.anchors.device
+
+    def encode_picture(
+        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
+    ) -> EncodedPicture:
+        """See :class:`codec.models.video_model.VideoModel`."""
+        code = min(max(round(quality * QUALITY_STEPS), 0), 63 * QUALITY_STEPS)
+        encoder = SymbolEncoder()
+        bits: dict[str, float] = {}
+        with torch.inference_mode(), self._arithmetic():
+            picture = self._to_packed(planes, geometry)
+            level = torch.tensor([code / QUALITY_STEPS], device=self.device)
+            if reference is None:
+                _encode_quality(encoder, code, None)
+                latents, bits["intra"], bits["intra hyper"] = self.intra_prior.encode(
+                    self.network.intra.analysis(picture, level), code, None, encoder
+                )
+                decoded = self.network.intra.synthesis(latents.values, level)
+                result = self._reference(decoded, None, None, code, geometry)
+            else:
+                assert isinstance(reference, ScaleFlowReference)
+                _encode_quality(encoder, code, reference.quality_code)
+                luma, _ = unpack_planes(picture)
+                earlier, _ = unpack_planes(reference.packed)
+                vectors = match_blocks(luma * 255, earlier * 255, _smoothness(code))
+                difference = block_difference(picture, reference.packed, vectors)
+                motion, bits["motion"], bits["motion hyper"] = self.motion_prior.encode(
+                    self.network.motion.analysis(vectors, difference, level), code, reference.motion, encoder
+                )
+                prediction = self.network.predict(motion.values, reference.packed, level).picture
+                context = torch.cat((reference.residual, motion.fixed), 1)
+                residual, bits["residual"], bits["residual hyper"] = self.residual_prior.encode(
+                    self.network.residual.analysis(picture - prediction, level, prediction), code, context, encoder
+                )
+                decoded = prediction + self.network.residual.synthesis(residual.values, level, motion.values, prediction)
+                result = self._reference(decoded, motion.fixed, residual.fixed, code, geometry)
+        return EncodedPicture(encoder.finish(), result, bits)
+
+    def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
+        """See :class:`codec.models.video_model.VideoModel`."""
+        decoder = SymbolDecoder(payload)
+        size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
+        with torch.inference_mode(), self._arithmetic():
+            if reference is None:
+                code = _decode_quality(decoder, None)
+                level = torch.tensor([code / QUALITY_STEPS], device=self.device)
+                latents = self.intra_prior.decode(size, code, None, decoder)
+                decoder.finish()
+                return self._reference(self.network.intra.synthesis(latents.values, level), None, None, code, geometry)
+            assert isinstance(reference, ScaleFlowReference)
+            code = _decode_quality(decoder, reference.quality_code)
+            level = torch.tensor([code / QUALITY_STEPS], device=self.device)
+            motion = self.motion_prior.decode(size, code, reference.motion, decoder)
+            context = torch.cat((reference.residual, motion.fixed), 1)
+            residual = self.residual_prior.decode(size, code, context, decoder)
+            decoder.finish()
+            prediction = self.network.predict(motion.values, reference.packed, level).picture
+            decoded = prediction + self.network.residual.synthesis(residual.values, level, motion.values, prediction)
+            return self._reference(decoded, motion.fixed, residual.fixed, code, geometry)
+
+    def freeze(self) -> None:
+        """Derive tables, integer networks and integer gains from the float parts, once, at export."""
+        for prior, coder in self._priors():
+            prior.freeze(coder.gain)
+
+    def frozen_tensors(self) -> dict[str, Tensor]:
+        """All that a weights file holds: float parts that only shape pictures in float16, the priors in integers."""
+        tensors: dict[str, Tensor] = {}
+        for key, value in self.network.state_dict().items():
+            if ".hyperprior.synthesis." in key or ".bottleneck." in key or ".conditional." in key or ".gain." in key:
+                continue
+            tensors[f"network.{key}"] = value.half()
+        for kind, prior in zip(("intra", "motion", "residual"), (p for p, _ in self._priors()), strict=True):
+            for key, value in prior.synthesis.state_dict().items():
+                tensors[f"{kind}.synthesis.{key}"] = value
+            tensors[f"{kind}.gain"] = prior.gain.anchors
+            assert prior.hyper_tables is not None
+            for key, value in prior.hyper_tables.to_tensors().items():
+                tensors[f"{kind}.hyper_tables.{key}"] = value
+        for key, value in self.gaussian.to_tensors().items():
+            tensors[f"gaussian.{key}"] = value
+        return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+
+    def load_frozen_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Inverse of :meth:`frozen_tensors`. Raises :class:`DataError` when a tensor is missing or of another shape."""
+        try:
+            state = self.network.state_dict()
+            given = {k.removeprefix("network."): v.float() for k, v in tensors.items() if k.startswith("network.")}
+            unknown = given.keys() - state.keys()
+            if unknown:
+                raise DataError(f"weights hold the unknown tensor {sorted(unknown)[0]!r}")
+            missing = {
+                k
+                for k in state.keys() - given.keys()
+                if not any(part in k for part in (".hyperprior.synthesis.", ".bottleneck.", ".conditional.", ".gain."))
+            }
+            if missing:
+                raise DataError(f"weights lack the tensor {sorted(missing)[0]!r}")
+            self.network.load_state_dict(given, strict=False)
+            self.gaussian = FrequencyTables.from_tensors(_below(tensors, "gaussian."))
+            for kind, prior in zip(("intra", "motion", "residual"), (p for p, _ in self._priors()), strict=True):
+                prior.synthesis.load_state_dict(_below(tensors, f"{kind}.synthesis."))
+                prior.gain.anchors.copy_(tensors[f"{kind}.gain"])
+                prior.hyper_tables = FrequencyTables.from_tensors(_below(tensors, f"{kind}.hyper_tables."))
+                prior.gaussian = self.gaussian
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise DataError(f"these weights do not fit the model: {str(error).splitlines()[0]}") from error
+        self.weights_hash = hash_tensors(tensors)
+
+    def _priors(self) -> list[tuple[FrozenHyperprior, nn.Module]]:
+        network = self.network
+        return [
+            (self.intra_prior, network.intra),
+            (self.motion_prior, network.motion),
+            (self.residual_prior, network.residual),
+        ]
+
+    @contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            yield
+
+    def _to_packed(self, planes: Planes, geometry: PictureGeometry) -> Tensor:
+        """Code values to a packed picture, padded to whole cells by repeating the border."""
+        height, width = -(-geometry.height // CELL) * CELL, -(-geometry.width // CELL) * CELL
+        luma, chroma = (
+            torch.from_numpy(np.stack(part).astype(np.float32)).to(self.device)[None] / geometry.largest_code
+            for part in (planes[:1], planes[1:])
+        )
+        luma = F.pad(luma, (0, width - luma.shape[3], 0, height - luma.shape[2]), mode="replicate")
+        chroma = F.pad(chroma, (0, width // 2 - chroma.shape[3], 0, height // 2 - chroma.shape[2]), mode="replicate")
+        return pack_planes(luma, chroma).contiguous(memory_format=torch.channels_last)
+
+    def _reference(
+        self, decoded: Tensor, motion: Tensor | None, residual: Tensor | None, code: int, geometry: PictureGeometry
+    ) -> ScaleFlowReference:
+        """The decoded picture as both sides keep it: rounded to the bit depth, with the latents or zeros."""
+        largest = geometry.largest_code
+        codes = ((decoded.float() / SAMPLE_RANGE + 0.5) * largest).round().clamp(0, largest)
+        height, width = decoded.shape[2] // 8, decoded.shape[3] // 8
+        config = self.network.config
+        return ScaleFlowReference(
+            (codes / largest - 0.5) * SAMPLE_RANGE,
+            motion if motion is not None else self._zeros(config.motion_latents, height, width),
+            residual if residual is not None else self._zeros(config.residual_latents, height, width),
+            code,
+            geometry,
+        )
+
+    def _zeros(self, channels: int, height: int, width: int) -> Tensor:
+        return torch.zeros(1, channels, height, width, dtype=torch.float64, device=self.device)
+
+
+def hash_tensors(tensors: dict[str, Tensor]) -> str:
+    """SHA-256, as hexadecimal digits, of names, types, shapes and bytes of all tensors."""
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        tensor = tensors[key]
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+_QUALITY_TABLES = FrequencyTables.from_rows([([1 << 23] + [(1 << 23) // 65] * 64, 0)])
+"""Change of the quality code: nearly always none."""
+
+
+def _encode_quality(encoder: SymbolEncoder, code: int, previous: int | None) -> None:
+    change = np.array([code - (previous or 0)], dtype=np.int32)
+    encoder.encode(change, np.zeros(1, dtype=np.uint8), _QUALITY_TABLES)
+
+
+def _decode_quality(decoder: SymbolDecoder, previous: int | None) -> int:
+    code = int(decoder.decode(np.zeros(1, dtype=np.uint8), _QUALITY_TABLES)[0]) + (previous or 0)
+    if not 0 <= code <= 63 * QUALITY_STEPS:
+        raise DataError(f"damaged picture: quality {code / QUALITY_STEPS} is outside 0..63")
+    return code
+
+
+def _smoothness(quality_code: int) -> float:
+    """Price of irregular vectors in block matching: at coarse quality vectors must be cheap."""
+    return float(4.0 + 24.0 * (1 - quality_code / (63 * QUALITY_STEPS)) ** 2)
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

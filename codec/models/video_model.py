@@ -1,0 +1,60 @@
+"""What the frame coder needs of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from codec.picture import Planes, WorkingFormat
+
+
+@dataclass(frozen=True)
+class PictureGeometry:
+    """Size in samples and bit depth of the pictures of a stream."""
+
+    width: int
+    height: int
+    bit_depth: int = 8
+
+    @property
+    def largest_code(self) -> int:
+        """Highest code value of a sample."""
+        return (1 << self.bit_depth) - 1
+
+
+class Reference(Protocol):
+    """Everything that coding the next picture needs of the one before, as the decoder has it."""
+
+    def planes(self) -> Planes:
+        """The decoded picture."""
+
+
+@dataclass(frozen=True)
+class EncodedPicture:
+    """A coded picture.
+
+    ``payload`` is what the decoder gets; ``reference`` what it will have; ``estimated_bits`` the ideal code length by
+    kind of symbol under the frozen tables.
+    """
+
+    payload: bytes
+    reference: Reference
+    estimated_bits: dict[str, float]
+
+
+class VideoModel(Protocol):
+    """A codec with its weights. Stateless: pictures go in beside the reference they are predicted from."""
+
+    name: str
+    weights_hash: str
+    working_format: WorkingFormat
+    variable_rate: bool
+    precision: str
+
+    def encode_picture(
+        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
+    ) -> EncodedPicture:
+        """Code one picture; intra when ``reference`` is None."""
+
+    def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
+        """Inverse of :meth:`encode_picture`. Raises :class:`codec.errors.DataError` when the payload is damaged."""

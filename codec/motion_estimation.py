@@ -1,0 +1,164 @@
+"""Block matching: motion vectors found by search at the encoder.
+
+A network alone does not find motion in a short training, so the motion encoder of the default model is given vectors
+that a classical hierarchical search found: full search on an eighth of the size, then refinement of a few candidates
+(the block's own vector, those of its neighbours, no motion) at a quarter, half and full size, then half- and
+quarter-sample steps. The decoder never repeats this search: it only ever sees the coded vectors.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+BLOCK = 8
+"""Side of a block in luma samples: there is one vector for each."""
+
+SEARCH_RANGE = 8
+"""Full search covers this many samples in each direction at an eighth of the size: 64 samples of the picture."""
+
+_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
+_AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+
+
+def match_blocks(current: Tensor, reference: Tensor, smoothness: float = 4.0) -> Tensor:
+    """Find where each 8x8 block of ``current`` lies in ``reference``.
+
+    Args:
+        current: luma, shape (N, 1, H, W), code values of 8 bits (0..255), H and W multiples of 16.
+        reference: luma of the picture to search in, same shape and range.
+        smoothness: price of a vector that differs by one sample from the mean of its neighbours, as a sum of absolute
+            differences over the 64 samples of a block.
+
+    Returns:
+        Vectors of shape (N, 2, H / 8, W / 8) in luma samples, (x, y), a multiple of a quarter: block content at
+        position p of ``current`` resembles ``reference`` at p + vector.
+    """
+    if current.shape != reference.shape or current.shape[1] != 1:
+        raise ValueError(f"expected two luma pictures of shape (N, 1, H, W), got {current.shape} and {reference.shape}")
+    if current.shape[2] % 16 or current.shape[3] % 16:
+        raise ValueError(f"height and width must be multiples of 16, got {tuple(current.shape[2:])}")
+    pyramid = [(current.float(), reference.float())]
+    for _ in range(3):
+        pyramid.append((F.avg_pool2d(pyramid[-1][0], 2), F.avg_pool2d(pyramid[-1][1], 2)))
+    vectors = _full_search(*pyramid[3]) * 2
+    for level, window in ((2, 6), (1, 6), (0, 8)):
+        cost = _WindowCost(*pyramid[level], block=BLOCK >> level, window=window, price=smoothness / 4**level)
+        offsets = torch.zeros_like(vectors)
+        candidates = [offsets, -vectors, *(_neighbour(vectors, *shift) - vectors for shift in _NEIGHBOURS)]
+        vectors = cost.choose(vectors, candidates)
+        vectors = cost.choose(vectors, [_constant(vectors, *step) for step in _AROUND])
+        vectors = vectors * 2 if level else vectors
+    subsample = _WindowCost(*pyramid[0], block=BLOCK, window=8, price=smoothness, phases=4)
+    quarter = subsample.choose(vectors * 4, [_constant(vectors, 2 * dy, 2 * dx) for dy, dx in _AROUND])
+    quarter = subsample.choose(quarter, [_constant(vectors, dy, dx) for dy, dx in _AROUND])
+    quarter = subsample.choose(quarter, [_neighbour(quarter, *shift) - quarter for shift in ((0, 0), *_NEIGHBOURS)])
+    return quarter.float() / 4
+
+
+def _constant(like: Tensor, dy: int, dx: int) -> Tensor:
+    """A step that is the same for all blocks, shaped like the vectors."""
+    return torch.tensor([dx, dy], dtype=like.dtype, device=like.device).view(1, 2, 1, 1).expand_as(like)
+
+
+def _neighbour(vectors: Tensor, dy: int, dx: int) -> Tensor:
+    """The vectors of the blocks ``dy`` below and ``dx`` to the right; at the border, of the border block itself."""
+    padded = F.pad(vectors.float(), (1, 1, 1, 1), mode="replicate").to(vectors.dtype)
+    height, width = vectors.shape[2:]
+    return padded[:, :, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+
+
+def _full_search(current: Tensor, reference: Tensor) -> Tensor:
+    """Vectors (N, 2, h, w) in samples of these small pictures, one per sample, from a 5x5 window around each."""
+    side = 2 * SEARCH_RANGE + 1
+    height, width = current.shape[2:]
+    padded = F.pad(reference, (SEARCH_RANGE,) * 4, mode="replicate")
+    shifted = F.unfold(padded, (height, width)).view(current.shape[0], height, width, side * side).permute(0, 3, 1, 2)
+    difference = (current - shifted).abs()
+    cost = F.avg_pool2d(difference, 5, stride=1, padding=2, count_include_pad=False)
+    steps = torch.arange(side, device=current.device) - SEARCH_RANGE
+    length = (steps.abs()[:, None] + steps.abs()[None, :]).flatten().float()
+    best = (cost + 0.02 * length.view(1, -1, 1, 1)).argmin(1)
+    return torch.stack((best % side - SEARCH_RANGE, best // side - SEARCH_RANGE), 1)
+
+
+class _WindowCost:
+    """Sum of absolute differences of a square window around each block, for vectors that differ from block to block."""
+
+    def __init__(
+        self, current: Tensor, reference: Tensor, *, block: int, window: int, price: float, phases: int = 1
+    ) -> None:
+        number, _, height, width = current.shape
+        self.phases = phases
+        self.price = price * window * window / (block * block) / phases
+        self.rows, self.columns = height // block, width // block
+        self.height, self.width = height, width
+        margin = (window - block) // 2
+        self.windows = (
+            F.unfold(F.pad(current, (margin,) * 4, mode="replicate"), window, stride=block) if margin else None
+        )
+        if self.windows is None:
+            self.windows = F.unfold(current, window, stride=block)
+        self.planes = _sample_phases(reference, phases).reshape(number, -1)
+        inside = torch.arange(window, device=current.device) - margin
+        self.y = torch.arange(self.rows, device=current.device).view(1, 1, -1, 1) * block + inside.view(1, -1, 1, 1)
+        self.x = torch.arange(self.columns, device=current.device).view(1, 1, 1, -1) * block + inside.view(1, -1, 1, 1)
+
+    def choose(self, vectors: Tensor, steps: list[Tensor]) -> Tensor:
+        """The cheapest of ``vectors + step`` for each block, in units of 1 / phases sample."""
+        around = F.avg_pool2d(
+            F.pad(vectors.float(), (1, 1, 1, 1), mode="replicate"), 3, stride=1
+        )  # the field as it was before this round of choices
+        best, best_cost = vectors, None
+        for step in steps:
+            candidate = vectors + step
+            cost = self._difference(candidate) + self.price * (candidate - around).abs().sum(1)
+            if best_cost is None:
+                best, best_cost = candidate, cost
+                continue
+            better = cost < best_cost
+            best_cost = torch.where(better, cost, best_cost)
+            best = torch.where(better[:, None], candidate, best)
+        return best
+
+    def _difference(self, vectors: Tensor) -> Tensor:
+        number = vectors.shape[0]
+        dx, dy = vectors[:, 0:1], vectors[:, 1:2]
+        whole_x = torch.div(dx, self.phases, rounding_mode="floor")
+        whole_y = torch.div(dy, self.phases, rounding_mode="floor")
+        phase = (dy - whole_y * self.phases) * self.phases + (dx - whole_x * self.phases)
+        y = (self.y + whole_y).clamp_(0, self.height - 1)
+        x = (self.x + whole_x).clamp_(0, self.width - 1)
+        row = (phase * self.height + y) * self.width
+        index = (row[:, :, None] + x[:, None]).reshape(number, -1)
+        found = self.planes.gather(1, index).view(number, -1, self.rows * self.columns)
+        assert self.windows is not None
+        return (self.windows - found).abs().sum(1).view(number, self.rows, self.columns)
+
+
+def _sample_phases(reference: Tensor, phases: int) -> Tensor:
+    """The reference shifted by every multiple of 1 / phases sample: (N, phases * phases, H, W), cubic convolution.
+
+    The kernel (Keys, a = -0.75) is the one with which the codec samples the sharp level of its prediction.
+    """
+    if phases == 1:
+        return reference
+    shifted_x = [_shift(reference, i / phases, horizontal=True) for i in range(phases)]
+    return torch.cat([_shift(plane, j / phases, horizontal=False) for j in range(phases) for plane in shifted_x], 1)
+
+
+def _shift(plane: Tensor, fraction: float, *, horizontal: bool) -> Tensor:
+    if fraction == 0:
+        return plane
+    kernel = torch.tensor([_keys(1 + fraction), _keys(fraction), _keys(1 - fraction), _keys(2 - fraction)])
+    kernel = kernel.to(plane).view((1, 1, 1, 4) if horizontal else (1, 1, 4, 1))
+    padding = (1, 2, 0, 0) if horizontal else (0, 0, 1, 2)
+    return F.conv2d(F.pad(plane, padding, mode="replicate"), kernel)
+
+
+def _keys(distance: float, a: float = -0.75) -> float:
+    """Cubic convolution kernel (Keys, 1981) at a distance in samples."""
+    if distance <= 1:
+        return (a + 2) * distance**3 - (a + 3) * distance**2 + 1
+    return a * distance**3 - 5 * a * distance**2 + 8 * a * distance - 4 * a
