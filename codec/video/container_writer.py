@@ -1,0 +1,179 @@
+"""Writing mp4, mov, mkv and webm files, with the audio of the source."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from fractions import Fraction
+
+import av
+import av.error
+
+from codec.errors import DataError, UsageError
+from codec.picture import Planes, VideoProperties
+from codec.video.audio import AudioPacketData, AudioStream
+from codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_code
+from codec.video.frame_planes import frame_from_planes
+from codec.video.output_file import OutputFile, OutputStream
+from codec.video.pixel_format import PixelFormat, describe_pixel_format
+from codec.video.stream_template import audio_template, video_template
+from codec.video.video_encoding import VideoEncoding
+from codec.video.video_writer import VideoWriter
+
+log = logging.getLogger(__name__)
+
+_GLOBAL_HEADER = 1 << 22
+_WRITE_BUFFER = 1 << 20
+_LARGEST_TIMESCALE = 1_000_000_000
+
+
+class ContainerWriter(VideoWriter):
+    """Encodes pictures with ``encoding`` and muxes them and copied audio packets with FFmpeg's muxer ``container``."""
+
+    def __init__(
+        self,
+        output: OutputStream,
+        container: str,
+        properties: VideoProperties,
+        encoding: VideoEncoding,
+        audio: Sequence[AudioStream],
+    ) -> None:
+        super().__init__(output.name, properties, describe_pixel_format(encoding.pixel_format))
+        if not isinstance(output, OutputFile) and container in ("mp4", "mov"):
+            raise UsageError(f"{output.name}: {container} cannot be written to a pipe or device; use mkv or y4m")
+        self._output = output
+        self._layout = encoding.pixel_format
+        self._audio = tuple(audio)
+        self._container = av.open(
+            output,
+            mode="w",
+            format=container,
+            options=_muxer_options(container, properties.time_base),
+            buffer_size=_WRITE_BUFFER,
+        )
+        try:
+            self._encoder = _encoder(encoding, self._target, properties, container)
+            with video_template(self._encoder, properties.sample_aspect_ratio, properties.rotation) as template:
+                self._video = self._container.add_stream_from_template(template, opaque=True)
+            self._copy_parameters()
+            self._audio_streams = [self._add_audio(stream, container) for stream in self._audio]
+            self._container.start_encoding()
+        except (av.error.FFmpegError, ValueError) as error:
+            self._abort()
+            raise DataError(f"{self.name}: {container} cannot hold this video: {error}") from error
+        except BaseException:
+            self._abort()
+            raise
+
+    def _copy_parameters(self) -> None:
+        """What the template does not carry over from the encoder to the stream."""
+        context, encoder = self._video.codec_context, self._encoder
+        context.pix_fmt = encoder.pix_fmt
+        context.framerate = encoder.framerate
+        context.sample_aspect_ratio = encoder.sample_aspect_ratio
+        for tag in ("colorspace", "color_range", "color_primaries", "color_trc"):
+            setattr(context, tag, getattr(encoder, tag))
+        self._video.time_base = self.properties.time_base
+
+    def _add_audio(self, audio: AudioStream, container: str) -> av.stream.Stream | None:
+        try:
+            with audio_template(audio) as template:
+                stream = self._container.add_stream_from_template(template, opaque=True)
+        except (DataError, ValueError, av.error.FFmpegError) as error:
+            log.warning("%s: %s audio cannot be copied into %s and is left out (%s)", self.name, audio.codec, container, error)
+            return None
+        stream.time_base = audio.time_base
+        if audio.language:
+            stream.metadata["language"] = audio.language
+        return stream
+
+    def _write_planes(self, planes: Planes, pts: int) -> None:
+        frame = frame_from_planes(planes, self._layout)
+        frame.pts, frame.time_base = pts, self.properties.time_base
+        frame.colorspace = self._encoder.colorspace
+        frame.color_range = self._encoder.color_range
+        self._encode(frame)
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        try:
+            for packet in self._encoder.encode(frame):
+                packet.stream = self._video
+                self._container.mux(packet)
+        except av.error.FFmpegError as error:
+            raise DataError(f"{self.name}: writing failed: {error.strerror}; nothing was kept") from error
+
+    def write_audio(self, packet: AudioPacketData) -> None:
+        """Mux one audio packet as it is."""
+        stream = self._audio_streams[packet.stream_index]
+        if stream is None:
+            return
+        copy = av.Packet(packet.data)
+        copy.time_base = self._audio[packet.stream_index].time_base
+        copy.pts = packet.pts
+        copy.dts = packet.dts if packet.dts is not None else packet.pts
+        copy.is_keyframe = packet.is_keyframe
+        if packet.duration:
+            copy.duration = packet.duration
+        copy.stream = stream
+        try:
+            self._container.mux(copy)
+        except av.error.FFmpegError as error:
+            raise DataError(f"{self.name}: writing audio failed: {error.strerror}; nothing was kept") from error
+
+    def _finish(self) -> None:
+        self._encode(None)
+        try:
+            self._container.close()
+        except av.error.FFmpegError as error:
+            raise DataError(f"{self.name}: writing failed: {error.strerror}; nothing was kept") from error
+        self._output.commit()
+
+    def _abort(self) -> None:
+        self._output.abort()
+        try:
+            self._container.close()
+        except (av.error.FFmpegError, DataError, ValueError):
+            pass  # The file is closed and removed already; the muxer cannot write its end, nor need it.
+
+
+def _muxer_options(container: str, time_base: Fraction) -> dict[str, str]:
+    scale = time_base.denominator
+    if container not in ("mp4", "mov") or scale > _LARGEST_TIMESCALE:
+        return {}
+    # Without these, times are rounded to milliseconds in edit lists, and small scales are multiplied.
+    return {"video_track_timescale": str(scale), "movie_timescale": str(scale)}
+
+
+def _encoder(
+    encoding: VideoEncoding, target: PixelFormat, properties: VideoProperties, container: str
+) -> av.VideoCodecContext:
+    encoder = av.CodecContext.create(encoding.codec, "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height = properties.width, properties.height
+    encoder.pix_fmt = encoding.pixel_format
+    encoder.time_base = properties.time_base
+    encoder.framerate = properties.frame_rate.limit_denominator(1_000_000)
+    encoder.sample_aspect_ratio = properties.sample_aspect_ratio
+    matrix, color_range = _coding_tags(target, properties)
+    encoder.colorspace = tag_code(MATRICES, matrix)
+    encoder.color_range = tag_code(RANGES, color_range)
+    encoder.color_primaries = tag_code(PRIMARIES, properties.color_primaries)
+    encoder.color_trc = tag_code(TRANSFERS, properties.color_transfer)
+    encoder.options = dict(encoding.options)
+    if encoding.codec == "libx264":
+        encoder.max_b_frames = 0  # Decoding order is display order, so that times need no edit list.
+    encoder.flags = encoder.flags | _GLOBAL_HEADER
+    encoder.open()
+    return encoder
+
+
+def _coding_tags(target: PixelFormat, properties: VideoProperties) -> tuple[str, str]:
+    """Matrix and range to write: the source's own, except where conversion changed them."""
+    source = describe_pixel_format(properties.pixel_format)
+    if target.family == "rgb":
+        return "gbr", "pc"
+    if source.family == "rgb":
+        return "bt709", "tv"
+    if source.family == "gray" and target.family != "gray" and properties.color_range == "unknown":
+        return properties.color_matrix, "pc"
+    return properties.color_matrix, properties.color_range

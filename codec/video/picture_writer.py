@@ -1,0 +1,139 @@
+"""Writing numbered picture files."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+
+from codec.errors import DataError, UsageError
+from codec.picture import Planes, VideoProperties
+from codec.video.color_tags import PRIMARIES, TRANSFERS, tag_code
+from codec.video.frame_planes import frame_from_planes
+from codec.video.output_file import partial_name, write_failure
+from codec.video.picture_sequence import PICTURE_SUFFIXES, has_printf_number, printf_expression
+from codec.video.pixel_format import PixelFormat, describe_pixel_format
+from codec.video.video_writer import EvenTimingCheck, VideoWriter
+
+log = logging.getLogger(__name__)
+
+FOLDER_PATTERN = "frame_%06d.png"
+_CODECS = {".png": "png", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
+_DEEP_FORMATS = {"png": ("gray16be", "rgb48be"), "tiff": ("gray16le", "rgb48le")}
+
+
+def is_picture_output(path: str) -> bool:
+    """Whether an output path asks for picture files: a folder, a name that ends in ``/``, or a printf pattern."""
+    return path.endswith(("/", os.sep)) or os.path.isdir(path) or has_printf_number(path)
+
+
+class PictureWriter(VideoWriter):
+    """One file a picture, numbered from 1, in the folder or after the pattern ``path``; no audio.
+
+    PNG (also TIFF) holds 8 bit as 8 and more as 16, grey as grey; JPEG is written at its best quality. The files are
+    collected in a hidden folder and moved to their place when all are complete.
+    """
+
+    def __init__(self, path: str, properties: VideoProperties, overwrite: bool) -> None:
+        self._folder, self._pattern = _split(path)
+        codec = _CODECS.get(Path(self._pattern).suffix.lower())
+        if codec is None:
+            raise UsageError(f"{path}: pictures can be written as {', '.join(_CODECS)}")
+        self._codec = codec
+        self._layout = _layout(codec, properties)
+        super().__init__(path, properties, describe_pixel_format(self._layout))
+        self._expression = printf_expression(self._pattern)
+        self._check_target(overwrite)
+        self._timing = EvenTimingCheck(path, properties)
+        if properties.rotation:
+            log.warning("%s: pictures have no place for the rotation of %d degrees", path, properties.rotation)
+        self._partial = partial_name(self._folder)
+        try:
+            self._partial.mkdir()
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+
+    def _check_target(self, overwrite: bool) -> None:
+        folder = self._folder
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: exists and is no folder")
+        if not folder.exists() and not folder.parent.is_dir():
+            raise UsageError(f"{folder}: the folder {folder.parent} does not exist; create it first")
+        existing = self._existing()
+        if existing and not overwrite:
+            raise UsageError(f"{existing[0]}: exists already; choose another folder or pass --overwrite")
+
+    def _existing(self) -> list[Path]:
+        """Pictures already there that would be replaced or would mix with those that are written."""
+        if not self._folder.is_dir():
+            return []
+        if self._pattern == FOLDER_PATTERN:
+            return sorted(file for file in self._folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        return sorted(file for file in self._folder.iterdir() if self._expression.fullmatch(file.name))
+
+    def _write_planes(self, planes: Planes, pts: int) -> None:
+        self._timing.observe(pts)
+        file = self._partial / (self._pattern % (self._count + 1))
+        try:
+            file.write_bytes(self._encode(planes))
+        except OSError as error:
+            if isinstance(error, av.error.FFmpegError):
+                raise
+            raise write_failure(self.name, error) from error
+
+    def _encode(self, planes: Planes) -> bytes:
+        frame = frame_from_planes(planes, self._layout)
+        encoder = av.CodecContext.create(self._codec, "w")
+        assert isinstance(encoder, av.VideoCodecContext)
+        encoder.width, encoder.height = self.properties.width, self.properties.height
+        encoder.pix_fmt = self._layout
+        encoder.time_base = Fraction(1, 25)
+        encoder.sample_aspect_ratio = self.properties.sample_aspect_ratio
+        encoder.color_primaries = tag_code(PRIMARIES, self.properties.color_primaries)
+        encoder.color_trc = tag_code(TRANSFERS, self.properties.color_transfer)
+        if self._codec == "mjpeg":
+            encoder.color_range = frame.color_range = 2
+            encoder.options = {"qmin": "1", "qmax": "1"}
+        elif self._codec == "png":
+            encoder.options = {"compression_level": "3", "pred": "mixed"}
+        try:
+            return b"".join(bytes(packet) for part in (frame, None) for packet in encoder.encode(part))
+        except av.error.FFmpegError as error:
+            raise DataError(f"{self.name}: the picture cannot be encoded as {self._codec}: {error.strerror}") from error
+
+    def _finish(self) -> None:
+        try:
+            for file in self._existing():
+                file.unlink()
+            self._folder.mkdir(exist_ok=True)
+            for file in sorted(self._partial.iterdir()):
+                os.replace(file, self._folder / file.name)
+            self._partial.rmdir()
+        except OSError as error:
+            raise write_failure(self.name, error) from error
+
+    def _abort(self) -> None:
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def _split(path: str) -> tuple[Path, str]:
+    if has_printf_number(path) and not os.path.isdir(path):
+        return Path(path).parent, os.path.basename(path)
+    return Path(path), FOLDER_PATTERN
+
+
+def _layout(codec: str, properties: VideoProperties) -> str:
+    source: PixelFormat = describe_pixel_format(properties.pixel_format)
+    is_gray = source.family == "gray"
+    if codec == "mjpeg":
+        return "yuvj444p"
+    if properties.bit_depth > 8 and codec in _DEEP_FORMATS:
+        return _DEEP_FORMATS[codec][0 if is_gray else 1]
+    if is_gray:
+        return "gray"
+    return "bgr24" if codec == "bmp" else "rgb24"
