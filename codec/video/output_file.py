@@ -59,8 +59,19 @@ class OutputStream:
             raise write_failure(self.name, error) from error
         return len(data)
 
+    def flush(self) -> None:
+        """Send what is still buffered.
+
+        Raises:
+            DataError: no space is left, or the reader has gone.
+        """
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise write_failure(self.name, error) from error
+
     def commit(self) -> None:
-        """Send what is still buffered."""
+        """Send what is still buffered and end the output."""
         try:
             self._stream.flush()
             self._release()
@@ -101,6 +112,14 @@ class OutputFile(OutputStream):
     def tell(self) -> int:
         """As of a file."""
         return self._stream.tell()
+
+    def truncate(self, size: int) -> None:
+        """Take back what was written after the first ``size`` bytes and go on there."""
+        try:
+            self._stream.seek(size)
+            self._stream.truncate()
+        except OSError as error:
+            raise write_failure(self.name, error) from error
 
     def commit(self) -> None:
         """Complete the file and give it its name."""

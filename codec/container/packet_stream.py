@@ -1,0 +1,242 @@
+"""From bytes to packets: checks, times, and the way back into the stream after damage."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from codec.container.header import SfvHeader
+from codec.container.index import TRAILER_SIZE, EndBody, KeyFrameIndex, parse_index, parse_trailer
+from codec.container.packet import (
+    LARGEST_TIME,
+    LONGEST_HEAD,
+    MARKER_PREFIX,
+    AudioBody,
+    AudioPacket,
+    AudioTimes,
+    BadPacket,
+    DamagedRegion,
+    PacketHead,
+    PictureGroup,
+    VideoPacket,
+    body_of,
+    check_packet,
+    parse_audio,
+    parse_head,
+    parse_inter,
+    video_payload_limit,
+)
+from codec.container.source import ByteSource
+from codec.container.timing import FrameClock, following_audio
+from codec.errors import DataError
+
+Item = VideoPacket | AudioPacket | DamagedRegion
+
+Content = bytes | PictureGroup | AudioBody | EndBody
+"""What packets hold: a key frame's payload, inter pictures, audio, the index."""
+
+_FREE_WASTE = 64 << 20
+
+
+class PacketReader:
+    """Reads and checks single packets ahead of a source's position."""
+
+    def __init__(self, source: ByteSource, header: SfvHeader) -> None:
+        self._source = source
+        self._audio_streams = len(header.audio)
+        self._limit = video_payload_limit(header.video)
+        self._wasted = 0
+
+    def head(self, skip: int = 0) -> PacketHead:
+        """The head of the packet that starts ``skip`` bytes ahead.
+
+        Raises:
+            BadPacket: there is none.
+        """
+        start = self._source.peek(LONGEST_HEAD, skip)
+        if not start:
+            raise BadPacket("the file ends")
+        return parse_head(start, self._limit)
+
+    def read(self, skip: int = 0) -> tuple[PacketHead, Content]:
+        """The whole packet that starts ``skip`` bytes ahead.
+
+        Raises:
+            BadPacket: there is none, or it is damaged.
+        """
+        head = self.head(skip)
+        packet = self._source.peek(head.size, skip)
+        try:
+            check_packet(head, packet)
+        except BadPacket:
+            self._wasted += len(packet)
+            raise
+        if head.kind == "intra":
+            return head, body_of(head, packet)
+        if head.kind == "inter":
+            return head, parse_inter(head, packet, self._limit)
+        if head.kind == "audio":
+            if head.count >= self._audio_streams:
+                raise BadPacket(f"audio stream {head.count} is not among the {self._audio_streams} of the header")
+            return head, parse_audio(head, packet)
+        try:
+            return head, parse_index(body_of(head, packet))
+        except DataError as error:
+            raise BadPacket(str(error), head) from error
+
+    def skip_damage(self, head: PacketHead | None) -> None:
+        """Advance beyond damage at the position: by the length in ``head`` if a sound packet follows there, else to the
+        next sound packet with a marker, else to the end."""
+        if head is not None and self._length_is_right(head):
+            self._source.advance(head.size)
+            return
+        self._source.advance(1)
+        while self._source.find(MARKER_PREFIX):
+            try:
+                self.read()
+                return
+            except BadPacket as other:
+                self._source.advance(other.head.size if other.head is not None and self._is_costly() else 1)
+
+    def _length_is_right(self, head: PacketHead) -> bool:
+        if self._is_costly():
+            return True
+        try:
+            self.read(head.size)
+        except BadPacket:
+            return False
+        return True
+
+    def _is_costly(self) -> bool:
+        """Whether so many bogus packets were checked that lengths are believed unseen: no file may take forever."""
+        return self._wasted > _FREE_WASTE + 16 * self._source.position
+
+
+class PacketStream(Iterator[Item]):
+    """Packets and damaged regions from a source's position to its end.
+
+    ``at_start`` says that the position is that of the file's first packet, where picture 0 is expected.
+    """
+
+    def __init__(self, source: ByteSource, header: SfvHeader, *, at_start: bool) -> None:
+        self.index: KeyFrameIndex | None = None
+        """The index, once the end packet has been read."""
+        self._source = source
+        self._packets = PacketReader(source, header)
+        self._clock = FrameClock(header.video)
+        self._ready: deque[Item] = deque()
+        self._ended = False
+        self._decodable = False
+        self._frame_number: int | None = 0 if at_start else None
+        self._next_pts: int | None = None
+        self._audio_times: dict[int, AudioTimes] = {}
+        self._timed: set[int] = set()
+
+    def __next__(self) -> Item:
+        while not self._ready:
+            if self._ended:
+                raise StopIteration
+            self._step()
+        return self._ready.popleft()
+
+    def _step(self) -> None:
+        """Read one packet, or pass over one damaged region."""
+        offset = self._source.position
+        if not self._source.peek(1):
+            self._ended = True
+            self._report(offset, 0, "the file ends without its index: it was truncated")
+            return
+        try:
+            head, content = self._packets.read()
+        except BadPacket as bad:
+            self._recover(bad)
+            return
+        self._source.advance(head.size)
+        if isinstance(content, bytes):
+            self._deliver_key(head, content, offset)
+        elif isinstance(content, PictureGroup):
+            self._deliver_inter(content, offset)
+        elif isinstance(content, AudioBody):
+            self._deliver_audio(head.count, content, offset)
+        else:
+            self._deliver_end(head, content, offset)
+
+    def _deliver_key(self, head: PacketHead, payload: bytes, offset: int) -> None:
+        if self._frame_number is not None and self._frame_number != head.frame_number:
+            reason = f"picture {head.frame_number} follows where picture {self._frame_number} was expected"
+            self._ready.append(DamagedRegion(offset, 0, reason, "inter", self._next_pts))
+        self._decodable = True
+        self._ready.append(VideoPacket("intra", head.pts, payload, offset, head.frame_number))
+        self._expect_after(head.pts, head.frame_number)
+
+    def _deliver_inter(self, group: PictureGroup, offset: int) -> None:
+        for position, payload in enumerate(group.payloads):
+            number, pts = self._frame_number or 0, self._next_pts or 0
+            if group.time_differences:
+                pts += group.time_differences[position]
+            if abs(pts) > LARGEST_TIME:
+                self._ready.append(DamagedRegion(offset, 0, f"time {pts} of a picture is out of range", "inter"))
+                self._lose_pictures(None)
+                return
+            self._ready.append(VideoPacket("inter", pts, payload, offset, number, self._decodable))
+            if self._frame_number is not None:
+                self._expect_after(pts, number)
+
+    def _deliver_audio(self, stream: int, body: AudioBody, offset: int) -> None:
+        if body.times is not None:
+            self._timed.add(stream)
+            times = body.times
+        else:
+            times = following_audio(self._audio_times.get(stream, AudioTimes(None, None, None, 0)))
+        self._audio_times[stream] = times
+        timed = stream in self._timed
+        self._ready.append(
+            AudioPacket(stream, times.pts, times.dts, times.duration, times.flags, body.payload, offset, timed)
+        )
+
+    def _deliver_end(self, head: PacketHead, end: EndBody, offset: int) -> None:
+        self._ended = True
+        self.index = end.index
+        if self._frame_number is not None and self._frame_number != end.frame_count:
+            reason = f"the file has {self._frame_number} pictures where {end.frame_count} were written"
+            self._ready.append(DamagedRegion(offset, 0, reason, "inter", self._next_pts))
+        after = self._source.position
+        if parse_trailer(self._source.peek(TRAILER_SIZE)) != head.size:
+            self._report(after, 0, "the last bytes of the file are damaged", head)
+            return
+        self._source.advance(TRAILER_SIZE)
+        if self._source.peek(1):
+            self._report(self._source.position, 0, "more bytes follow after the end of the stream", head)
+
+    def _recover(self, bad: BadPacket) -> None:
+        offset = self._source.position
+        self._packets.skip_damage(bad.head)
+        length = self._source.position - offset
+        # A head is evidence only if its length led to a sound packet; otherwise anything may have been lost.
+        head = bad.head if bad.head is not None and bad.head.size == length else None
+        self._report(offset, length, str(bad), head)
+        if head is not None and head.kind == "audio":
+            self._timed.discard(head.count)
+        elif head is not None and head.kind == "inter":
+            self._lose_pictures(head.count)
+        else:
+            self._lose_pictures(None)
+            self._timed.clear()
+
+    def _report(self, offset: int, length: int, reason: str, head: PacketHead | None = None) -> None:
+        kind = head.kind if head is not None else None
+        pts = head.pts if head is not None and kind == "intra" else self._next_pts
+        self._ready.append(DamagedRegion(offset, length, reason, kind, None if kind in ("audio", "end") else pts))
+
+    def _lose_pictures(self, count: int | None) -> None:
+        """Note that ``count`` pictures, or None for any number, are missing."""
+        self._decodable = False
+        if count is None:
+            self._frame_number = None
+        for _ in range(count or 0):
+            if self._next_pts is not None and self._frame_number is not None:
+                self._expect_after(self._next_pts, self._frame_number)
+
+    def _expect_after(self, pts: int, frame_number: int) -> None:
+        self._frame_number = frame_number + 1
+        self._next_pts = self._clock.next(pts, frame_number)
