@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.models.hyperprior import SCALE_STEPS_PER_OCTAVE, HyperSynthesis, MeanScaleHyperprior
-from codec.models.quality import ANCHORS, GAIN_STEPS_PER_OCTAVE, LatentGain
+from codec.models.quality import ANCHORS, LatentGain
 from entropy.factorized_tables import factorized_tables
-from entropy.fixed_point_gain import apply_gain
+from entropy.fixed_point import GAIN_STEPS_PER_OCTAVE, ONE, apply_gain, scale_index_from_log2
 from entropy.frequency_tables import FrequencyTables
-from entropy.integer_network import ACTIVATION_FRACTION_BITS, IntegerNetwork
-from entropy.scale_index import scale_index_from_log2
+from entropy.integer_network import IntegerNetwork
 from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
-ONE = 1 << ACTIVATION_FRACTION_BITS
 QUALITY_STEPS = 16
 """Quality is coded in sixteenths."""
 
@@ -109,7 +107,7 @@ class FrozenHyperprior(nn.Module):
         tables = self._tables()
         channel = _channel_indices(hyper.shape)
         encoder.encode(hyper_symbols, channel, tables)
-        means, indices = self._parameters(hyper.double(), _size(latents), context, steps)
+        means, indices = self._entropy_parameters(hyper.double(), _size(latents), context, steps)
         residue = (gained.double() - means / ONE).round().clamp(-(2**30), 2**30)
         symbols = _to_symbols(residue)
         encoder.encode(symbols, indices, self.gaussian)
@@ -123,15 +121,15 @@ class FrozenHyperprior(nn.Module):
         steps = self.gain(quality_code)
         shape = (1, self.source.hyper_latents, -(-size[0] // 4), -(-size[1] // 4))
         hyper = self._from_symbols(decoder.decode(_channel_indices(shape), self._tables()), steps.device)
-        means, indices = self._parameters(hyper, size, context, steps)
+        means, indices = self._entropy_parameters(hyper, size, context, steps)
         residue = self._from_symbols(decoder.decode(indices, self.gaussian), steps.device)
         return self._reconstruct(residue, means, steps)
 
-    def _parameters(
+    def _entropy_parameters(
         self, hyper: Tensor, size: tuple[int, int], context: Tensor | None, steps: Tensor
     ) -> tuple[Tensor, NDArray[np.integer]]:
         means, scales = self.synthesis(hyper * ONE, size, context)
-        indices = scale_index_from_log2(scales + steps * _INDEX_PER_GAIN)
+        indices = scale_index_from_log2(scales + steps * _INDEX_PER_GAIN, len(self.gaussian))
         return apply_gain(means, steps), indices.to(torch.uint8).cpu().numpy()
 
     def _reconstruct(self, residue: Tensor, means: Tensor, steps: Tensor) -> DecodedLatents:

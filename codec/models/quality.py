@@ -18,9 +18,6 @@ ANCHORS = 8
 COARSEST_STEP, FINEST_STEP = 112.0, 3.5
 """Quantization steps at quality 0 and 63, in code values of 8 bits, where the transforms are orthonormal."""
 
-GAIN_STEPS_PER_OCTAVE = 512
-"""Resolution of a frozen gain: gains are 2 ** (integer / 512)."""
-
 
 def quantization_step(quality: Tensor) -> Tensor:
     """Nominal quantization step in code values of 8 bits, any shape of ``quality`` in 0..63."""

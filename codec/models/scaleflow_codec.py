@@ -13,13 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.errors import DataError, UsageError
-from codec.models.frozen_hyperprior import ONE, QUALITY_STEPS, FrozenHyperprior
+from codec.errors import DataError
+from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
 from codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork, block_difference
 from codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
 from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
 from codec.motion_estimation import match_blocks
 from codec.picture import Planes, WorkingFormat
+from entropy.errors import DamagedSymbolsError
 from entropy.frequency_tables import FrequencyTables
 from entropy.gaussian_tables import gaussian_tables
 from entropy.scale_grid import ScaleGrid
@@ -115,14 +116,20 @@ class ScaleFlowCodec(nn.Module):
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`codec.models.video_model.VideoModel`."""
-        decoder = SymbolDecoder(payload)
+        try:
+            return self._decode_picture(SymbolDecoder(payload), geometry, reference)
+        except DamagedSymbolsError as error:
+            raise DataError(str(error)) from error
+
+    def _decode_picture(
+        self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
+    ) -> Reference:
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         with torch.inference_mode(), self._arithmetic():
             if reference is None:
                 code = _decode_quality(decoder, None)
                 level = torch.tensor([code / QUALITY_STEPS], device=self.device)
                 latents = self.intra_prior.decode(size, code, None, decoder)
-                decoder.finish()
                 return self._reference(self.network.intra.synthesis(latents.values, level), None, None, code, geometry)
             assert isinstance(reference, ScaleFlowReference)
             code = _decode_quality(decoder, reference.quality_code)
@@ -130,7 +137,6 @@ class ScaleFlowCodec(nn.Module):
             motion = self.motion_prior.decode(size, code, reference.motion, decoder)
             context = torch.cat((reference.residual, motion.fixed), 1)
             residual = self.residual_prior.decode(size, code, context, decoder)
-            decoder.finish()
             prediction = self.network.predict(motion.values, reference.packed, level).picture
             decoded = prediction + self.network.residual.synthesis(residual.values, level, motion.values, prediction)
             return self._reference(decoded, motion.fixed, residual.fixed, code, geometry)
@@ -238,7 +244,7 @@ def hash_tensors(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-_QUALITY_TABLES = FrequencyTables.from_rows([([1 << 23] + [(1 << 23) // 65] * 64, 0)])
+_QUALITY_TABLES = FrequencyTables.from_rows([([0.005] * 32 + [1.0] + [0.005] * 32 + [0.02], -32)])
 """Change of the quality code: nearly always none."""
 
 
