@@ -17,6 +17,7 @@ _CODEC_OF_DECODER = {
     "libopus": "opus",
     "libvorbis": "vorbis",
 }
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class AudioStream:
 
 @dataclass(frozen=True)
 class AudioPacketData:
-    """One packet of an audio stream. Times are in units of the stream's time base and absent where the source has none."""
+    """One packet of an audio stream. Times are in the stream's time base, or absent in the source."""
 
     stream_index: int
     """Which of the input's audio streams, counted from 0."""
@@ -68,11 +69,18 @@ def describe_audio(stream: av.AudioStream) -> AudioStream | None:
         extradata=context.extradata or b"",
         time_base=stream.time_base,
         sample_rate=context.sample_rate,
-        channel_layout=context.layout.name,
+        channel_layout=_layout_name(context.layout),
         channels=context.layout.nb_channels,
         sample_format=context.format.name if context.format else "",
         language=stream.metadata.get("language", ""),
     )
+
+
+def _layout_name(layout: av.AudioLayout) -> str:
+    # Where a source tells only how many channels there are, the usual layout of so many is meant.
+    if layout.name == f"{layout.nb_channels} channels":
+        return _USUAL_LAYOUTS.get(layout.nb_channels, layout.name)
+    return layout.name
 
 
 def _codec_name(context: av.AudioCodecContext) -> str:

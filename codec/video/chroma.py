@@ -1,9 +1,10 @@
-"""Chroma resampling between 4:2:0, 4:2:2, 4:4:4 and their relatives: short separable filters that honour the sample positions.
+"""Chroma resampling between 4:2:0, 4:2:2, 4:4:4 and their relatives: short separable filters at the true positions.
 
-Down by two: ``(1 2 1) / 4`` where chroma lies on even columns (left-sited), ``(1 1) / 2`` where it lies between two
-samples (vertically always, horizontally for JPEG). Up by two: linear interpolation at the true positions, which is
-``(1), (1 1) / 2`` for cosited samples and ``(1 3) / 4, (3 1) / 4`` for samples in between. Edges are repeated. Factors
-of four are two steps of two.
+Up by two is linear interpolation: ``(1), (1 1) / 2`` where chroma lies on even columns (left-sited) and ``(1 3) / 4,
+(3 1) / 4`` where it lies between two samples (vertically always, horizontally for JPEG). Down by two are the filters
+that undo this exactly, ``(-1 2 6 2 -1) / 8`` (the analysis filter of the 5/3 wavelet) and ``(-1 3 3 -1) / 4``: a 4:2:0
+picture that was written as 4:2:2 or 4:4:4 is found again when that file is read. They are also sharper than averages.
+Factors of four are two steps of two.
 """
 
 from __future__ import annotations
@@ -24,15 +25,19 @@ def chroma_shape(height: int, width: int, shifts: Shifts) -> tuple[int, int]:
 
 def _halve(plane: FloatPlane, axis: int, cosited: bool) -> FloatPlane:
     moved = np.moveaxis(plane, axis, 0)
-    length = moved.shape[0]
-    even = moved[0::2]
-    following = moved[1::2]
-    if length % 2:
-        following = np.concatenate([following, moved[-1:]])
-    if not cosited:
-        return np.moveaxis((even + following) * np.float32(0.5), 0, axis)
-    preceding = np.concatenate([moved[:1], following[: even.shape[0] - 1]])
-    return np.moveaxis((preceding + following + 2 * even) * np.float32(0.25), 0, axis)
+    count = -(-moved.shape[0] // 2)
+    beyond = moved.shape[0] % 2  # An odd length lacks the second sample of its last pair.
+    others = [(0, 0)] * (moved.ndim - 1)
+    if cosited:
+        padded = np.pad(moved, [(2, 1 + beyond), *others], mode="reflect" if moved.shape[0] > 1 else "edge")
+        weights = (-0.125, 0.25, 0.75, 0.25, -0.125)
+    else:
+        padded = np.pad(moved, [(1, 1 + beyond), *others], mode="symmetric")
+        weights = (-0.25, 0.75, 0.75, -0.25)
+    result = np.float32(weights[0]) * padded[0 : 2 * count : 2]
+    for tap, weight in enumerate(weights[1:], start=1):
+        result += np.float32(weight) * padded[tap : tap + 2 * count - 1 : 2]
+    return np.moveaxis(result, 0, axis)
 
 
 def _double(plane: FloatPlane, axis: int, cosited: bool, length: int) -> FloatPlane:

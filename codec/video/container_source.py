@@ -218,7 +218,8 @@ def _check_raw_size(path: str, raw: RawVideoFormat) -> None:
 
 
 def _is_cover(stream: av.VideoStream) -> bool:
-    return bool(int(getattr(stream, "disposition", 0) or 0) & _ATTACHED_PICTURE)
+    disposition = getattr(stream, "disposition", 0)  # PyAV 14 has none, 16 a Flag, 18 an IntFlag.
+    return bool(int(getattr(disposition, "value", disposition)) & _ATTACHED_PICTURE)
 
 
 def _reason(error: Exception) -> str:

@@ -44,6 +44,7 @@ class ContainerWriter(VideoWriter):
         self._output = output
         self._layout = encoding.pixel_format
         self._audio = tuple(audio)
+        self._duration = max(1, round(1 / (properties.frame_rate * properties.time_base)))
         self._container = av.open(
             output,
             mode="w",
@@ -52,10 +53,7 @@ class ContainerWriter(VideoWriter):
             buffer_size=_WRITE_BUFFER,
         )
         try:
-            self._encoder = _encoder(encoding, self._target, properties, container)
-            with video_template(self._encoder, properties.sample_aspect_ratio, properties.rotation) as template:
-                self._video = self._container.add_stream_from_template(template, opaque=True)
-            self._copy_parameters()
+            self._video = self._add_video(encoding)
             self._audio_streams = [self._add_audio(stream, container) for stream in self._audio]
             self._container.start_encoding()
         except (av.error.FFmpegError, ValueError) as error:
@@ -65,15 +63,28 @@ class ContainerWriter(VideoWriter):
             self._abort()
             raise
 
-    def _copy_parameters(self) -> None:
-        """What the template does not carry over from the encoder to the stream."""
-        context, encoder = self._video.codec_context, self._encoder
-        context.pix_fmt = encoder.pix_fmt
-        context.framerate = encoder.framerate
-        context.sample_aspect_ratio = encoder.sample_aspect_ratio
+    def _add_video(self, encoding: VideoEncoding) -> av.stream.Stream:
+        properties = self.properties
+        if not properties.rotation:
+            stream = self._container.add_stream(encoding.codec, rate=_rate(properties))
+            self._encoder = stream.codec_context
+            _configure(self._encoder, encoding, self._target, properties)
+            stream.time_base = properties.time_base
+            return stream
+        # PyAV lets a display matrix into an output only with the parameters of an input's stream.
+        self._encoder = av.CodecContext.create(encoding.codec, "w")
+        _configure(self._encoder, encoding, self._target, properties)
+        self._encoder.open()
+        with video_template(self._encoder, properties.sample_aspect_ratio, properties.rotation) as template:
+            stream = self._container.add_stream_from_template(template, opaque=True)
+        context = stream.codec_context
+        context.pix_fmt = self._encoder.pix_fmt
+        context.framerate = self._encoder.framerate
+        context.sample_aspect_ratio = self._encoder.sample_aspect_ratio
         for tag in ("colorspace", "color_range", "color_primaries", "color_trc"):
-            setattr(context, tag, getattr(encoder, tag))
-        self._video.time_base = self.properties.time_base
+            setattr(context, tag, getattr(self._encoder, tag))
+        stream.time_base = properties.time_base
+        return stream
 
     def _add_audio(self, audio: AudioStream, container: str) -> av.stream.Stream | None:
         try:
@@ -83,6 +94,10 @@ class ContainerWriter(VideoWriter):
             log.warning("%s: %s audio cannot be copied into %s and is left out (%s)", self.name, audio.codec, container, error)
             return None
         stream.time_base = audio.time_base
+        try:
+            stream.codec_context.layout = audio.channel_layout  # Matroska tells the number of channels only.
+        except ValueError:
+            log.debug("%s: FFmpeg knows no channel layout %r", self.name, audio.channel_layout)
         if audio.language:
             stream.metadata["language"] = audio.language
         return stream
@@ -98,6 +113,8 @@ class ContainerWriter(VideoWriter):
         try:
             for packet in self._encoder.encode(frame):
                 packet.stream = self._video
+                if not packet.duration:
+                    packet.duration = self._duration  # Players leave out a last picture that has none.
                 self._container.mux(packet)
         except av.error.FFmpegError as error:
             raise DataError(f"{self.name}: writing failed: {error.strerror}; nothing was kept") from error
@@ -138,33 +155,39 @@ class ContainerWriter(VideoWriter):
 
 def _muxer_options(container: str, time_base: Fraction) -> dict[str, str]:
     scale = time_base.denominator
-    if container not in ("mp4", "mov") or scale > _LARGEST_TIMESCALE:
+    if container not in ("mp4", "mov"):
+        # Audio that starts before time 0 (encoder delay) would otherwise shift all streams.
+        return {"avoid_negative_ts": "disabled"}
+    if scale > _LARGEST_TIMESCALE:
         return {}
     # Without these, times are rounded to milliseconds in edit lists, and small scales are multiplied.
     return {"video_track_timescale": str(scale), "movie_timescale": str(scale)}
 
 
-def _encoder(
-    encoding: VideoEncoding, target: PixelFormat, properties: VideoProperties, container: str
-) -> av.VideoCodecContext:
-    encoder = av.CodecContext.create(encoding.codec, "w")
-    assert isinstance(encoder, av.VideoCodecContext)
+def _rate(properties: VideoProperties) -> Fraction:
+    return properties.frame_rate.limit_denominator(1_000_000)
+
+
+def _configure(
+    encoder: av.VideoCodecContext, encoding: VideoEncoding, target: PixelFormat, properties: VideoProperties
+) -> None:
     encoder.width, encoder.height = properties.width, properties.height
     encoder.pix_fmt = encoding.pixel_format
     encoder.time_base = properties.time_base
-    encoder.framerate = properties.frame_rate.limit_denominator(1_000_000)
+    encoder.framerate = _rate(properties)
     encoder.sample_aspect_ratio = properties.sample_aspect_ratio
     matrix, color_range = _coding_tags(target, properties)
     encoder.colorspace = tag_code(MATRICES, matrix)
     encoder.color_range = tag_code(RANGES, color_range)
     encoder.color_primaries = tag_code(PRIMARIES, properties.color_primaries)
     encoder.color_trc = tag_code(TRANSFERS, properties.color_transfer)
-    encoder.options = dict(encoding.options)
+    options = dict(encoding.options)
     if encoding.codec == "libx264":
+        if color_range == "tv":
+            options["x264-params"] = "videoformat=component"  # Without it x264 leaves out a range that is limited.
         encoder.max_b_frames = 0  # Decoding order is display order, so that times need no edit list.
-    encoder.flags = encoder.flags | _GLOBAL_HEADER
-    encoder.open()
-    return encoder
+    encoder.options = options
+    encoder.flags = int(encoder.flags) | _GLOBAL_HEADER
 
 
 def _coding_tags(target: PixelFormat, properties: VideoProperties) -> tuple[str, str]:

@@ -47,18 +47,25 @@ def planar_format(properties: VideoProperties) -> PixelFormat:
 def choose_encoding(container: str, properties: VideoProperties, lossless: bool) -> VideoEncoding:
     """Decide how to encode into ``container``, one of FFmpeg's muxers.
 
-    Near-lossless is x264 (VP9 in webm); lossless is FFV1 in Matroska and x264 with quantiser 0 in mp4 and mov.
+    Near-lossless is x264 (VP9 in webm); lossless is FFV1 in Matroska and x264 with quantiser 0 in mp4 and mov. PyAV
+    can tell a Matroska file the shape of pixels only through the codec, so pixels that are not square take x264 there.
 
     Raises:
         UsageError: the container has no lossless encoding for this video.
     """
     wanted = planar_format(properties)
-    if container == "matroska" and lossless:
-        return VideoEncoding("ffv1", _ffv1_format(properties), dict(_FFV1_OPTIONS))
-    if container == "webm":
-        return _vp9(properties, wanted, lossless)
     chosen = _x264_format(wanted, properties)
+    has_square_pixels = properties.sample_aspect_ratio == 1
+    if container == "webm":
+        if not has_square_pixels:
+            log.warning("webm has no place for the sample aspect ratio %s", properties.sample_aspect_ratio)
+        return _vp9(properties, wanted, lossless)
     is_rgb = describe_pixel_format(properties.pixel_format).family == "rgb"
+    x264_is_exact = chosen == wanted and not is_rgb
+    if container == "matroska" and lossless and (has_square_pixels or not x264_is_exact):
+        if not has_square_pixels:
+            log.warning("FFV1 has no place for the sample aspect ratio %s", properties.sample_aspect_ratio)
+        return VideoEncoding("ffv1", _ffv1_format(properties), dict(_FFV1_OPTIONS))
     if lossless and (chosen.chroma_shifts != wanted.chroma_shifts or (is_rgb and properties.working_format == "rgb")):
         raise UsageError(
             f"{properties.width}x{properties.height} {properties.pixel_format} cannot be stored losslessly "
