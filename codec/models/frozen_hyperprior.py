@@ -70,6 +70,12 @@ class FrozenHyperSynthesis(nn.Module):
         self.context = IntegerNetwork.from_float(source.context) if source.context is not None else None
         self.parameters_network = IntegerNetwork.from_float(nn.Sequential(*source.parameters_network, source.last))
 
+    def check_bounds(self) -> None:
+        """Raise ValueError where loaded weights could make a sum inexact."""
+        for part in (self.spatial, self.context, self.parameters_network):
+            if part is not None:
+                part.check_bounds()
+
     def forward(self, hyper: Tensor, size: tuple[int, int], context: Tensor | None) -> tuple[Tensor, Tensor]:
         """Fixed-point means and scale indices of latents before gain."""
         features = self.spatial(hyper)[:, :, : size[0], : size[1]]
@@ -92,7 +98,8 @@ class FrozenHyperprior(nn.Module):
         self.hyper_tables: FrequencyTables | None = None
 
     def freeze(self, gain: LatentGain) -> None:
-        """Freeze tables and gains from the trained float parts."""
+        """Freeze tables, integer network and gains from the trained float parts."""
+        self.synthesis = FrozenHyperSynthesis(self.source.synthesis)
         self.gain.freeze(gain)
         self.hyper_tables = factorized_tables(self.source.bottleneck)
 

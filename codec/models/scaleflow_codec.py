@@ -183,12 +183,14 @@ class ScaleFlowCodec(nn.Module):
             self.gaussian = FrequencyTables.from_tensors(_below(tensors, "gaussian."))
             for kind, prior in zip(("intra", "motion", "residual"), (p for p, _ in self._priors()), strict=True):
                 prior.synthesis.load_state_dict(_below(tensors, f"{kind}.synthesis."))
+                prior.synthesis.check_bounds()
                 prior.gain.anchors.copy_(tensors[f"{kind}.gain"])
                 prior.hyper_tables = FrequencyTables.from_tensors(_below(tensors, f"{kind}.hyper_tables."))
                 prior.gaussian = self.gaussian
         except (KeyError, RuntimeError, ValueError) as error:
             raise DataError(f"these weights do not fit the model: {str(error).splitlines()[0]}") from error
         self.weights_hash = hash_tensors(tensors)
+        self.to(memory_format=torch.channels_last)
 
     def _priors(self) -> list[tuple[FrozenHyperprior, nn.Module]]:
         network = self.network

@@ -1,0 +1,103 @@
+"""Models by name: what ``--model`` takes, and where weights come from."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Literal, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from codec.errors import DataError, UsageError
+from codec.models.scaleflow import ScaleFlowConfig
+from codec.models.scaleflow_codec import ScaleFlowCodec
+from codec.models.video_model import VideoModel
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MODEL = "default"
+WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
+WEIGHTS_FORMAT = "scaleflow-1"
+"""Layout of a weights file; another value is refused."""
+
+Precision = Literal["fp32", "bf16"]
+
+
+def scaleflow_small(weights: Path | None = None) -> ScaleFlowCodec:
+    """The shipped default: 4:2:0, every rate, 16 kMAC for each decoded pixel."""
+    return load_scaleflow(weights or WEIGHTS_FOLDER / "default.safetensors", ScaleFlowConfig())
+
+
+def load_scaleflow(path: Path, config: ScaleFlowConfig) -> ScaleFlowCodec:
+    """A ScaleFlow codec from frozen weights. Raises :class:`DataError` when the file does not fit."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            written = (file.metadata() or {}).get("format")
+            if written != WEIGHTS_FORMAT:
+                raise DataError(f"{path}: weights format {written!r}, expected {WEIGHTS_FORMAT!r}")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such weights file") from error
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: not a safetensors file ({error})") from error
+    codec = ScaleFlowCodec(config)
+    codec.load_frozen_tensors(tensors)
+    return codec
+
+
+def load_model(
+    name: str = DEFAULT_MODEL,
+    *,
+    device: str = "cpu",
+    precision: Precision = "fp32",
+    weights: Path | None = None,
+) -> VideoModel:
+    """A model ready to code pictures.
+
+    Args:
+        name: ``default``, ``ssf2020-1`` to ``ssf2020-9`` (downloaded by CompressAI) or ``ssf2020:PATH``.
+        device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:n``.
+        precision: of the transforms; entropy coding is exact in either.
+        weights: another weights file for ``default``.
+
+    Raises:
+        UsageError: unknown name, or a device that is not there.
+        DataError: weights that are missing or do not fit.
+    """
+    place = choose_device(device)
+    if precision not in ("fp32", "bf16"):
+        raise UsageError(f"precision {precision!r} is unknown: use fp32 or bf16")
+    if name == DEFAULT_MODEL:
+        codec = scaleflow_small(weights)
+    elif name.startswith("ssf2020"):
+        if weights is not None:
+            raise UsageError(f"--weights does not go with {name!r}: use --model ssf2020:PATH")
+        from codec.models.ssf2020_codec import load_ssf2020
+
+        codec = cast(ScaleFlowCodec, load_ssf2020(name))
+    else:
+        raise UsageError(f"model {name!r} is unknown: use {', '.join(model_names())} or ssf2020:PATH")
+    codec.precision = precision
+    codec.to(place)
+    return codec
+
+
+def model_names() -> list[str]:
+    """Names that :func:`load_model` knows without a path."""
+    return [DEFAULT_MODEL, *(f"ssf2020-{quality}" for quality in range(1, 10))]
+
+
+def choose_device(device: str) -> torch.device:
+    """The device that ``--device`` names. Raises :class:`UsageError` when it is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"device {device!r} is unknown: use auto, cpu, cuda or cuda:N") from error
+    if place.type not in ("cpu", "cuda"):
+        raise UsageError(f"device {device!r} is not supported: use auto, cpu, cuda or cuda:N")
+    if place.type == "cuda" and (not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()):
+        raise UsageError(f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices found; use --device cpu")
+    return place
