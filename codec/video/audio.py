@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 
@@ -89,7 +90,7 @@ def _codec_name(context: av.AudioCodecContext) -> str:
     return canonical or _CODEC_OF_DECODER.get(context.name, context.name)
 
 
-def packet_data(packet: av.Packet, stream_index: int) -> AudioPacketData:
+def packet_data(packet: Any, stream_index: int) -> AudioPacketData:
     """Copy a demuxed packet."""
     return AudioPacketData(
         stream_index, packet.pts, packet.dts, packet.duration or None, bool(packet.is_keyframe), bytes(packet)

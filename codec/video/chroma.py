@@ -30,7 +30,7 @@ def _halve(plane: FloatPlane, axis: int, cosited: bool) -> FloatPlane:
     others = [(0, 0)] * (moved.ndim - 1)
     if cosited:
         padded = np.pad(moved, [(2, 1 + beyond), *others], mode="reflect" if moved.shape[0] > 1 else "edge")
-        weights = (-0.125, 0.25, 0.75, 0.25, -0.125)
+        weights: tuple[float, ...] = (-0.125, 0.25, 0.75, 0.25, -0.125)
     else:
         padded = np.pad(moved, [(1, 1 + beyond), *others], mode="symmetric")
         weights = (-0.25, 0.75, 0.75, -0.25)
@@ -55,7 +55,7 @@ def _double(plane: FloatPlane, axis: int, cosited: bool, length: int) -> FloatPl
 
 
 def _resample_axis(plane: FloatPlane, axis: int, shift: int, target: int, length: int, cosited: bool) -> FloatPlane:
-    """Go from subsampling ``shift`` to ``target`` along one axis of a picture that has ``length`` luma samples there."""
+    """Go from subsampling ``shift`` to ``target`` along one axis, where the picture has ``length`` luma samples."""
     while shift < target:
         plane = _halve(plane, axis, cosited)
         shift += 1
@@ -68,6 +68,6 @@ def _resample_axis(plane: FloatPlane, axis: int, shift: int, target: int, length
 def resample_chroma(
     plane: FloatPlane, height: int, width: int, source: Shifts, target: Shifts, site: ChromaSite = "left"
 ) -> FloatPlane:
-    """Resample one chroma plane of a picture of ``height`` x ``width`` luma samples; float32 in, unrounded float32 out."""
+    """Resample one chroma plane of a picture of ``height`` x ``width`` luma samples; the result is not rounded."""
     plane = _resample_axis(plane, 0, source[1], target[1], height, cosited=False)
     return _resample_axis(plane, 1, source[0], target[0], width, cosited=site == "left")

@@ -25,15 +25,15 @@ LUMA_COEFFICIENTS: dict[str, tuple[float, float]] = {
     "smpte240m": (0.212, 0.087),
     "fcc": (0.30, 0.11),
 }
-"""Weights (red, blue) of luma for each matrix, by FFmpeg's names; green has the rest. ``bt470bg`` and ``smpte170m`` are BT.601."""
+"""Weights (red, blue) of luma for each matrix, by FFmpeg's names (bt470bg, smpte170m: BT.601); green has the rest."""
 
 
 @dataclass(frozen=True)
 class ColorCoding:
     """How Y'CbCr code values relate to R'G'B': matrix (FFmpeg's name), range, and where chroma samples lie.
 
-    ``chroma_site`` "left" is the position of MPEG-2 and its successors (on even columns, between rows), "center" that of
-    JPEG (between columns, between rows).
+    ``chroma_site`` "left" is the position of MPEG-2 and its successors (on even columns, between rows), "center" that
+    of JPEG (between columns, between rows).
     """
 
     matrix: str
@@ -132,7 +132,7 @@ def rescale_depth(
             return quantize((values - middle) * factor + np.float32(1 << (to_depth - 1)), to_depth)
         return quantize(values * factor, to_depth)
     if to_depth > from_depth:
-        return plane.astype(dtype) << (to_depth - from_depth)
+        return np.left_shift(plane.astype(dtype), to_depth - from_depth, dtype=dtype)
     shift = from_depth - to_depth
     widened = plane.astype(np.uint32)
     return np.minimum((widened + (1 << (shift - 1))) >> shift, top).astype(dtype)

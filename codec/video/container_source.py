@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import av.error
@@ -36,7 +36,7 @@ class ForwardOnly:
 
 
 class ContainerSource:
-    """A :class:`~codec.video.frame_source.FrameSource` over one open container; its first video stream that is no cover picture.
+    """A :class:`~codec.video.frame_source.FrameSource` over what FFmpeg opens: its first video stream that is no cover.
 
     Args:
         source: a path, or ``-`` for y4m (or raw video, where ``raw`` is given) on standard input.
@@ -116,9 +116,7 @@ class ContainerSource:
         self._constant_rate = frame_rate is not None
         if frame_rate is not None:
             if self.audio_streams:
-                log.warning(
-                    "%s: the given frame rate replaces the file's timing, so the audio may go out of step", self.name
-                )
+                log.warning("%s: a frame rate was given in place of the times; the audio may go out of step", self.name)
             self.frame_rate, self.time_base = frame_rate, 1 / frame_rate
             return
         rate = video.average_rate or video.guessed_rate or video.base_rate
@@ -183,9 +181,9 @@ class ContainerSource:
         self._constant_rate = True
         self.time_base = 1 / self.frame_rate
 
-    def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:
+    def _decode(self, packet: Any) -> list[av.VideoFrame]:
         try:
-            return packet.decode()  # type: ignore[return-value]
+            return list(packet.decode())
         except av.error.InvalidDataError:
             log.warning("%s: a damaged video packet at byte %s is skipped", self.name, packet.pos)
             return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import av
 import av.error
@@ -63,16 +64,18 @@ class ContainerWriter(VideoWriter):
             self._abort()
             raise
 
-    def _add_video(self, encoding: VideoEncoding) -> av.stream.Stream:
+    def _add_video(self, encoding: VideoEncoding) -> Any:
         properties = self.properties
         if not properties.rotation:
-            stream = self._container.add_stream(encoding.codec, rate=_rate(properties))
-            self._encoder = stream.codec_context
+            stream: Any = self._container.add_stream(encoding.codec, rate=_rate(properties))
+            self._encoder: av.VideoCodecContext = stream.codec_context
             _configure(self._encoder, encoding, self._target, properties)
             stream.time_base = properties.time_base
             return stream
         # PyAV lets a display matrix into an output only with the parameters of an input's stream.
-        self._encoder = av.CodecContext.create(encoding.codec, "w")
+        encoder = av.CodecContext.create(encoding.codec, "w")
+        assert isinstance(encoder, av.VideoCodecContext)
+        self._encoder = encoder
         _configure(self._encoder, encoding, self._target, properties)
         self._encoder.open()
         with video_template(self._encoder, properties.sample_aspect_ratio, properties.rotation) as template:
@@ -86,12 +89,14 @@ class ContainerWriter(VideoWriter):
         stream.time_base = properties.time_base
         return stream
 
-    def _add_audio(self, audio: AudioStream, container: str) -> av.stream.Stream | None:
+    def _add_audio(self, audio: AudioStream, container: str) -> Any:
         try:
             with audio_template(audio) as template:
-                stream = self._container.add_stream_from_template(template, opaque=True)
+                stream: Any = self._container.add_stream_from_template(template, opaque=True)
         except (DataError, ValueError, av.error.FFmpegError) as error:
-            log.warning("%s: %s audio cannot be copied into %s and is left out (%s)", self.name, audio.codec, container, error)
+            log.warning(
+                "%s: %s audio cannot be copied into %s and is left out (%s)", self.name, audio.codec, container, error
+            )
             return None
         stream.time_base = audio.time_base
         try:

@@ -9,6 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.errors import DataError
 from codec.picture import Planes
 from codec.video.chroma import chroma_shape
 from codec.video.pixel_format import PixelFormat, describe_pixel_format
@@ -30,11 +31,19 @@ def planes_of(frame: av.VideoFrame) -> tuple[Planes, PixelFormat]:
     """Copy a frame's samples: (Y, Cb, Cr), (Y,) or (R, G, B), and the format that they have. Alpha is left out.
 
     Layouts other than planar little-endian ones are unpacked by FFmpeg first, which moves samples and changes none.
+
+    Raises:
+        DataError: FFmpeg cannot unpack this format.
     """
     pixel_format = describe_pixel_format(frame.format.name)
     layout = pixel_format.planar_name
     if pixel_format.name not in (layout, layout.replace("yuv", "yuvj"), "gbrp"):
-        frame = frame.reformat(format=layout)
+        try:
+            frame = frame.reformat(format=layout)
+        except OSError as error:
+            raise DataError(
+                f"FFmpeg cannot unpack pixel format {pixel_format.name!r}; convert the source to {layout}"
+            ) from error
     elif pixel_format.name == "gbrp":
         layout = "gbrp"
     if layout in _PACKED_ORDERS:
@@ -51,7 +60,7 @@ def planes_of(frame: av.VideoFrame) -> tuple[Planes, PixelFormat]:
 
 
 def frame_from_planes(planes: Sequence[NDArray[Any]], layout: str) -> av.VideoFrame:
-    """A new frame of format ``layout`` (planar Y'CbCr, grey or gbrp, or one of the packed RGB layouts) that holds ``planes``."""
+    """A new frame that holds ``planes``, of a ``layout`` that is planar Y'CbCr, grey or gbrp, or packed RGB."""
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, layout)
     if layout in _PACKED_ORDERS:
@@ -65,7 +74,7 @@ def frame_from_planes(planes: Sequence[NDArray[Any]], layout: str) -> av.VideoFr
     if layout.startswith("gbr"):
         planes = [planes[_GBR_ORDER.index(index)] for index in range(3)]
     for index, plane in enumerate(planes):
-        _view(frame, index, *plane.shape, layout)[...] = plane
+        _view(frame, index, plane.shape[0], plane.shape[1], layout)[...] = plane
     return frame
 
 

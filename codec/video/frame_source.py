@@ -23,11 +23,22 @@ class FrameSource(Protocol):
     time_base: Fraction
     frame_count: int | None
     audio_streams: tuple[AudioStream, ...]
-    sample_aspect_ratio: Fraction
-    color_primaries: int
-    color_transfer: int
-    chroma_is_centered: bool
-    """Whether 4:2:0 chroma lies as in JPEG."""
+
+    @property
+    def sample_aspect_ratio(self) -> Fraction:
+        """Width of a pixel over its height."""
+
+    @property
+    def color_primaries(self) -> int:
+        """Code point of H.273, known once the first frame is."""
+
+    @property
+    def color_transfer(self) -> int:
+        """Code point of H.273, known once the first frame is."""
+
+    @property
+    def chroma_is_centered(self) -> bool:
+        """Whether 4:2:0 chroma lies as in JPEG."""
 
     def items(self) -> Iterator[av.VideoFrame | AudioPacketData]: ...
 

@@ -25,7 +25,7 @@ _PRINTF_NUMBER = re.compile(r"%(?:0?\d*)d")
 
 
 def is_picture_sequence(path: str) -> bool:
-    """Whether a path names several pictures: a folder, a printf pattern (%06d) or a glob pattern, and no existing file."""
+    """Whether a path names several pictures: a folder, or a printf (%06d) or glob pattern that is no file itself."""
     if os.path.isdir(path):
         return True
     if os.path.exists(path):

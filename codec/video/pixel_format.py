@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 import av
@@ -21,6 +21,8 @@ _SUBSAMPLING_NAMES: dict[Shifts, str] = {
     (2, 0): "411",
     (2, 2): "410",
 }
+_CRASHING = "yaf"
+"""Grey with transparency in floating point: FFmpeg's converter reads beyond its memory."""
 _PLANAR_DEPTHS = (8, 9, 10, 12, 14, 16)
 
 
@@ -56,7 +58,7 @@ def gray_name(bit_depth: int) -> str:
     return "gray" if bit_depth == 8 else f"gray{bit_depth}le"
 
 
-@lru_cache(maxsize=None)
+@cache
 def describe_pixel_format(name: str) -> PixelFormat:
     """Describe an FFmpeg pixel format by name.
 
@@ -69,6 +71,8 @@ def describe_pixel_format(name: str) -> PixelFormat:
         raise DataError(
             f"{name!r} is not a pixel format that FFmpeg knows; try yuv420p, yuv422p10le, gray or rgb24"
         ) from None
+    if name.startswith(_CRASHING):
+        raise DataError(f"pixel format {name!r} is not supported; convert the source to gray16le")
     colors = [component for component in layout.components if not component.is_alpha]
     if not colors:
         raise DataError(f"pixel format {name!r} holds no samples in main memory; decode without hardware acceleration")

@@ -24,7 +24,12 @@ class UncompressedWriter(VideoWriter):
     """Pictures one after the other, each with ``picture_header`` before its planes; no audio."""
 
     def __init__(
-        self, output: OutputStream, properties: VideoProperties, target: PixelFormat, header: bytes, picture_header: bytes
+        self,
+        output: OutputStream,
+        properties: VideoProperties,
+        target: PixelFormat,
+        header: bytes,
+        picture_header: bytes,
     ) -> None:
         super().__init__(output.name, properties, target)
         self._output = output

@@ -71,7 +71,7 @@ class VideoReader:
 
     Attributes:
         properties: what must be known to write the video back.
-        frame_count: number of pictures as the file says or lets guess, None where it cannot be known; for progress only.
+        frame_count: number of pictures as the file says or lets guess, None where it cannot be known.
         audio_streams: the streams that audio packets belong to.
     """
 

@@ -79,7 +79,9 @@ def _matroska(track_type: int, codec: str, private: bytes, settings: bytes) -> b
     information = _unsigned(0x2AD7B1, 1_000_000) + _text(0x4D80, "ScaleFlow") + _text(0x5741, "ScaleFlow")
     tracks = _element(0x1654AE6B, _element(0xAE, track + settings))
     empty_cluster = _element(0x1F43B675, _unsigned(0xE7, 0))  # The demuxer reads on to the first cluster.
-    return _element(0x1A45DFA3, header) + _element(0x18538067, _element(0x1549A966, information) + tracks + empty_cluster)
+    return _element(0x1A45DFA3, header) + _element(
+        0x18538067, _element(0x1549A966, information) + tracks + empty_cluster
+    )
 
 
 @contextmanager
@@ -123,7 +125,7 @@ def audio_template(audio: AudioStream) -> Iterator[av.stream.Stream]:
 def video_template(
     encoder: av.VideoCodecContext, sample_aspect_ratio: Fraction, rotation: int
 ) -> Iterator[av.stream.Stream]:
-    """A stream with the codec and extradata of an open encoder that tells players to turn it clockwise by ``rotation``."""
+    """A stream with the codec and extradata of an open encoder, to be turned clockwise by ``rotation`` when shown."""
     width, height = encoder.width, encoder.height
     settings = _unsigned(0xB0, width) + _unsigned(0xBA, height)
     if sample_aspect_ratio != 1:

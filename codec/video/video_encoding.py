@@ -73,7 +73,11 @@ def choose_encoding(container: str, properties: VideoProperties, lossless: bool)
         )
     if chosen.chroma_shifts != wanted.chroma_shifts:
         log.warning(
-            "H.264 has no %s pictures of %dx%d; %s is written", wanted.name, properties.width, properties.height, chosen.name
+            "H.264 has no %s pictures of %dx%d; %s is written",
+            wanted.name,
+            properties.width,
+            properties.height,
+            chosen.name,
         )
     return VideoEncoding("libx264", chosen.name, dict(_X264_LOSSLESS if lossless else _X264_NEAR_LOSSLESS))
 

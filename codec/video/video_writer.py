@@ -39,7 +39,8 @@ class VideoWriter(ABC):
         properties = self.properties
         if (width, height) != (properties.width, properties.height):
             raise DataError(
-                f"{self.name}: picture {self._count} is {width}x{height}, the video {properties.width}x{properties.height}"
+                f"{self.name}: picture {self._count} is {width}x{height}, "
+                f"the video {properties.width}x{properties.height}"
             )
         planes = from_working(
             picture.planes, self._target, self._coding, properties.working_format, properties.bit_depth
@@ -47,7 +48,7 @@ class VideoWriter(ABC):
         self._write_planes(planes, picture.pts)
         self._count += 1
 
-    def write_audio(self, packet: AudioPacketData) -> None:
+    def write_audio(self, packet: AudioPacketData) -> None:  # noqa: B027 - most outputs have no audio.
         """Write one audio packet; outputs without audio drop it."""
 
     def close(self, aborted: bool = False) -> None:

@@ -80,10 +80,9 @@ def to_working(
 def from_working(
     planes: Planes, target: PixelFormat, coding: ColorCoding, working: WorkingFormat, bit_depth: int
 ) -> Planes:
-    """Turn one working picture of ``bit_depth`` into the samples of format ``target``, whose Y'CbCr follows ``coding``."""
+    """Turn one working picture of ``bit_depth`` into samples of format ``target``, whose Y'CbCr follows ``coding``."""
     if working == "rgb":
         return _from_rgb(planes, target, coding, bit_depth)
-    height, width = planes[0].shape
     if target.family == "rgb":
         source = PixelFormat("", "yuv", bit_depth, _420, False, "")
         return _to_rgb(planes, source, coding, bit_depth, target.bit_depth)

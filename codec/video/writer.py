@@ -38,9 +38,9 @@ def open_output(
 
     Args:
         path: its extension says the form: mp4, m4v, mov, mkv, webm, y4m, yuv. A folder, a name that ends in ``/`` or a
-            printf pattern (``out/%06d.png``) gets pictures. ``-`` is standard output, y4m unless ``format`` says otherwise.
-        properties: of the source; the output gets its pixel format where its form allows, its tags and its time base.
-        lossless: FFV1 in mkv, x264 with quantiser 0 in mp4 and mov, lossless VP9 in webm. Other forms are lossless anyway.
+            printf pattern (``out/%06d.png``) gets pictures. ``-`` is standard output, y4m unless ``format`` says other.
+        properties: of the source; the output gets its pixel format where possible, its tags and its time base.
+        lossless: FFV1 in mkv, x264 with quantiser 0 in mp4 and mov, lossless VP9 in webm. Other forms always are.
         format: one of :data:`OUTPUT_FORMATS`, instead of the extension.
         overwrite: replace what is there already.
         audio: streams whose packets will be given to ``write_audio``; the order is that of ``stream_index``.

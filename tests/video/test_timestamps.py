@@ -1,0 +1,31 @@
+"""Presentation times always rise, and those that were right stay."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec.video.timestamps import RisingTimestamps
+
+
+def mended(times: list[int | None]) -> list[int]:
+    clock = RisingTimestamps("clip", Fraction(25), Fraction(1, 1000))
+    return [clock.next(time) for time in times]
+
+
+@given(st.lists(st.none() | st.integers(-(10**9), 10**9)))
+def test_result_rises(times: list[int | None]) -> None:
+    result = mended(times)
+    assert all(second > first for first, second in pairwise(result))
+
+
+@given(st.lists(st.integers(-(10**9), 10**9), unique=True))
+def test_rising_times_are_kept(times: list[int]) -> None:
+    assert mended([*sorted(times)]) == sorted(times)
+
+
+def test_missing_and_repeated_times() -> None:
+    assert mended([None, None, 80, 80, 75, 120, None]) == [0, 40, 80, 81, 82, 120, 160]
