@@ -12,7 +12,15 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from codec.container.varint import LONGEST, MalformedVarint, read_signed, read_varint, write_signed, write_varint
+from codec.container.varint import (
+    LONGEST,
+    IncompleteVarint,
+    MalformedVarint,
+    read_signed,
+    read_varint,
+    write_signed,
+    write_varint,
+)
 from codec.picture import VideoProperties
 
 VideoKind = Literal["intra", "inter"]
@@ -37,6 +45,8 @@ LARGEST_INDEX = 256 << 20
 LARGEST_TIME = 1 << 62
 LARGEST_FLAGS = (1 << 32) - 1
 HAS_PTS, HAS_DTS, HAS_DURATION, FLAG_SHIFT = 1, 2, 4, 3
+SEQUENCE_LENGTH = 256
+SHORTEST_PACKET = 1 + 1 + 4
 LONGEST_HEAD = len(KEY_MARKER) + 3 * LONGEST + 2
 CHECKSUM_SIZE = 4
 
@@ -97,6 +107,10 @@ class BadPacket(Exception):
         self.head = head
 
 
+class IncompleteHead(BadPacket):
+    """The data end within a packet's head."""
+
+
 @dataclass(frozen=True)
 class PacketHead:
     """The start of a packet. ``count`` is the number of pictures or, for audio, the stream index."""
@@ -113,8 +127,12 @@ class PacketHead:
 
 @dataclass(frozen=True)
 class PictureGroup:
-    """Pictures of one inter packet: payloads and, where written, the differences of their times from the expected."""
+    """Pictures of one inter packet: payloads and, where written, the differences of their times from the expected.
 
+    ``sequence`` is the number of the first one, modulo ``SEQUENCE_LENGTH``.
+    """
+
+    sequence: int
     payloads: tuple[bytes, ...]
     time_differences: tuple[int, ...]
 
@@ -172,7 +190,7 @@ def write_end(body: bytes) -> bytes:
 
 def write_inter(group: PictureGroup) -> bytes:
     """A packet of one to sixteen inter pictures."""
-    body = bytearray()
+    body = bytearray([group.sequence])
     for difference in group.time_differences:
         body += write_signed(difference)
     lengths = [len(payload) for payload in group.payloads]
@@ -204,7 +222,8 @@ def parse_head(data: bytes, video_limit: int) -> PacketHead:
     """The head of the packet that ``data`` start with (its first ``LONGEST_HEAD`` bytes suffice).
 
     Raises:
-        BadPacket: no packet starts here, or the data end within its head.
+        IncompleteHead: the data end within it.
+        BadPacket: no packet starts here.
     """
     try:
         if data[:3] == MARKER_PREFIX:
@@ -212,8 +231,8 @@ def parse_head(data: bytes, video_limit: int) -> PacketHead:
         tag = data[0]
         kind = tag & (TAG_PATTERN | TAG_KIND)
         if kind == TAG_PATTERN | TAG_INTER:
-            # Per picture at most a time and a length beside the payload.
-            limit = MOST_PICTURES * (video_limit + 2 * LONGEST)
+            # Per picture at most a time and a length beside the payload, and the sequence number.
+            limit = MOST_PICTURES * (video_limit + 2 * LONGEST) + 1
             name: PacketKind = "inter"
             count = (tag & TAG_COUNT) + 1
         elif kind == TAG_PATTERN | TAG_AUDIO:
@@ -221,6 +240,8 @@ def parse_head(data: bytes, video_limit: int) -> PacketHead:
         else:
             raise BadPacket("no packet starts here")
         length, start = read_varint(data, 1)
+    except IncompleteVarint as error:
+        raise IncompleteHead("the file ends within a packet's head") from error
     except MalformedVarint as error:
         raise BadPacket(f"packet head is damaged: {error}") from error
     if length > min(limit, LARGEST_VIDEO_PAYLOAD):
@@ -241,6 +262,8 @@ def _parse_marked_head(data: bytes, video_limit: int) -> PacketHead:
         kind, limit = "end", LARGEST_INDEX
     else:
         raise BadPacket("no packet starts here")
+    if len(data) < position + 2:
+        raise IncompleteHead("the file ends within a packet's head")
     if _sealed_head(data[:position]) != data[: position + 2]:
         raise BadPacket("head checksum is wrong")
     if length > limit or abs(pts) > LARGEST_TIME or frame_number > LARGEST_TIME:
@@ -274,7 +297,9 @@ def parse_inter(head: PacketHead, packet: bytes, video_limit: int) -> PictureGro
         BadPacket: the table of lengths does not fit the packet.
     """
     body = body_of(head, packet)
-    position = 0
+    if not body:
+        raise BadPacket("packet of pictures is empty", head)
+    position = 1
     differences: list[int] = []
     lengths: list[int] = []
     try:
@@ -294,7 +319,7 @@ def parse_inter(head: PacketHead, packet: bytes, video_limit: int) -> PictureGro
     for length in lengths:
         payloads.append(body[position : position + length])
         position += length
-    return PictureGroup(tuple(payloads), tuple(differences))
+    return PictureGroup(body[0], tuple(payloads), tuple(differences))
 
 
 def parse_audio(head: PacketHead, packet: bytes) -> AudioBody:

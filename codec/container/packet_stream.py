@@ -11,11 +11,14 @@ from codec.container.packet import (
     LARGEST_TIME,
     LONGEST_HEAD,
     MARKER_PREFIX,
+    SEQUENCE_LENGTH,
+    SHORTEST_PACKET,
     AudioBody,
     AudioPacket,
     AudioTimes,
     BadPacket,
     DamagedRegion,
+    IncompleteHead,
     PacketHead,
     PictureGroup,
     VideoPacket,
@@ -53,10 +56,17 @@ class PacketReader:
         Raises:
             BadPacket: there is none.
         """
-        start = self._source.peek(LONGEST_HEAD, skip)
-        if not start:
-            raise BadPacket("the file ends")
-        return parse_head(start, self._limit)
+        size = SHORTEST_PACKET
+        while True:
+            start = self._source.peek_ready(size, LONGEST_HEAD, skip)
+            if not start:
+                raise BadPacket("the file ends")
+            try:
+                return parse_head(start, self._limit)
+            except IncompleteHead:
+                if len(start) < size:
+                    raise
+                size = len(start) + 1
 
     def read(self, skip: int = 0) -> tuple[PacketHead, Content]:
         """The whole packet that starts ``skip`` bytes ahead.
@@ -101,6 +111,9 @@ class PacketReader:
     def _length_is_right(self, head: PacketHead) -> bool:
         if self._is_costly():
             return True
+        # A length that is wrong may lead past key frames and yet, by chance, to a packet.
+        if MARKER_PREFIX in self._source.peek(head.size)[1:]:
+            return False
         try:
             self.read(head.size)
         except BadPacket:
@@ -126,9 +139,10 @@ class PacketStream(Iterator[Item]):
         self._clock = FrameClock(header.video)
         self._ready: deque[Item] = deque()
         self._ended = False
-        self._decodable = False
+        self._has_key = False
+        self._broken = False  # whether it was reported that pictures since the last key frame are missing
         self._frame_number: int | None = 0 if at_start else None
-        self._next_pts: int | None = None
+        self._next_pts = 0
         self._audio_times: dict[int, AudioTimes] = {}
         self._timed: set[int] = set()
 
@@ -162,25 +176,26 @@ class PacketStream(Iterator[Item]):
             self._deliver_end(head, content, offset)
 
     def _deliver_key(self, head: PacketHead, payload: bytes, offset: int) -> None:
-        if self._frame_number is not None and self._frame_number != head.frame_number:
-            reason = f"picture {head.frame_number} follows where picture {self._frame_number} was expected"
-            self._ready.append(DamagedRegion(offset, 0, reason, "inter", self._next_pts))
-        self._decodable = True
+        self._check_number(head.frame_number, offset)
+        self._broken, self._has_key = False, True
         self._ready.append(VideoPacket("intra", head.pts, payload, offset, head.frame_number))
         self._expect_after(head.pts, head.frame_number)
 
     def _deliver_inter(self, group: PictureGroup, offset: int) -> None:
+        number = self._frame_number or 0
+        missing = (group.sequence - number) % SEQUENCE_LENGTH
+        self._check_number(number + missing if self._has_key else None, offset)
+        self._next_pts = self._clock.after(self._next_pts, number - 1, missing)
+        number += missing
         for position, payload in enumerate(group.payloads):
-            number, pts = self._frame_number or 0, self._next_pts or 0
-            if group.time_differences:
-                pts += group.time_differences[position]
+            pts = self._next_pts + (group.time_differences[position] if group.time_differences else 0)
             if abs(pts) > LARGEST_TIME:
-                self._ready.append(DamagedRegion(offset, 0, f"time {pts} of a picture is out of range", "inter"))
-                self._lose_pictures(None)
+                self._report(offset, 0, f"time {pts} of a picture is out of range")
+                self._broken = True
                 return
-            self._ready.append(VideoPacket("inter", pts, payload, offset, number, self._decodable))
-            if self._frame_number is not None:
-                self._expect_after(pts, number)
+            self._ready.append(VideoPacket("inter", pts, payload, offset, number, not self._broken))
+            self._expect_after(pts, number)
+            number += 1
 
     def _deliver_audio(self, stream: int, body: AudioBody, offset: int) -> None:
         if body.times is not None:
@@ -197,9 +212,7 @@ class PacketStream(Iterator[Item]):
     def _deliver_end(self, head: PacketHead, end: EndBody, offset: int) -> None:
         self._ended = True
         self.index = end.index
-        if self._frame_number is not None and self._frame_number != end.frame_count:
-            reason = f"the file has {self._frame_number} pictures where {end.frame_count} were written"
-            self._ready.append(DamagedRegion(offset, 0, reason, "inter", self._next_pts))
+        self._check_number(end.frame_count, offset)
         after = self._source.position
         if parse_trailer(self._source.peek(TRAILER_SIZE)) != head.size:
             self._report(after, 0, "the last bytes of the file are damaged", head)
@@ -208,6 +221,15 @@ class PacketStream(Iterator[Item]):
         if self._source.peek(1):
             self._report(self._source.position, 0, "more bytes follow after the end of the stream", head)
 
+    def _check_number(self, found: int | None, offset: int) -> None:
+        """Report pictures that are missing without a trace: number ``found`` comes, or None where no key frame came."""
+        if self._broken or self._frame_number is None or found == self._frame_number:
+            return
+        self._broken = True
+        what = f"picture {self._frame_number} is missing" if found is None or found > self._frame_number else "disorder"
+        reason = f"{what}: the next is {found if found is not None else 'not a key frame'}"
+        self._ready.append(DamagedRegion(offset, 0, reason, "inter", self._next_pts))
+
     def _recover(self, bad: BadPacket) -> None:
         offset = self._source.position
         self._packets.skip_damage(bad.head)
@@ -215,28 +237,16 @@ class PacketStream(Iterator[Item]):
         # A head is evidence only if its length led to a sound packet; otherwise anything may have been lost.
         head = bad.head if bad.head is not None and bad.head.size == length else None
         self._report(offset, length, str(bad), head)
-        if head is not None and head.kind == "audio":
-            self._timed.discard(head.count)
-        elif head is not None and head.kind == "inter":
-            self._lose_pictures(head.count)
-        else:
-            self._lose_pictures(None)
-            self._timed.clear()
+        self._timed.clear()
+        # Where audio is damaged, pictures go on: should the damage have hidden one, their sequence will tell.
+        self._broken = self._broken or head is None or head.kind != "audio"
 
     def _report(self, offset: int, length: int, reason: str, head: PacketHead | None = None) -> None:
         kind = head.kind if head is not None else None
         pts = head.pts if head is not None and kind == "intra" else self._next_pts
-        self._ready.append(DamagedRegion(offset, length, reason, kind, None if kind in ("audio", "end") else pts))
-
-    def _lose_pictures(self, count: int | None) -> None:
-        """Note that ``count`` pictures, or None for any number, are missing."""
-        self._decodable = False
-        if count is None:
-            self._frame_number = None
-        for _ in range(count or 0):
-            if self._next_pts is not None and self._frame_number is not None:
-                self._expect_after(self._next_pts, self._frame_number)
+        known = kind == "intra" or (self._frame_number is not None and kind not in ("audio", "end"))
+        self._ready.append(DamagedRegion(offset, length, reason, kind, pts if known else None))
 
     def _expect_after(self, pts: int, frame_number: int) -> None:
         self._frame_number = frame_number + 1
-        self._next_pts = self._clock.next(pts, frame_number)
+        self._next_pts = self._clock.after(pts, frame_number)

@@ -29,9 +29,13 @@ class ByteSource:
 
         The buffer grows as bytes arrive, never by what is asked for.
         """
-        self._fill(skip + size)
+        return self.peek_ready(size, size, skip)
+
+    def peek_ready(self, least: int, most: int, skip: int = 0) -> bytes:
+        """As :meth:`peek`, but waiting only for the first ``least`` bytes, with up to ``most`` where they are there."""
+        self._fill(skip + least)
         begin = self._start + skip
-        return bytes(memoryview(self._buffer)[begin : begin + size])
+        return bytes(memoryview(self._buffer)[begin : begin + most])
 
     def advance(self, size: int) -> None:
         """Move on by ``size`` bytes, or to the end of the stream where that comes first."""

@@ -16,9 +16,9 @@ class FrameClock:
     def _nominal(self, frame_number: int) -> int:
         return (2 * frame_number * self._numerator + self._denominator) // (2 * self._denominator)
 
-    def next(self, pts: int, frame_number: int) -> int:
-        """Time expected of the picture after picture ``frame_number`` at ``pts``, in units of the time base."""
-        return pts + self._nominal(frame_number + 1) - self._nominal(frame_number)
+    def after(self, pts: int, frame_number: int, steps: int = 1) -> int:
+        """Time expected ``steps`` pictures after picture ``frame_number`` at ``pts``, in units of the time base."""
+        return pts + self._nominal(frame_number + steps) - self._nominal(frame_number)
 
 
 def following_audio(before: AudioTimes) -> AudioTimes:

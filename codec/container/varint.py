@@ -10,6 +10,10 @@ class MalformedVarint(ValueError):
     """The bytes are not an integer in its shortest form, or end within it."""
 
 
+class IncompleteVarint(MalformedVarint):
+    """The data end within an integer."""
+
+
 def write_varint(value: int) -> bytes:
     """LEB128 of an integer in 0..2**70 - 1: seven bits a byte, lowest first, high bit set on all but the last."""
     if not 0 <= value < 1 << 7 * LONGEST:
@@ -26,7 +30,8 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
     """The integer at ``position`` and the position after it.
 
     Raises:
-        MalformedVarint: the data end within it, it is longer than ``LONGEST`` bytes, or not in its shortest form.
+        IncompleteVarint: the data end within it.
+        MalformedVarint: it is longer than ``LONGEST`` bytes, or not in its shortest form.
     """
     value = 0
     for count, byte in enumerate(data[position : position + LONGEST]):
@@ -37,7 +42,7 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
             return value, position + count + 1
     if len(data) - position >= LONGEST:
         raise MalformedVarint(f"integer longer than {LONGEST} bytes")
-    raise MalformedVarint("data end within an integer")
+    raise IncompleteVarint("data end within an integer")
 
 
 def write_signed(value: int) -> bytes:

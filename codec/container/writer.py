@@ -13,6 +13,7 @@ from codec.container.packet import (
     LARGEST_AUDIO_PAYLOAD,
     LARGEST_TIME,
     MOST_PICTURES,
+    SEQUENCE_LENGTH,
     AudioBody,
     AudioTimes,
     PictureGroup,
@@ -29,6 +30,9 @@ from codec.video.output_file import OutputFile, OutputStream, open_output_file
 
 ENOUGH_BYTES = 4096
 """A group of inter pictures is written once it has this many bytes: the packet's own bytes are then negligible."""
+
+AUDIO_TIMES_PERIOD = 16
+"""One audio packet in so many has absolute times whether needed or not, so that little sound is lost after damage."""
 
 
 class _BorrowedStream(OutputStream):
@@ -87,6 +91,7 @@ class SfvWriter:
         self._pending: list[bytes] = []
         self._pending_differences: list[int] = []
         self._audio_times: dict[int, AudioTimes] = {}
+        self._audio_count = 0
         self._checkpoint = _Checkpoint(0, 0, 0, 0)
         self._open = True
         start = header.to_bytes()
@@ -124,19 +129,21 @@ class SfvWriter:
             self._write_pending()
             self._checkpoint = _Checkpoint(self._size, self._frame_count, self._payload_bytes, self._last_pts)
             self._index.append(KeyFrame(pts, self._frame_count, self._size))
-            self._audio_times.clear()  # so that audio has absolute times after every place where reading can start
+            # Audio has absolute times after every place where reading can start.
+            self._audio_times.clear()
+            self._audio_count = 0
             self._put(write_key(payload, pts, self._frame_count))
-        else:
-            if not self._frame_count:
-                raise UsageError("the first picture must be a key frame")
+        elif self._frame_count:
             self._pending.append(payload)
-            self._pending_differences.append(pts - self._clock.next(self._last_pts, self._frame_count - 1))
-            enough = sum(map(len, self._pending)) >= ENOUGH_BYTES
-            if enough or len(self._pending) >= self._pictures_per_packet:
-                self._write_pending()
+            self._pending_differences.append(pts - self._clock.after(self._last_pts, self._frame_count - 1))
+        else:
+            raise UsageError("the first picture must be a key frame")
         self._frame_count += 1
         self._last_pts = pts
         self._payload_bytes += len(payload)
+        enough = sum(map(len, self._pending)) >= ENOUGH_BYTES
+        if enough or len(self._pending) >= self._pictures_per_packet:
+            self._write_pending()
 
     def write_audio(
         self, stream_index: int, pts: int | None, dts: int | None, duration: int | None, flags: int, payload: bytes
@@ -158,7 +165,8 @@ class SfvWriter:
         if not times.in_range():
             raise UsageError(f"audio packet is out of range: {times}")
         before = self._audio_times.get(stream_index)
-        follows = before is not None and following_audio(before) == times
+        follows = before is not None and following_audio(before) == times and self._audio_count % AUDIO_TIMES_PERIOD
+        self._audio_count += 1
         self._audio_times[stream_index] = times
         self._put(write_audio(stream_index, AudioBody(None if follows else times, payload)))
         self._payload_bytes += len(payload)
@@ -176,6 +184,7 @@ class SfvWriter:
         self._pending.clear()
         self._pending_differences.clear()
         self._audio_times.clear()
+        self._audio_count = 0
         self._index.pop()
         before = self._checkpoint
         self._output.truncate(before.size)
@@ -219,7 +228,8 @@ class SfvWriter:
         if not self._pending:
             return
         differences = tuple(self._pending_differences) if any(self._pending_differences) else ()
-        packet = write_inter(PictureGroup(tuple(self._pending), differences))
+        sequence = (self._frame_count - len(self._pending)) % SEQUENCE_LENGTH
+        packet = write_inter(PictureGroup(sequence, tuple(self._pending), differences))
         self._pending.clear()
         self._pending_differences.clear()
         self._put(packet)
