@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from codec.models.quality import quantization_step
+
 BLOCK = 8
 """Side of a block in luma samples: there is one vector for each."""
 
@@ -55,6 +57,15 @@ def match_blocks(current: Tensor, reference: Tensor, smoothness: float = 4.0) ->
     quarter = subsample.choose(quarter, [_constant(vectors, dy, dx) for dy, dx in _AROUND])
     quarter = subsample.choose(quarter, [_neighbour(quarter, *shift) - quarter for shift in ((0, 0), *_NEIGHBOURS)])
     return quarter.float() / 4
+
+
+def vector_smoothness(quality: float) -> float:
+    """Price of irregular vectors at a quality 0..63: about what their bits are worth at that quantization step.
+
+    A bit is worth sqrt(0.13) steps of absolute difference in one sample (the slope at which the codec is trained), and
+    a sample of irregularity costs two to three bits.
+    """
+    return 0.9 * float(quantization_step(torch.tensor(quality)))
 
 
 def _constant(like: Tensor, dy: int, dx: int) -> Tensor:

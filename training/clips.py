@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.motion_estimation import BLOCK
+from codec.motion_estimation import BLOCK, vector_smoothness
 
 GRANULE = 64
 """Crops are whole numbers of hyper-latent cells."""
@@ -25,20 +27,36 @@ class ClipBatch:
     vectors: Tensor
 
 
+SMOOTHNESS = (5, 12, 30, 80)
+"""Prices of irregular vectors with which motion was searched beforehand."""
+
+
+def _nearest_smoothness(quality: float) -> int:
+    wanted = math.log(vector_smoothness(quality))
+    return min(SMOOTHNESS, key=lambda smoothness: abs(math.log(smoothness) - wanted))
+
+
 class ClipArrays:
     """Random access to memory-mapped groups."""
 
     def __init__(self, folder: Path) -> None:
         self.luma = np.load(folder / "luma.npy", mmap_mode="r")
         self.chroma = np.load(folder / "chroma.npy", mmap_mode="r")
-        self.vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+        self.vectors = {
+            smoothness: np.load(folder / f"vectors_{smoothness}.npy", mmap_mode="r") for smoothness in SMOOTHNESS
+        }
 
-    def sample(self, number: int, frames: int, generator: np.random.Generator, crop: int | None = None) -> ClipBatch:
-        """``number`` random clips of ``frames`` successive pictures, cropped, flipped at random."""
+    def sample(
+        self, qualities: Sequence[float], frames: int, generator: np.random.Generator, crop: int | None = None
+    ) -> ClipBatch:
+        """A random clip of ``frames`` successive pictures for each quality, cropped, flipped at random.
+
+        Vectors are those whose smoothness is nearest to what the encoder would search with at that quality.
+        """
         available, size = self.luma.shape[1], self.luma.shape[3]
         crop = crop or size
         lumas, chromas, vectors = [], [], []
-        for _ in range(number):
+        for quality in qualities:
             group = generator.integers(len(self.luma))
             first = generator.integers(available - frames + 1)
             top, left = (int(generator.integers((size - crop) // 16 + 1)) * 16 for _ in range(2))
@@ -47,7 +65,8 @@ class ClipArrays:
             block = (slice(top // BLOCK, (top + crop) // BLOCK), slice(left // BLOCK, (left + crop) // BLOCK))
             luma = self.luma[group, first : first + frames, :, rows, columns]
             chroma = self.chroma[group, first : first + frames, :, half[0], half[1]]
-            vector = self.vectors[group, first : first + frames - 1, :, block[0], block[1]].astype(np.float32) / 4
+            vectors_found = self.vectors[_nearest_smoothness(float(quality))]
+            vector = vectors_found[group, first : first + frames - 1, :, block[0], block[1]].astype(np.float32) / 4
             if generator.random() < 0.5:
                 luma, chroma, vector = luma[..., ::-1], chroma[..., ::-1], vector[..., ::-1].copy()
                 vector[:, 0] *= -1

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from codec.motion_estimation import BLOCK, match_blocks
+from training.clips import SMOOTHNESS
 
 FRAMES = 7
 CROP = 192
@@ -102,11 +103,12 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     np.save(arguments.output / "luma.npy", torch.stack([lumas[i] for i in order]).numpy())
     np.save(arguments.output / "chroma.npy", torch.stack([chromas[i] for i in order]).numpy())
-    vectors = np.zeros((len(order), FRAMES - 1, 2, CROP // BLOCK, CROP // BLOCK), np.int16)
-    for row, i in enumerate(order):
-        luma = lumas[i].float()
-        vectors[row] = (match_blocks(luma[1:], luma[:-1], smoothness=12.0) * 4).round().short().numpy()
-    np.save(arguments.output / "vectors.npy", vectors)
+    for smoothness in SMOOTHNESS:
+        vectors = np.zeros((len(order), FRAMES - 1, 2, CROP // BLOCK, CROP // BLOCK), np.int16)
+        for row, i in enumerate(order):
+            luma = lumas[i].float()
+            vectors[row] = (match_blocks(luma[1:], luma[:-1], float(smoothness)) * 4).round().short().numpy()
+        np.save(arguments.output / f"vectors_{smoothness}.npy", vectors)
     logger.info("%d groups", len(order))
 
 

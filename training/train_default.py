@@ -25,7 +25,8 @@ import torch.distributed as distributed
 import torch.multiprocessing as multiprocessing
 from torch import Tensor, nn
 
-from codec.models.quality import HIGHEST_QUALITY, quantization_step
+from codec.models.hyperprior import MeanScaleHyperprior
+from codec.models.quality import HIGHEST_QUALITY, LatentGain, quantization_step
 from codec.models.scaleflow import ScaleFlowNetwork, block_difference
 from codec.models.transforms import PATCH, SAMPLE_RANGE, pack_planes, principal_components, start_from_basis
 from training.clips import ClipArrays
@@ -71,9 +72,9 @@ def patches_of(packed: Tensor, number: int = 150_000) -> Tensor:
 
 def intra_step(network: ScaleFlowNetwork, clips: ClipArrays, generator: np.random.Generator) -> FrameLoss:
     """Loss of one batch of intra pictures."""
-    batch = clips.sample(6, 1, generator)
+    quality = random_quality(6, generator)
+    batch = clips.sample(quality.tolist(), 1, generator)
     picture = pack_planes(batch.luma[:, 0], batch.chroma[:, 0])
-    quality = random_quality(len(picture), generator)
     with torch.autocast("cpu", torch.bfloat16):
         decoded, coded = network.intra(picture, quality)
     return rate_distortion(picture, decoded, coded.bits_latents + coded.bits_hyper, quality)
@@ -126,9 +127,11 @@ def inter_frames(network: ScaleFlowNetwork, batch_planes: list[Tensor], vectors:
     return records
 
 
-def packed_clip(clips: ClipArrays, number: int, frames: int, generator: np.random.Generator, crop: int) -> tuple[list[Tensor], Tensor]:
+def packed_clip(
+    clips: ClipArrays, quality: Tensor, frames: int, generator: np.random.Generator
+) -> tuple[list[Tensor], Tensor]:
     """Packed pictures of a random batch, one tensor for each time, and the vectors between them."""
-    batch = clips.sample(number, frames, generator, crop)
+    batch = clips.sample(quality.tolist(), frames, generator)
     return [pack_planes(batch.luma[:, t], batch.chroma[:, t]) for t in range(frames)], batch.vectors
 
 
@@ -136,8 +139,8 @@ def inter_step(network: ScaleFlowNetwork, clips: ClipArrays, generator: np.rando
     """Loss of one batch of clips; clips grow longer as training goes on."""
     frames = 2 if progress < 0.3 else 3 if progress < 0.6 else 4
     number = {2: 6, 3: 4, 4: 3}[frames]
-    planes, vectors = packed_clip(clips, number, frames, generator, 192)
     quality = random_quality(number, generator)
+    planes, vectors = packed_clip(clips, quality, frames, generator)
     with torch.autocast("cpu", torch.bfloat16):
         records = inter_frames(network, planes, vectors, quality)
     count = len(records)
@@ -156,11 +159,14 @@ def inter_step(network: ScaleFlowNetwork, clips: ClipArrays, generator: np.rando
 def start_intra(network: ScaleFlowNetwork, clips: ClipArrays) -> None:
     """Principal components of pictures."""
     generator = np.random.default_rng(1)
-    batches = [clips.sample(24, 1, generator) for _ in range(15)]
+    batches = [clips.sample([30.0] * 24, 1, generator) for _ in range(15)]
     patches = torch.cat([patches_of(pack_planes(b.luma[:, 0], b.chroma[:, 0])) for b in batches])
     basis, deviations = principal_components(patches, network.config.intra_latents)
     start_from_basis(network.intra.analysis, network.intra.synthesis, basis)
     network.intra.hyperprior.start_from_deviations(deviations)
+    network.intra.hyperprior.start_hyper_latents(
+        network.intra.analysis.linear(pack_planes(batches[0].luma[:, 0], batches[0].chroma[:, 0]))
+    )
 
 
 @torch.no_grad()
@@ -169,8 +175,9 @@ def start_inter(network: ScaleFlowNetwork, clips: ClipArrays) -> None:
     generator = np.random.default_rng(2)
     patches, motion = [], []
     for _ in range(40):
-        planes, vectors = packed_clip(clips, 6, 2, generator, 192)
-        records = inter_frames(network, planes, vectors, random_quality(6, generator))
+        quality = random_quality(6, generator)
+        planes, vectors = packed_clip(clips, quality, 2, generator)
+        records = inter_frames(network, planes, vectors, quality)
         patches.append(patches_of(records[0]["residual"]))
         motion.append(network.motion.analysis.linear(nn.functional.pixel_unshuffle(vectors[:, 0], 2)))
     basis, deviations = principal_components(torch.cat(patches), network.config.residual_latents)
@@ -178,6 +185,9 @@ def start_inter(network: ScaleFlowNetwork, clips: ClipArrays) -> None:
     network.residual.hyperprior.start_from_deviations(deviations)
     spread = torch.cat(motion).square().mean((0, 2, 3)).sqrt().clamp_min(0.05)
     network.motion.hyperprior.start_from_deviations(spread)
+    network.motion.hyperprior.start_hyper_latents(motion[-1] * 2)
+    latents = network.residual.analysis.linear(records[0]["residual"])
+    network.residual.hyperprior.start_hyper_latents(latents)
 
 
 class Averaged:
@@ -226,11 +236,12 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         start_inter(network, clips)
     torch.manual_seed(1000 + rank + int(time.time()))
     parameters = trained_parameters(network, arguments.stage)
-    fast = [p for m in network.modules() if isinstance(m, type(network.intra.hyperprior.bottleneck)) for p in m.parameters()]
-    fast_ids = {id(p) for p in fast}
+    # priors and gains have few, well-conditioned parameters and pay for being late
+    quick = (MeanScaleHyperprior, LatentGain)
+    fast_ids = {id(p) for m in network.modules() if isinstance(m, quick) for p in m.parameters()}
     groups = [
         {"params": [p for p in parameters if id(p) not in fast_ids], "scale": 1.0},
-        {"params": [p for p in parameters if id(p) in fast_ids], "scale": 3.0},
+        {"params": [p for p in parameters if id(p) in fast_ids], "scale": 2.5},
     ]
     optimizer = torch.optim.Adam(groups, lr=arguments.lr, betas=(0.9, 0.98))
     averaged = Averaged(parameters)

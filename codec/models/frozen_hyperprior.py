@@ -6,6 +6,7 @@ fixed-point numbers with 10 fractional bits, held in float64. Only the final lat
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,12 @@ class FrozenHyperSynthesis(nn.Module):
         super().__init__()
         self.spatial = IntegerNetwork.from_float(source.spatial)
         self.context = IntegerNetwork.from_float(source.context) if source.context is not None else None
-        self.parameters_network = IntegerNetwork.from_float(nn.Sequential(*source.parameters_network, source.last))
+        last = copy.deepcopy(source.last)
+        with torch.no_grad():  # octaves to steps of the scale grid
+            for parameter in (last.weight, last.bias):
+                assert parameter is not None
+                parameter[len(parameter) // 2 :] *= SCALE_STEPS_PER_OCTAVE
+        self.parameters_network = IntegerNetwork.from_float(nn.Sequential(*source.parameters_network, last))
 
     def check_bounds(self) -> None:
         """Raise ValueError where loaded weights could make a sum inexact."""

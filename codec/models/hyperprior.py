@@ -72,8 +72,8 @@ class HyperSynthesis(nn.Module):
             if context is None:
                 raise ValueError("this hyper-synthesis needs its context")
             features = torch.cat((features, self.context(context)), 1)
-        means, scales = full_precision(self.last, self.parameters_network(features)).chunk(2, 1)
-        return means, scales
+        means, octaves = full_precision(self.last, self.parameters_network(features)).chunk(2, 1)
+        return means, octaves * SCALE_STEPS_PER_OCTAVE
 
 
 class MeanScaleHyperprior(nn.Module):
@@ -100,7 +100,14 @@ class MeanScaleHyperprior(nn.Module):
         assert last.bias is not None
         last.weight.mul_(0.1)
         last.bias.zero_()
-        last.bias[len(deviations) :] = SCALE_STEPS_PER_OCTAVE * torch.log2(deviations / SMALLEST_SCALE)
+        last.bias[len(deviations) :] = torch.log2(deviations / SMALLEST_SCALE)
+
+    @torch.no_grad()
+    def start_hyper_latents(self, gained: Tensor, deviation: float = 1.5) -> None:
+        """Scale the hyper-analysis so that its output has this deviation: rounded to zero, it would not learn."""
+        last = self.analysis[-1]
+        assert isinstance(last, nn.Conv2d)
+        last.weight.mul_(deviation / self.hyper_analysis(gained).std())
 
     def hyper_analysis(self, gained: Tensor) -> Tensor:
         """Hyper-latents, not yet rounded, of latents that were multiplied by their gain (and padded to whole cells)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
 from codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork, block_difference
 from codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
 from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
-from codec.motion_estimation import match_blocks
+from codec.models.weights_hash import hash_tensors
+from codec.motion_estimation import match_blocks, vector_smoothness
 from codec.picture import Planes, WorkingFormat
 from entropy.errors import DamagedSymbolsError
 from entropy.frequency_tables import FrequencyTables
@@ -100,7 +100,7 @@ class ScaleFlowCodec(nn.Module):
                 _encode_quality(encoder, code, reference.quality_code)
                 luma, _ = unpack_planes(picture)
                 earlier, _ = unpack_planes(reference.packed)
-                vectors = match_blocks(luma * 255, earlier * 255, _smoothness(code))
+                vectors = match_blocks(luma * 255, earlier * 255, vector_smoothness(code / QUALITY_STEPS))
                 difference = block_difference(picture, reference.packed, vectors)
                 motion, bits["motion"], bits["motion hyper"] = self.motion_prior.encode(
                     self.network.motion.analysis(vectors, difference, level), code, reference.motion, encoder
@@ -236,16 +236,6 @@ class ScaleFlowCodec(nn.Module):
         return torch.zeros(1, channels, height, width, dtype=torch.float64, device=self.device)
 
 
-def hash_tensors(tensors: dict[str, Tensor]) -> str:
-    """SHA-256, as hexadecimal digits, of names, types, shapes and bytes of all tensors."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        tensor = tensors[key]
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
 _QUALITY_TABLES = FrequencyTables.from_rows([([0.005] * 32 + [1.0] + [0.005] * 32 + [0.02], -32)])
 """Change of the quality code: nearly always none."""
 
@@ -260,11 +250,6 @@ def _decode_quality(decoder: SymbolDecoder, previous: int | None) -> int:
     if not 0 <= code <= 63 * QUALITY_STEPS:
         raise DataError(f"damaged picture: quality {code / QUALITY_STEPS} is outside 0..63")
     return code
-
-
-def _smoothness(quality_code: int) -> float:
-    """Price of irregular vectors in block matching: at coarse quality vectors must be cheap."""
-    return float(4.0 + 24.0 * (1 - quality_code / (63 * QUALITY_STEPS)) ** 2)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

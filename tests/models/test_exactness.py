@@ -1,0 +1,72 @@
+"""The same symbols everywhere: threads, instruction sets and memory formats may move a pixel by one code value only."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codec.frame_coder import FrameEncoder
+from codec.models.video_model import VideoModel
+from codec.picture import Planes
+
+DECODE = Path(__file__).with_name("decode_in_this_environment.py")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+ENVIRONMENTS = {
+    "one thread": {"threads": "1"},
+    "two threads": {"threads": "2"},
+    "AVX2": {"threads": "1", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    "contiguous": {"threads": "2", "memory_format": "contiguous"},
+}
+
+
+@pytest.fixture(scope="module")
+def coded(
+    default_model: VideoModel, clips: dict[str, list[Planes]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, list[Planes]]]:
+    """Four clips at three qualities, coded once: the file for the decoders, and what the encoder saw."""
+    streams, seen = {}, {}
+    for name, pictures in clips.items():
+        for quality in (5.0, 30.0, 60.0):
+            height, width = pictures[0][0].shape
+            encoder = FrameEncoder(default_model, width=width, height=height)
+            frames = [encoder.encode(planes, key=False, quality=quality) for planes in pictures]
+            key = f"{name} {quality:g}"
+            streams[key] = {"width": width, "height": height, "payloads": [f.payload.hex() for f in frames]}
+            seen[key] = [frame.planes for frame in frames]
+    path = tmp_path_factory.mktemp("coded") / "streams.json"
+    path.write_text(json.dumps(streams))
+    return path, seen
+
+
+def decoded_under(environment: dict[str, str], streams: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Hashes of all symbols by stream, and luma of all pictures, decoded by another process."""
+    output = streams.with_suffix(".npz")
+    variables = {key: value for key, value in environment.items() if key.isupper()}
+    command = [sys.executable, str(DECODE), str(streams), str(output), environment["threads"]]
+    command.append(environment.get("memory_format", "channels_last"))
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), dict(np.load(output))
+
+
+@pytest.mark.parametrize("name", list(ENVIRONMENTS))
+def test_symbols_are_equal_and_pixels_within_one(
+    coded: tuple[Path, dict[str, list[Planes]]], name: str
+) -> None:
+    streams, seen = coded
+    symbols, luma = decoded_under(ENVIRONMENTS[name], streams)
+    expected, _ = decoded_under(ENVIRONMENTS["two threads"], streams)
+    assert len(symbols) == 12
+    assert symbols == expected
+    for key, pictures in seen.items():
+        for ours, theirs in zip([planes[0] for planes in pictures], luma[key], strict=True):
+            assert np.abs(ours.astype(int) - theirs).max() <= 1
