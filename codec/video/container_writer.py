@@ -126,6 +126,10 @@ class ContainerWriter(VideoWriter):
 
     def write_audio(self, packet: AudioPacketData) -> None:
         """Mux one audio packet as it is."""
+        if not 0 <= packet.stream_index < len(self._audio_streams):
+            raise DataError(
+                f"{self.name}: an audio packet belongs to stream {packet.stream_index}, which does not exist"
+            )
         stream = self._audio_streams[packet.stream_index]
         if stream is None:
             return
@@ -202,6 +206,6 @@ def _coding_tags(target: PixelFormat, properties: VideoProperties) -> tuple[str,
         return "gbr", "pc"
     if source.family == "rgb":
         return "bt709", "tv"
-    if source.family == "gray" and target.family != "gray" and properties.color_range == "unknown":
+    if source.family == "gray" and properties.color_range == "unknown":
         return properties.color_matrix, "pc"
     return properties.color_matrix, properties.color_range

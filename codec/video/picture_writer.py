@@ -13,17 +13,20 @@ import av.error
 
 from codec.errors import DataError, UsageError
 from codec.picture import Planes, VideoProperties
+from codec.video.color import ColorCoding
 from codec.video.color_tags import PRIMARIES, TRANSFERS, tag_code
 from codec.video.frame_planes import frame_from_planes
 from codec.video.output_file import partial_name, write_failure
 from codec.video.picture_sequence import PICTURE_SUFFIXES, has_printf_number, printf_expression
 from codec.video.pixel_format import PixelFormat, describe_pixel_format
 from codec.video.video_writer import EvenTimingCheck, VideoWriter
+from codec.video.working_format import from_working
 
 log = logging.getLogger(__name__)
 
 FOLDER_PATTERN = "frame_%06d.png"
 _CODECS = {".png": "png", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
+_JPEG_LAYOUT, _JPEG_CODING = "yuvj444p", ColorCoding("bt470bg", full_range=True)
 _DEEP_FORMATS = {"png": ("gray16be", "rgb48be"), "tiff": ("gray16le", "rgb48le")}
 
 
@@ -87,11 +90,15 @@ class PictureWriter(VideoWriter):
             raise write_failure(self.name, error) from error
 
     def _encode(self, planes: Planes) -> bytes:
-        frame = frame_from_planes(planes, self._layout)
+        if self._codec == "mjpeg":
+            planes = from_working(planes, describe_pixel_format(_JPEG_LAYOUT), _JPEG_CODING, "rgb", 8)
+            frame = frame_from_planes(planes, _JPEG_LAYOUT)
+        else:
+            frame = frame_from_planes(planes, self._layout)
         encoder = av.CodecContext.create(self._codec, "w")
         assert isinstance(encoder, av.VideoCodecContext)
         encoder.width, encoder.height = self.properties.width, self.properties.height
-        encoder.pix_fmt = self._layout
+        encoder.pix_fmt = frame.format.name
         encoder.time_base = Fraction(1, 25)
         encoder.sample_aspect_ratio = self.properties.sample_aspect_ratio
         encoder.color_primaries = tag_code(PRIMARIES, self.properties.color_primaries)
@@ -130,10 +137,8 @@ def _split(path: str) -> tuple[Path, str]:
 def _layout(codec: str, properties: VideoProperties) -> str:
     source: PixelFormat = describe_pixel_format(properties.pixel_format)
     is_gray = source.family == "gray"
-    if codec == "mjpeg":
-        return "yuvj444p"
     if properties.bit_depth > 8 and codec in _DEEP_FORMATS:
         return _DEEP_FORMATS[codec][0 if is_gray else 1]
-    if is_gray:
+    if is_gray and codec != "mjpeg":
         return "gray"
     return "bgr24" if codec == "bmp" else "rgb24"

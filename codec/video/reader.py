@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
+from typing import Any
 
 import av
 
@@ -82,6 +83,7 @@ class VideoReader:
         first = self._find_first_frame()
         self.properties = self._describe(first, working_format)
         self._coding = color_coding(self.properties)
+        self._is_rgb = describe_pixel_format(self.properties.pixel_format).family == "rgb"
         self._taken = False
         self.frame_count = source.frame_count
         self.audio_streams: tuple[AudioStream, ...] = source.audio_streams
@@ -96,13 +98,10 @@ class VideoReader:
     def _describe(self, frame: av.VideoFrame, working_format: WorkingFormat) -> VideoProperties:
         source = self._source
         pixel_format = describe_pixel_format(frame.format.name)
-        color_range = tag_name(RANGES, int(frame.color_range))
-        name = pixel_format.name
-        if pixel_format.is_jpeg:
-            # FFmpeg calls any full-range video yuvj; the name is kept only where chroma lies as in JPEG.
-            color_range = "pc"
-            if not source.chroma_is_centered:
-                name = pixel_format.planar_name
+        tags = _color_tags(frame)
+        # FFmpeg calls any full-range video yuvj; the name is kept only where chroma lies as in JPEG.
+        keeps_name = source.chroma_is_centered or not pixel_format.is_jpeg
+        name = pixel_format.name if keeps_name else pixel_format.planar_name
         if frame.interlaced_frame:
             log.warning("%s: is interlaced; it is read as if it were progressive", source.name)
         if pixel_format.has_alpha:
@@ -115,8 +114,7 @@ class VideoReader:
                 bit_depth=working_bit_depth(pixel_format, working_format),
                 frame_rate=source.frame_rate,
                 time_base=source.time_base,
-                color_matrix=tag_name(MATRICES, int(frame.colorspace)),
-                color_range=color_range,
+                **tags,
                 color_primaries=tag_name(PRIMARIES, source.color_primaries),
                 color_transfer=tag_name(TRANSFERS, source.color_transfer),
                 sample_aspect_ratio=source.sample_aspect_ratio,
@@ -157,10 +155,12 @@ class VideoReader:
 
     def _convert(self, frame: av.VideoFrame, pts: int) -> Picture:
         planes, pixel_format = planes_of(frame)
-        coding = self._coding
-        if pixel_format.name != self.properties.pixel_format and pixel_format.family == "rgb":
-            coding = color_coding(replace(self.properties, pixel_format=pixel_format.name))
-        properties = self.properties
+        properties, coding = self.properties, self._coding
+        if pixel_format.family != "rgb" and self._is_rgb:
+            # A JPEG or grey picture among RGB ones: its own Y'CbCr is not that of the others.
+            own = color_coding(replace(properties, **_color_tags(frame), pixel_format=pixel_format.name))
+            planes = to_working(planes, pixel_format, own, "rgb", 8)
+            pixel_format = describe_pixel_format("rgb24")
         return Picture(to_working(planes, pixel_format, coding, properties.working_format, properties.bit_depth), pts)
 
     def __iter__(self) -> Iterator[Picture]:
@@ -177,3 +177,11 @@ class VideoReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _color_tags(frame: av.VideoFrame) -> dict[str, Any]:
+    is_jpeg = describe_pixel_format(frame.format.name).is_jpeg
+    return {
+        "color_matrix": tag_name(MATRICES, int(frame.colorspace)),
+        "color_range": "pc" if is_jpeg else tag_name(RANGES, int(frame.color_range)),
+    }

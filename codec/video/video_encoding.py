@@ -19,7 +19,7 @@ CONTAINERS = {"mp4": "mp4", "m4v": "mp4", "mov": "mov", "mkv": "matroska", "matr
 
 _X264_NEAR_LOSSLESS = {"preset": "veryfast", "crf": "1"}
 _X264_LOSSLESS = {"preset": "ultrafast", "qp": "0"}
-_VP9_SPEED = {"deadline": "realtime", "cpu-used": "8", "row-mt": "1"}
+_VP9_LOSSLESS = {"lossless": "1", "deadline": "realtime", "cpu-used": "8", "row-mt": "1"}
 _FFV1_OPTIONS = {"level": "3", "slicecrc": "1"}
 
 
@@ -47,8 +47,9 @@ def planar_format(properties: VideoProperties) -> PixelFormat:
 def choose_encoding(container: str, properties: VideoProperties, lossless: bool) -> VideoEncoding:
     """Decide how to encode into ``container``, one of FFmpeg's muxers.
 
-    Near-lossless is x264 (VP9 in webm); lossless is FFV1 in Matroska and x264 with quantiser 0 in mp4 and mov. PyAV
-    can tell a Matroska file the shape of pixels only through the codec, so pixels that are not square take x264 there.
+    Near-lossless is x264; lossless is FFV1 in Matroska and x264 with quantiser 0 in mp4 and mov; webm gets lossless VP9
+    in either case. PyAV can tell a Matroska file the shape of pixels only through the codec, so pixels that are not
+    square take x264 there. Grey is stored as H.264 without chroma, which FFmpeg decodes to 4:2:0 with chroma at middle.
 
     Raises:
         UsageError: the container has no lossless encoding for this video.
@@ -116,5 +117,4 @@ def _vp9(properties: VideoProperties, wanted: PixelFormat, lossless: bool) -> Vi
         if lossless:
             raise UsageError(f"{properties.pixel_format} cannot be stored losslessly in webm; write .mkv instead")
         log.warning("VP9 has no %s here; %s is written", wanted.name, name)
-    options = dict(_VP9_SPEED, **({"lossless": "1"} if lossless else {"crf": "2", "b": "0"}))
-    return VideoEncoding("libvpx-vp9", name, options)
+    return VideoEncoding("libvpx-vp9", name, dict(_VP9_LOSSLESS))

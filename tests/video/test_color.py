@@ -17,9 +17,9 @@ from codec.video.working_format import from_working, to_working
 
 HEIGHT, WIDTH = 64, 96
 ZSCALE_NAMES = {"smpte170m": "170m", "bt709": "709", "bt2020nc": "2020_ncl"}
-SWSCALE_SPACES = {"smpte170m": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020nc": Colorspace(9)}
+SWSCALE_SPACES = {"smpte170m": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020nc": 9}
 CODINGS = [(matrix, full) for matrix in ZSCALE_NAMES for full in (False, True)]
-ACCURATE = Interpolation.BICUBIC | Interpolation(0x40000) | Interpolation(0x2000) | Interpolation(0x4000)
+ACCURATE = int(Interpolation.BICUBIC) | 0x40000 | 0x2000 | 0x4000
 """Bicubic with SWS_ACCURATE_RND, SWS_FULL_CHR_H_INT and SWS_FULL_CHR_H_INP."""
 
 
