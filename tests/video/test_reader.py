@@ -187,7 +187,7 @@ def test_jpeg_among_png_keeps_its_color(tmp_path: Path, ffmpeg: Any, read_all: A
     for working_format in ("yuv420", "rgb"):
         _, pictures, _ = read_all(tmp_path, working_format=working_format)
         values = np.array([[int(plane[20, 20]) for plane in picture.planes] for picture in pictures])
-        assert np.abs(values - values[0]).max() <= 2
+        assert np.abs(values - values[0]).max() <= 4  # JPEG and 8 bit round
 
 
 def test_given_frame_rate_replaces_times(tmp_path: Path, ffmpeg: Any, read_all: Any) -> None:
