@@ -1,0 +1,18 @@
+"""Video in and out: files, streams, picture sequences, with their colour, times, rotation and audio."""
+
+from codec.video.audio import AudioPacketData, AudioStream
+from codec.video.raw_format import RawVideoFormat
+from codec.video.reader import VideoReader, open_video
+from codec.video.video_writer import VideoWriter
+from codec.video.writer import OUTPUT_FORMATS, open_output
+
+__all__ = [
+    "OUTPUT_FORMATS",
+    "AudioPacketData",
+    "AudioStream",
+    "RawVideoFormat",
+    "VideoReader",
+    "VideoWriter",
+    "open_output",
+    "open_video",
+]
