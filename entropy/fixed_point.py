@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
+from decimal import ROUND_CEILING, Decimal, localcontext
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from entropy.scale_grid import ScaleGrid
 
 FRACTION_BITS = 10
 """Fractional bits of means, scale indices and everything that an integer network passes on."""
@@ -59,3 +61,19 @@ def _power_of_two(exponent: Tensor) -> Tensor:
 def scale_index_from_log2(fixed: Tensor, size: int) -> Tensor:
     """Nearest index 0..size - 1 of fixed-point indices, halves upwards."""
     return round_shift(fixed, FRACTION_BITS).clamp(0, size - 1)
+
+
+def scale_index_from_sigma(fixed: Tensor, grid: ScaleGrid) -> Tensor:
+    """Index of ``grid`` that is nearest, by ratio, to fixed-point standard deviations; int64, same shape."""
+    return torch.bucketize(fixed, _boundaries(grid).to(fixed.device), right=True)
+
+
+@lru_cache(maxsize=4)
+def _boundaries(grid: ScaleGrid) -> Tensor:
+    """Smallest fixed-point standard deviation of each index above 0, by decimal arithmetic, (size - 1,)."""
+    with localcontext() as context:
+        context.prec = 40
+        smallest = Decimal(str(grid.smallest)) * ONE
+        exponents = (Decimal(2 * i + 1) / (2 * grid.steps_per_octave) for i in range(grid.size - 1))
+        values = [int((smallest * Decimal(2) ** exponent).to_integral_value(ROUND_CEILING)) for exponent in exponents]
+    return torch.tensor(values, dtype=torch.float64)

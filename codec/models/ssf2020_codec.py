@@ -1,0 +1,254 @@
+"""CompressAI's ``ssf2020`` as a codec: its networks, with entropy parameters in exact integers.
+
+The bits differ from those of CompressAI's own coder, and so does what holds for them: means and scales come from
+decoded integers by integer arithmetic, all symbols of a picture share one range coder, and the reference picture is
+rounded to 8 bits. Tables of the factorised priors are computed in float64 when a checkpoint is loaded, since
+third-party checkpoints hold none that fit. Another platform's elementary functions may differ in the last digit, which
+could, very rarely, move one frequency by one; the weights hash covers the tables, so that a stream from such a
+platform would be refused and not decoded to garbage.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from compressai.entropy_models import EntropyBottleneck
+from compressai.models.video import ScaleSpaceFlow
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from codec.errors import DataError, UsageError
+from codec.models.ssf2020 import load_network
+from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
+from codec.models.weights_hash import hash_tensors
+from codec.picture import Planes, WorkingFormat
+from entropy.errors import DamagedSymbolsError
+from entropy.factorized_tables import factorized_tables
+from entropy.fixed_point import ONE, scale_index_from_sigma
+from entropy.frequency_tables import FrequencyTables
+from entropy.gaussian_tables import gaussian_tables
+from entropy.integer_network import IntegerConvolution, IntegerNetwork
+from entropy.scale_grid import ScaleGrid
+from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+
+CELL = 128
+"""Pictures are padded to a multiple of this, one position of the hyper-latents."""
+
+LATENT = 16
+"""Samples for each position of the latents."""
+
+QRELU_LARGEST = 255
+"""Activations of the scale decoder are kept within 0 and this (CompressAI's QReLU of 8 bits)."""
+
+Precision = Literal["fp32", "bf16"]
+
+
+def load_ssf2020(name: str, device: str | torch.device = "cpu") -> Ssf2020Codec:
+    """The codec that ``name`` stands for: ``ssf2020-1`` to ``ssf2020-9``, or ``ssf2020:PATH``.
+
+    Raises:
+        UsageError: not a name of this kind.
+        DataError: the weights cannot be had, or are not those of this network.
+    """
+    network = load_network(name)
+    try:
+        codec = Ssf2020Codec(network, name=name)
+    except ValueError as error:
+        raise DataError(f"{name}: these weights cannot be coded with ({error})") from error
+    return codec.to(device)
+
+
+@dataclass(frozen=True)
+class Ssf2020Reference:
+    """The decoded picture, padding included: (1, 3, H, W), multiples of 1/255 in 0..1."""
+
+    picture: Tensor
+    geometry: PictureGeometry
+
+    def planes(self) -> Planes:
+        """Red, green and blue planes of the picture's size."""
+        visible = self.picture[0, :, : self.geometry.height, : self.geometry.width]
+        codes: NDArray[np.uint8] = (visible * 255).round().to(torch.uint8).cpu().numpy()
+        return tuple(np.ascontiguousarray(plane) for plane in codes)
+
+
+class FrozenSsfHyperprior(nn.Module):
+    """One of the three hyperpriors as the coder runs it."""
+
+    medians: Tensor
+
+    def __init__(self, source: nn.Module, grid: ScaleGrid, gaussian: FrequencyTables) -> None:
+        super().__init__()
+        self.hyper_encoder: nn.Module = source.hyper_encoder  # type: ignore[assignment]
+        self.mean_decoder = IntegerNetwork.from_float(source.hyper_decoder_mean)  # type: ignore[arg-type]
+        scale = source.hyper_decoder_scale
+        layers: list[nn.Module] = []
+        for convolution in (scale.deconv1, scale.deconv2, scale.deconv3):  # type: ignore[union-attr]
+            layers += [IntegerConvolution(convolution), nn.Hardtanh(0.0, float(QRELU_LARGEST * ONE))]  # type: ignore[arg-type]
+        self.scale_decoder = IntegerNetwork(*layers)
+        bottleneck = source.entropy_bottleneck
+        assert isinstance(bottleneck, EntropyBottleneck)
+        medians = (bottleneck.quantiles.detach()[:, 0, 1].double() * ONE).round()
+        self.register_buffer("medians", medians.view(1, -1, 1, 1))
+        self.hyper_tables = factorized_tables(_centred(bottleneck, medians / ONE))
+        self.grid = grid
+        self.gaussian = gaussian
+
+    def encode(self, latents: Tensor, encoder: SymbolEncoder) -> tuple[Tensor, float, float]:
+        """Code ``latents`` (1, C, h, w); returns them as decoded, and the ideal bits of latents and hyper-latents."""
+        hyper = (self.hyper_encoder(latents).double() - self.medians / ONE).round().clamp(-(2**30), 2**30)
+        hyper_symbols = hyper.to(torch.int32).cpu().numpy()
+        channels = _channel_indices(hyper_symbols.shape)
+        encoder.encode(hyper_symbols, channels, self.hyper_tables)
+        means, indices = self.entropy_parameters(hyper)
+        residue = (latents.double() - means / ONE).round().clamp(-(2**30), 2**30)
+        symbols = residue.to(torch.int32).cpu().numpy()
+        encoder.encode(symbols, indices, self.gaussian)
+        bits = self.gaussian.bits(symbols, indices), self.hyper_tables.bits(hyper_symbols, channels)
+        return (residue + means / ONE).float(), *bits
+
+    def decode(self, size: tuple[int, int], decoder: SymbolDecoder) -> Tensor:
+        """Inverse of :meth:`encode` for hyper-latents of ``size`` (h, w)."""
+        channels = _channel_indices((1, self.medians.shape[1], *size))
+        hyper = self._from_symbols(decoder.decode(channels, self.hyper_tables))
+        means, indices = self.entropy_parameters(hyper)
+        residue = self._from_symbols(decoder.decode(indices, self.gaussian))
+        return (residue + means / ONE).float()
+
+    def entropy_parameters(self, hyper: Tensor) -> tuple[Tensor, NDArray[np.uint8]]:
+        """Fixed-point means and scale indices from hyper symbols (float64 integers); exact on every device."""
+        fixed = hyper * ONE + self.medians
+        indices = scale_index_from_sigma(self.scale_decoder(fixed), self.grid)
+        return self.mean_decoder(fixed), indices.to(torch.uint8).cpu().numpy()
+
+    def _from_symbols(self, symbols: NDArray[np.int32]) -> Tensor:
+        return torch.from_numpy(symbols.astype(np.float64)).to(self.medians.device)
+
+
+class Ssf2020Codec(nn.Module):
+    """Implements :class:`codec.models.video_model.VideoModel` for CompressAI's network, one rate for each checkpoint.
+
+    Tables and integer networks are derived here, at load.
+    """
+
+    working_format: WorkingFormat = "rgb"
+    variable_rate = False
+
+    def __init__(self, network: ScaleSpaceFlow, *, name: str = "ssf2020") -> None:
+        """Raises ValueError where weights are too large, or not finite, for exact integers."""
+        super().__init__()
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
+            raise ValueError("a weight is not finite")
+        self.name = name
+        self.precision: Precision = "fp32"
+        self.network = network
+        grid = ScaleGrid()
+        gaussian = gaussian_tables(grid)
+        self.intra_prior = FrozenSsfHyperprior(network.img_hyperprior, grid, gaussian)
+        self.motion_prior = FrozenSsfHyperprior(network.motion_hyperprior, grid, gaussian)
+        self.residual_prior = FrozenSsfHyperprior(network.res_hyperprior, grid, gaussian)
+        self.weights_hash = self._hash(gaussian)
+        self.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.intra_prior.medians.device
+
+    def encode_picture(
+        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
+    ) -> EncodedPicture:
+        """See :class:`codec.models.video_model.VideoModel`; ``quality`` plays no part."""
+        encoder = SymbolEncoder()
+        bits: dict[str, float] = {}
+        network = self.network
+        with torch.inference_mode(), self._arithmetic():
+            picture = self._to_picture(planes, geometry)
+            if reference is None:
+                latents = network.img_encoder(picture).float()
+                decoded, bits["intra"], bits["intra hyper"] = self.intra_prior.encode(latents, encoder)
+                result = self._reference(network.img_decoder(decoded), geometry)
+            else:
+                assert isinstance(reference, Ssf2020Reference)
+                earlier = reference.picture
+                latents = network.motion_encoder(torch.cat((picture, earlier), 1)).float()
+                motion, bits["motion"], bits["motion hyper"] = self.motion_prior.encode(latents, encoder)
+                prediction = self._predict(earlier, motion)
+                latents = network.res_encoder(picture - prediction).float()
+                residual, bits["residual"], bits["residual hyper"] = self.residual_prior.encode(latents, encoder)
+                result = self._reference(self._add_residual(prediction, residual, motion), geometry)
+        return EncodedPicture(encoder.finish(), result, bits)
+
+    def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
+        """See :class:`codec.models.video_model.VideoModel`."""
+        decoder = SymbolDecoder(payload)
+        size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
+        try:
+            with torch.inference_mode(), self._arithmetic():
+                if reference is None:
+                    latents = self.intra_prior.decode(size, decoder)
+                    return self._reference(self.network.img_decoder(latents), geometry)
+                assert isinstance(reference, Ssf2020Reference)
+                motion = self.motion_prior.decode(size, decoder)
+                residual = self.residual_prior.decode(size, decoder)
+                prediction = self._predict(reference.picture, motion)
+                return self._reference(self._add_residual(prediction, residual, motion), geometry)
+        except DamagedSymbolsError as error:
+            raise DataError(str(error)) from error
+
+    def _predict(self, earlier: Tensor, motion: Tensor) -> Tensor:
+        prediction: Tensor = self.network.forward_prediction(earlier, self.network.motion_decoder(motion).float())
+        return prediction
+
+    def _add_residual(self, prediction: Tensor, residual: Tensor, motion: Tensor) -> Tensor:
+        decoded: Tensor = self.network.res_decoder(torch.cat((residual, motion), 1))
+        return prediction + decoded.float()
+
+    def _to_picture(self, planes: Planes, geometry: PictureGeometry) -> Tensor:
+        """Code values to (1, 3, H, W) in 0..1, padded to whole cells by repeating the border."""
+        if geometry.bit_depth != 8:
+            raise UsageError(f"{self.name} codes pictures of 8 bits, not {geometry.bit_depth}: use the default model")
+        height, width = -(-geometry.height // CELL) * CELL, -(-geometry.width // CELL) * CELL
+        picture = torch.from_numpy(np.stack(planes).astype(np.float32)).to(self.device)[None] / 255
+        padding = (0, width - geometry.width, 0, height - geometry.height)
+        return F.pad(picture, padding, mode="replicate")
+
+    @staticmethod
+    def _reference(decoded: Tensor, geometry: PictureGeometry) -> Ssf2020Reference:
+        """The decoded picture as both sides keep it: rounded to 8 bits."""
+        return Ssf2020Reference((decoded.float() * 255).round().clamp(0, 255) / 255, geometry)
+
+    @contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            yield
+
+    def _hash(self, gaussian: FrequencyTables) -> str:
+        """Over all parameters and tables; not over the tables of CompressAI's own coder, which a file may lack."""
+        tensors = {f"network.{key}": value.detach() for key, value in self.network.named_parameters()}
+        tables = {"gaussian": gaussian}
+        for kind in ("intra", "motion", "residual"):
+            tables[kind] = getattr(self, f"{kind}_prior").hyper_tables
+        for kind, table in tables.items():
+            tensors |= {f"{kind}.{key}": value for key, value in table.to_tensors().items()}
+        return hash_tensors(tensors)
+
+
+@torch.no_grad()
+def _centred(bottleneck: EntropyBottleneck, medians: Tensor) -> EntropyBottleneck:
+    """The prior of ``z - median``: the shift joins the first layer's bias, as W (v + m) + b = W v + (W m + b)."""
+    centred = copy.deepcopy(bottleneck).cpu().double()
+    centred.biases[0] += F.softplus(centred.matrices[0]) * medians.cpu().view(-1, 1, 1)
+    return centred
+
+
+def _channel_indices(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Row of the factorised tables, its channel, for each hyper-latent of ``shape`` (1, C, h, w)."""
+    return np.broadcast_to(np.arange(shape[1], dtype=np.uint8).reshape(1, -1, 1, 1), shape)
