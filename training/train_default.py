@@ -137,8 +137,8 @@ def packed_clip(
 
 def inter_step(network: ScaleFlowNetwork, clips: ClipArrays, generator: np.random.Generator, progress: float) -> tuple[FrameLoss, dict]:
     """Loss of one batch of clips; clips grow longer as training goes on."""
-    frames = 2 if progress < 0.3 else 3 if progress < 0.6 else 4
-    number = {2: 6, 3: 4, 4: 3}[frames]
+    frames = 3 if progress < 0.55 else 4
+    number = {3: 4, 4: 3}[frames]
     quality = random_quality(number, generator)
     planes, vectors = packed_clip(clips, quality, frames, generator)
     with torch.autocast("cpu", torch.bfloat16):
@@ -183,7 +183,7 @@ def start_inter(network: ScaleFlowNetwork, clips: ClipArrays) -> None:
     basis, deviations = principal_components(torch.cat(patches), network.config.residual_latents)
     start_from_basis(network.residual.analysis, network.residual.synthesis, basis)
     network.residual.hyperprior.start_from_deviations(deviations)
-    spread = torch.cat(motion).square().mean((0, 2, 3)).sqrt().clamp_min(0.05)
+    spread = torch.cat(motion).abs().mean((0, 2, 3)).clamp_min(0.05)
     network.motion.hyperprior.start_from_deviations(spread)
     network.motion.hyperprior.start_hyper_latents(motion[-1] * 2)
     latents = network.residual.analysis.linear(records[0]["residual"])

@@ -14,7 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from codec.models.hyperprior import SCALE_STEPS_PER_OCTAVE, HyperSynthesis, MeanScaleHyperprior
+from codec.models.hyperprior import (
+    SCALE_STEPS_PER_OCTAVE,
+    HyperSynthesis,
+    MeanScaleHyperprior,
+    SpatialContext,
+)
 from codec.models.quality import ANCHORS, LatentGain
 from entropy.factorized_tables import factorized_tables
 from entropy.fixed_point import GAIN_STEPS_PER_OCTAVE, ONE, apply_gain, scale_index_from_log2
@@ -62,34 +67,66 @@ class FrozenGain(nn.Module):
         return torch.div(mixed + span // 2, span, rounding_mode="floor").double().view(1, -1, 1, 1)
 
 
+class FrozenSpatialContext(nn.Module):
+    """:class:`SpatialContext` in exact integers."""
+
+    def __init__(self, source: SpatialContext) -> None:
+        super().__init__()
+        self.neighbours = IntegerNetwork.from_float(source.neighbours)
+        self.average = IntegerNetwork.from_float(nn.Sequential(source.average))
+        self.merge = IntegerNetwork.from_float(nn.Sequential(*source.merge, _in_grid_steps(source.last)))
+
+    def forward(self, features: Tensor, decoded: Tensor) -> Tensor:
+        """Fixed-point means and scale indices, (1, 2 C, h, w)."""
+        parameters = self.merge(torch.cat((features, self.neighbours(decoded)), 1))
+        means = self.average(decoded)
+        return torch.cat((parameters[:, : means.shape[1]] + means, parameters[:, means.shape[1] :]), 1)
+
+
 class FrozenHyperSynthesis(nn.Module):
     """:class:`HyperSynthesis` in exact integers."""
 
     def __init__(self, source: HyperSynthesis) -> None:
         super().__init__()
+        self.phases = source.phases
         self.spatial = IntegerNetwork.from_float(source.spatial)
         self.context = IntegerNetwork.from_float(source.context) if source.context is not None else None
-        last = copy.deepcopy(source.last)
-        with torch.no_grad():  # octaves to steps of the scale grid
-            for parameter in (last.weight, last.bias):
-                assert parameter is not None
-                parameter[len(parameter) // 2 :] *= SCALE_STEPS_PER_OCTAVE
-        self.parameters_network = IntegerNetwork.from_float(nn.Sequential(*source.parameters_network, last))
+        self.parameters_network = IntegerNetwork.from_float(source.parameters_network)
+        self.last = (
+            IntegerNetwork.from_float(nn.Sequential(_in_grid_steps(source.last))) if source.last is not None else None
+        )
+        contexts = [module for module in source.contexts if isinstance(module, SpatialContext)]
+        self.contexts = nn.ModuleList(FrozenSpatialContext(module) for module in contexts)
 
     def check_bounds(self) -> None:
         """Raise ValueError where loaded weights could make a sum inexact."""
-        for part in (self.spatial, self.context, self.parameters_network):
-            if part is not None:
+        for part in self.modules():
+            if isinstance(part, IntegerNetwork):
                 part.check_bounds()
 
-    def forward(self, hyper: Tensor, size: tuple[int, int], context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Fixed-point means and scale indices of latents before gain."""
+    def features(self, hyper: Tensor, size: tuple[int, int], context: Tensor | None) -> Tensor:
+        """Fixed-point features of each position, (1, F, *size)."""
         features = self.spatial(hyper)[:, :, : size[0], : size[1]]
         if self.context is not None:
             assert context is not None
             features = torch.cat((features, self.context(context)), 1)
-        means, scales = self.parameters_network(features).chunk(2, 1)
+        return self.parameters_network(features)
+
+    def parameters_of_phase(self, number: int, features: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Fixed-point means and scale indices of latents before gain, valid at the positions of the phase."""
+        parameters = self.last(features) if self.last is not None else self.contexts[number](features, decoded)
+        means, scales = parameters.chunk(2, 1)
         return means, scales
+
+
+def _in_grid_steps(last: nn.Conv2d) -> nn.Conv2d:
+    """The same layer with scales in steps of the scale grid instead of octaves."""
+    scaled = copy.deepcopy(last)
+    with torch.no_grad():
+        for parameter in (scaled.weight, scaled.bias):
+            assert parameter is not None
+            parameter[len(parameter) // 2 :] *= SCALE_STEPS_PER_OCTAVE
+    return scaled
 
 
 class FrozenHyperprior(nn.Module):
@@ -120,12 +157,18 @@ class FrozenHyperprior(nn.Module):
         tables = self._tables()
         channel = _channel_indices(hyper.shape)
         encoder.encode(hyper_symbols, channel, tables)
-        means, indices = self._entropy_parameters(hyper.double(), _size(latents), context, steps)
-        residue = (gained.double() - means / ONE).round().clamp(-(2**30), 2**30)
-        symbols = _to_symbols(residue)
-        encoder.encode(symbols, indices, self.gaussian)
-        decoded = self._reconstruct(residue, means, steps)
-        return decoded, self.gaussian.bits(symbols, indices), tables.bits(hyper_symbols, channel)
+        features = self.synthesis.features(hyper.double() * ONE, _size(latents), context)
+        fixed, values = torch.zeros_like(latents, dtype=torch.float64), torch.zeros_like(latents)
+        bits = 0.0
+        for number, (rows, columns) in enumerate(self.synthesis.phases):
+            means, indices = self._entropy_parameters(number, features, fixed, steps)
+            here = gained[:, :, rows, columns].double()
+            residue = (here - means / ONE).round().clamp(-(2**30), 2**30)
+            symbols = _to_symbols(residue)
+            encoder.encode(symbols, indices, self.gaussian)
+            bits += self.gaussian.bits(symbols, indices)
+            self._place(number, residue, means, steps, fixed, values)
+        return DecodedLatents(values, fixed), bits, tables.bits(hyper_symbols, channel)
 
     def decode(
         self, size: tuple[int, int], quality_code: int, context: Tensor | None, decoder: SymbolDecoder
@@ -134,21 +177,34 @@ class FrozenHyperprior(nn.Module):
         steps = self.gain(quality_code)
         shape = (1, self.source.hyper_latents, -(-size[0] // 4), -(-size[1] // 4))
         hyper = self._from_symbols(decoder.decode(_channel_indices(shape), self._tables()), steps.device)
-        means, indices = self._entropy_parameters(hyper, size, context, steps)
-        residue = self._from_symbols(decoder.decode(indices, self.gaussian), steps.device)
-        return self._reconstruct(residue, means, steps)
+        features = self.synthesis.features(hyper * ONE, size, context)
+        fixed = torch.zeros(1, steps.shape[1], *size, dtype=torch.float64, device=steps.device)
+        values = torch.zeros_like(fixed, dtype=torch.float32)
+        for number in range(len(self.synthesis.phases)):
+            means, indices = self._entropy_parameters(number, features, fixed, steps)
+            residue = self._from_symbols(decoder.decode(indices, self.gaussian), steps.device)
+            self._place(number, residue, means, steps, fixed, values)
+        return DecodedLatents(values, fixed)
 
     def _entropy_parameters(
-        self, hyper: Tensor, size: tuple[int, int], context: Tensor | None, steps: Tensor
+        self, number: int, features: Tensor, decoded: Tensor, steps: Tensor
     ) -> tuple[Tensor, NDArray[np.integer]]:
-        means, scales = self.synthesis(hyper * ONE, size, context)
+        """Gained means and scale indices of the positions of a phase."""
+        rows, columns = self.synthesis.phases[number]
+        means, scales = (
+            part[:, :, rows, columns] for part in self.synthesis.parameters_of_phase(number, features, decoded)
+        )
         indices = scale_index_from_log2(scales + steps * _INDEX_PER_GAIN, len(self.gaussian))
         return apply_gain(means, steps), indices.to(torch.uint8).cpu().numpy()
 
-    def _reconstruct(self, residue: Tensor, means: Tensor, steps: Tensor) -> DecodedLatents:
+    def _place(
+        self, number: int, residue: Tensor, means: Tensor, steps: Tensor, fixed: Tensor, values: Tensor
+    ) -> None:
+        """Write the decoded latents of a phase, as fixed-point integers and as floats."""
+        rows, columns = self.synthesis.phases[number]
         gained = residue * ONE + means
-        fixed = apply_gain(gained, -steps)
-        return DecodedLatents((gained / ONE).float() / self._float_gain(steps), fixed)
+        fixed[:, :, rows, columns] = apply_gain(gained, -steps)
+        values[:, :, rows, columns] = (gained / ONE).float() / self._float_gain(steps)
 
     @staticmethod
     def _float_gain(steps: Tensor) -> Tensor:

@@ -44,11 +44,55 @@ def compand(values: Tensor) -> Tensor:
     return values.sign() * torch.log1p(values.abs())
 
 
+Phase = tuple[slice, slice]
+"""Rows and columns of the latents that are coded together."""
+
+WHOLE: tuple[Phase, ...] = ((slice(None), slice(None)),)
+
+INTERLEAVED: tuple[Phase, ...] = tuple(
+    (slice(row, None, 2), slice(column, None, 2)) for row, column in ((0, 0), (1, 1), (0, 1), (1, 0))
+)
+"""Four passes: each later position has decoded neighbours on all sides, diagonal ones first, then all eight."""
+
+
+class SpatialContext(nn.Module):
+    """Means and scales of the latents of one phase, from the features of all and from the neighbours decoded before.
+
+    The idea is the checkerboard context of He et al. ("Checkerboard context model for efficient learned image
+    compression", CVPR 2021) with four passes. The mean starts as the average of the neighbours that are known.
+    """
+
+    def __init__(self, latents: int, features: int, width: int, phase: int) -> None:
+        super().__init__()
+        self.neighbours = nn.Sequential(nn.Conv2d(latents, width, 3, padding=1), nn.ReLU())
+        self.average = nn.Conv2d(latents, latents, 3, padding=1, bias=False)
+        self.merge = nn.Sequential(nn.Conv2d(features + width, features, 1), nn.ReLU())
+        self.last = nn.Conv2d(features, 2 * latents, 1)
+        diagonal = torch.tensor([[1, 0, 1], [0, 0, 0], [1, 0, 1]]) / 4
+        adjacent = torch.tensor([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4
+        with torch.no_grad():
+            self.average.weight.zero_()
+            if phase:
+                # vectors vary smoothly; the other latents are not expected to
+                for channel in range(latents):
+                    self.average.weight[channel, channel] = diagonal if phase == 1 else adjacent
+
+    def forward(self, features: Tensor, decoded: Tensor) -> Tensor:
+        """Means and octaves, (N, 2 C, h, w); ``decoded`` (N, C, h, w) holds zeros where nothing is known yet."""
+        joined = self.merge(torch.cat((features, self.neighbours(decoded)), 1))
+        parameters = full_precision(self.last, joined)
+        means = full_precision(self.average, decoded)
+        return torch.cat((parameters[:, : means.shape[1]] + means, parameters[:, means.shape[1] :]), 1)
+
+
 class HyperSynthesis(nn.Module):
     """Hyper-latents and context to means and scales; only layers that integer arithmetic can carry out exactly."""
 
-    def __init__(self, latents: int, hyper_latents: int, width: int, context: int) -> None:
+    def __init__(
+        self, latents: int, hyper_latents: int, width: int, context: int, phases: tuple[Phase, ...] = WHOLE
+    ) -> None:
         super().__init__()
+        self.phases = phases
         self.spatial = nn.Sequential(
             nn.Conv2d(hyper_latents, 4 * width, 1),
             nn.PixelShuffle(2),
@@ -59,27 +103,45 @@ class HyperSynthesis(nn.Module):
         )
         self.context = nn.Sequential(nn.Conv2d(context, width, 1), nn.ReLU()) if context else None
         joined = 2 * width if context else width
-        self.parameters_network = nn.Sequential(
-            nn.Conv2d(joined, 2 * width, 3, padding=1),
-            nn.ReLU(),
+        self.parameters_network = nn.Sequential(nn.Conv2d(joined, 2 * width, 3, padding=1), nn.ReLU())
+        self.last = nn.Conv2d(2 * width, 2 * latents, 1) if len(phases) == 1 else None
+        self.contexts = nn.ModuleList(
+            SpatialContext(latents, 2 * width, width, number) for number in range(len(phases)) if len(phases) > 1
         )
-        self.last = nn.Conv2d(2 * width, 2 * latents, 1)
 
-    def forward(self, hyper: Tensor, size: tuple[int, int], context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Means and scale indices (real-valued), each (N, C, *size), of latents before their gain."""
+    def features(self, hyper: Tensor, size: tuple[int, int], context: Tensor | None) -> Tensor:
+        """What hyper-latents and context say of each position, (N, F, *size)."""
         features = self.spatial(hyper)[:, :, : size[0], : size[1]]
         if self.context is not None:
             if context is None:
                 raise ValueError("this hyper-synthesis needs its context")
             features = torch.cat((features, self.context(context)), 1)
-        means, octaves = full_precision(self.last, self.parameters_network(features)).chunk(2, 1)
+        return self.parameters_network(features)
+
+    def parameters_of_phase(self, number: int, features: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and scale indices (real-valued), each (N, C, h, w), of latents before their gain.
+
+        They hold at the positions of phase ``number``; ``decoded`` are the latents of earlier phases, else zeros.
+        """
+        if self.last is not None:
+            parameters = full_precision(self.last, features)
+        else:
+            parameters = self.contexts[number](features, decoded)
+        means, octaves = parameters.chunk(2, 1)
         return means, octaves * SCALE_STEPS_PER_OCTAVE
 
 
 class MeanScaleHyperprior(nn.Module):
     """Rate and rounding of latents under a hyperprior."""
 
-    def __init__(self, latents: int, hyper_latents: int = 64, width: int = 80, context: int = 0) -> None:
+    def __init__(
+        self,
+        latents: int,
+        hyper_latents: int = 64,
+        width: int = 80,
+        context: int = 0,
+        phases: tuple[Phase, ...] = WHOLE,
+    ) -> None:
         super().__init__()
         self.analysis = nn.Sequential(
             nn.Conv2d(latents, 2 * width, 1),
@@ -88,7 +150,7 @@ class MeanScaleHyperprior(nn.Module):
             nn.LeakyReLU(0.1),
             nn.Conv2d(2 * width, hyper_latents, 4, stride=2, padding=1),
         )
-        self.synthesis = HyperSynthesis(latents, hyper_latents, width, context)
+        self.synthesis = HyperSynthesis(latents, hyper_latents, width, context, phases)
         self.bottleneck = EntropyBottleneck(hyper_latents, init_scale=4)
         self.conditional = GaussianConditional(None, scale_bound=SMALLEST_SCALE)
         self.hyper_latents = hyper_latents
@@ -96,11 +158,12 @@ class MeanScaleHyperprior(nn.Module):
     @torch.no_grad()
     def start_from_deviations(self, deviations: Tensor) -> None:
         """Let the prior begin as independent zero-mean Gaussians of these standard deviations, shape (C,)."""
-        last = self.synthesis.last
-        assert last.bias is not None
-        last.weight.mul_(0.1)
-        last.bias.zero_()
-        last.bias[len(deviations) :] = torch.log2(deviations / SMALLEST_SCALE)
+        lasts = [m for n, m in self.synthesis.named_modules() if n.split(".")[-1] == "last"]
+        for last in lasts:
+            assert isinstance(last, nn.Conv2d) and last.bias is not None
+            last.weight.mul_(0.1)
+            last.bias.zero_()
+            last.bias[len(deviations) :] = torch.log2(deviations / SMALLEST_SCALE)
 
     @torch.no_grad()
     def start_hyper_latents(self, gained: Tensor, deviation: float = 1.5) -> None:
@@ -121,14 +184,22 @@ class MeanScaleHyperprior(nn.Module):
         gained = latents * gain
         hyper = self.hyper_analysis(gained)
         _, hyper_likelihoods = self.bottleneck(hyper)
-        means, indices = self.synthesis(_round_through(hyper), (latents.shape[2], latents.shape[3]), context)
-        means = means * gain
+        size = (latents.shape[2], latents.shape[3])
+        features = self.synthesis.features(_round_through(hyper), size, context)
+        decoded = torch.zeros_like(latents)
+        means, indices = torch.zeros_like(latents), torch.zeros_like(latents)
+        for number, phase in enumerate(self.synthesis.phases):
+            here = torch.zeros_like(latents[:1, :1])
+            here[:, :, phase[0], phase[1]] = 1
+            mean, index = self.synthesis.parameters_of_phase(number, features, decoded)
+            means, indices = means + here * mean, indices + here * index
+            decoded = decoded + here * (_round_through(gained - mean * gain) / gain + mean)
         scales = SMALLEST_SCALE * torch.exp2((indices / SCALE_STEPS_PER_OCTAVE + log2_gain).clamp(-1, 14))
-        noisy = gained + torch.empty_like(gained).uniform_(-0.5, 0.5) if self.training else None
-        rounded = _round_through(gained - means) + means
-        likelihoods = self.conditional._likelihood(rounded if noisy is None else noisy, scales, means)
+        # noise in place of rounding keeps the estimate of the bits differentiable
+        seen = gained + torch.empty_like(gained).uniform_(-0.5, 0.5) if self.training else decoded * gain
+        likelihoods = self.conditional._likelihood(seen, scales, means * gain)
         return CodedLatents(
-            values=rounded / gain,
+            values=decoded,
             bits_latents=_bits(likelihoods),
             bits_hyper=_bits(hyper_likelihoods),
         )

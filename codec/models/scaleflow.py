@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.motion_estimation import BLOCK
-from codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
+from codec.models.hyperprior import INTERLEAVED, CodedLatents, MeanScaleHyperprior
 from codec.models.motion import MotionAnalysis, MotionSynthesis
 from codec.models.quality import COARSEST_STEP, FINEST_STEP, LatentGain
 from codec.models.scale_space import scale_space_warp
@@ -78,13 +78,15 @@ class IntraCoder(nn.Module):
 
 
 class MotionCoder(nn.Module):
-    """Autoencoder of motion; its prior also sees the motion of the previous picture."""
+    """Autoencoder of motion; its prior also sees the previous picture's motion, and neighbours decoded before."""
 
     def __init__(self, config: ScaleFlowConfig) -> None:
         super().__init__()
         self.gain = LatentGain(config.motion_latents, COARSEST_MOTION_STEP, FINEST_MOTION_STEP)
         self.analysis = MotionAnalysis(config.motion_latents)
-        self.hyperprior = MeanScaleHyperprior(config.motion_latents, 32, 40, context=config.motion_latents)
+        self.hyperprior = MeanScaleHyperprior(
+            config.motion_latents, 32, 40, context=config.motion_latents, phases=INTERLEAVED
+        )
         self.synthesis = MotionSynthesis(config.motion_latents)
 
 

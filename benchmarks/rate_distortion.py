@@ -1,0 +1,142 @@
+"""Rate and distortion of the default model beside MPEG-1 and x264, everything measured on decoded files.
+
+    python benchmarks/rate_distortion.py CLIP [CLIP ...] --frames 96 --out results.json
+
+Each clip is cut to its first pictures (lossless y4m). ScaleFlow encodes and decodes through its command line; the anchors
+through the ffmpeg of imageio-ffmpeg, low delay with the same intra period. Rate is the size of the file; PSNR-YUV is the
+mean over pictures of (6 PSNR-Y + PSNR-U + PSNR-V) / 8 on the 8-bit planes; MS-SSIM is of luma, mean over pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import imageio_ffmpeg
+import numpy as np
+import torch
+from pytorch_msssim import ms_ssim
+
+INTRA_PERIOD = 32
+QUALITIES = (0, 8, 16, 24, 32, 40, 48, 56, 63)
+ANCHORS = {
+    "mpeg1video": [
+        (f"-q:v {q}", ["-c:v", "mpeg1video", "-bf", "0", "-g", str(INTRA_PERIOD), "-q:v", str(q)], "mpg")
+        for q in (2, 3, 5, 8, 12, 18, 31)
+    ],
+    "x264": [
+        (
+            f"-crf {crf}",
+            ["-c:v", "libx264", "-preset", "medium", "-tune", "zerolatency", "-bf", "0"]
+            + ["-g", str(INTRA_PERIOD), "-crf", str(crf)],
+            "mp4",
+        )
+        for crf in (18, 23, 28, 33, 38, 43)
+    ],
+}
+
+
+def planes_of(path: Path) -> Iterator[list[np.ndarray]]:
+    """Planes of each picture of a 4:2:0 file."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            packed = frame.to_ndarray(format="yuv420p")
+            chroma = packed[frame.height :].reshape(2, frame.height // 2, frame.width // 2)
+            yield [packed[: frame.height], chroma[0], chroma[1]]
+
+
+def psnr(first: np.ndarray, second: np.ndarray) -> float:
+    """Of one plane in dB."""
+    error = float(np.mean(np.square(first.astype(np.float64) - second)))
+    return 10 * math.log10(255**2 / max(error, 1e-4))
+
+
+def quality_of(original: Path, decoded: Path) -> tuple[float, float, int]:
+    """Mean PSNR-YUV, mean MS-SSIM of luma, number of pictures; both files must hold the same number."""
+    psnrs, similarities = [], []
+    for ours, theirs in zip(planes_of(original), planes_of(decoded), strict=True):
+        y, u, v = (psnr(a, b) for a, b in zip(ours, theirs, strict=True))
+        psnrs.append((6 * y + u + v) / 8)
+        pair = [torch.from_numpy(planes[0].astype(np.float32))[None, None] for planes in (ours, theirs)]
+        similarities.append(float(ms_ssim(*pair, data_range=255)))
+    return float(np.mean(psnrs)), float(np.mean(similarities)), len(psnrs)
+
+
+def run(command: list[str]) -> None:
+    """Run a command; its error output is shown when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+
+
+def points(clip: Path, frames: int, folder: Path, extra: list[str]) -> Iterator[dict[str, object]]:
+    """One record for each codec and setting."""
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    source = folder / "source.y4m"
+    cut = [ffmpeg, "-v", "error", "-y", "-i", str(clip), "-frames:v", str(frames), "-pix_fmt", "yuv420p"]
+    run([*cut, "-r", "25", str(source)] if clip.suffix == ".264" else [*cut, str(source)])
+    height, width = next(planes_of(source))[0].shape
+    scaleflow = [sys.executable, "-W", "ignore", "-m", "cli.main"]
+    jobs = [("scaleflow", f"--quality {q}", q, "sfv") for q in QUALITIES]
+    jobs += [(name, label, options, kind) for name, settings in ANCHORS.items() for label, options, kind in settings]
+    for codec, label, options, kind in jobs:
+        coded, decoded = folder / f"coded.{kind}", folder / "decoded.y4m"
+        if codec == "scaleflow":
+            run([*scaleflow, "encode", str(source), str(coded), "--quality", str(options), "--overwrite", *extra])
+            run([*scaleflow, "decode", str(coded), str(decoded), "--overwrite"])
+        else:
+            run([ffmpeg, "-v", "error", "-y", "-i", str(source), *options, str(coded)])
+            run([ffmpeg, "-v", "error", "-y", "-i", str(coded), "-fps_mode", "passthrough", str(decoded)])
+        value, similarity, count = quality_of(source, decoded)
+        bpp = coded.stat().st_size * 8 / (width * height * count)
+        yield {"clip": clip.name, "codec": codec, "setting": label, "frames": count, "bpp": bpp, "psnr_yuv": value, "ms_ssim": similarity}
+
+
+def rate_ratio(records: list[dict], codec: str, anchor: str, metric: str) -> float | None:
+    """Mean ratio of rates at equal quality where both curves have it: linear between points in log rate."""
+    curves = {}
+    for name in (codec, anchor):
+        curve = sorted((r[metric], math.log(r["bpp"])) for r in records if r["codec"] == name)
+        curves[name] = ([a for a, _ in curve], [b for _, b in curve])
+    low, high = (f(c[0][i] for c in curves.values()) for f, i in ((max, 0), (min, -1)))
+    if low >= high:
+        return None
+    at = np.linspace(low, high, 100)
+    return math.exp(float(np.mean(np.interp(at, *curves[codec]) - np.interp(at, *curves[anchor]))))
+
+
+def main() -> None:
+    """Measure, print a Markdown table for each clip, keep all points as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--frames", type=int, default=96)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--encode", default="", help="further options for scaleflow encode, in one string")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    everything: list[dict] = []
+    for clip in arguments.clips:
+        with tempfile.TemporaryDirectory() as folder:
+            print(f"\n{clip.name}\n\n| codec | setting | bpp | PSNR-YUV | MS-SSIM |\n|---|---|---|---|---|")
+            records = []
+            for record in points(clip, arguments.frames, Path(folder), arguments.encode.split()):
+                records.append(record)
+                print("| {codec} | {setting} | {bpp:.4f} | {psnr_yuv:.2f} | {ms_ssim:.4f} |".format(**record), flush=True)
+            for anchor in ANCHORS:
+                ratios = [rate_ratio(records, "scaleflow", anchor, metric) for metric in ("psnr_yuv", "ms_ssim")]
+                shown = ["no overlap" if r is None else f"{100 * (r - 1):+.1f} %" for r in ratios]
+                print(f"\nscaleflow against {anchor}, rate at equal PSNR-YUV {shown[0]}, at equal MS-SSIM {shown[1]}")
+            everything += records
+    if arguments.out:
+        arguments.out.write_text(json.dumps(everything, indent=1))
+
+
+if __name__ == "__main__":
+    main()
