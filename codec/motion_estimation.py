@@ -103,49 +103,44 @@ class _WindowCost:
         number, _, height, width = current.shape
         self.phases = phases
         self.price = price * window * window / (block * block) / phases
-        self.rows, self.columns = height // block, width // block
-        self.height, self.width = height, width
+        self.window = window
         margin = (window - block) // 2
-        self.windows = (
-            F.unfold(F.pad(current, (margin,) * 4, mode="replicate"), window, stride=block) if margin else None
-        )
-        if self.windows is None:
-            self.windows = F.unfold(current, window, stride=block)
-        self.planes = _sample_phases(reference, phases).reshape(number, -1)
-        inside = torch.arange(window, device=current.device) - margin
-        self.y = torch.arange(self.rows, device=current.device).view(1, 1, -1, 1) * block + inside.view(1, -1, 1, 1)
-        self.x = torch.arange(self.columns, device=current.device).view(1, 1, 1, -1) * block + inside.view(1, -1, 1, 1)
+        padded = F.pad(current, (margin,) * 4, mode="replicate")
+        self.windows = _windows(padded[:, 0], window, block).flatten(-2)[..., None, :]
+        # beyond one window outside the picture nothing changes, so there positions are clamped
+        self.planes = F.pad(_sample_phases(reference, phases), (window,) * 4, mode="replicate")
+        self.limits = (height + window, width + window)
+        rows, columns = height // block, width // block
+        self.number = torch.arange(number, device=current.device).view(-1, 1, 1, 1)
+        self.top = torch.arange(rows, device=current.device).view(1, -1, 1, 1) * block + (window - margin)
+        self.left = torch.arange(columns, device=current.device).view(1, 1, -1, 1) * block + (window - margin)
 
     def choose(self, vectors: Tensor, steps: list[Tensor]) -> Tensor:
         """The cheapest of ``vectors + step`` for each block, in units of 1 / phases sample."""
         around = F.avg_pool2d(
             F.pad(vectors.float(), (1, 1, 1, 1), mode="replicate"), 3, stride=1
         )  # the field as it was before this round of choices
-        best, best_cost = vectors, None
-        for step in steps:
-            candidate = vectors + step
-            cost = self._difference(candidate) + self.price * (candidate - around).abs().sum(1)
-            if best_cost is None:
-                best, best_cost = candidate, cost
-                continue
-            better = cost < best_cost
-            best_cost = torch.where(better, cost, best_cost)
-            best = torch.where(better[:, None], candidate, best)
-        return best
+        candidates = torch.stack([vectors + step for step in steps], 1)
+        cost = self._difference(candidates) + self.price * (candidates - around[:, None]).abs().sum(2)
+        best = cost.argmin(1, keepdim=True)[:, :, None].expand(-1, -1, 2, -1, -1)
+        return candidates.gather(1, best)[:, 0]
 
-    def _difference(self, vectors: Tensor) -> Tensor:
-        number = vectors.shape[0]
-        dx, dy = vectors[:, 0:1], vectors[:, 1:2]
-        whole_x = torch.div(dx, self.phases, rounding_mode="floor")
-        whole_y = torch.div(dy, self.phases, rounding_mode="floor")
-        phase = (dy - whole_y * self.phases) * self.phases + (dx - whole_x * self.phases)
-        y = (self.y + whole_y).clamp_(0, self.height - 1)
-        x = (self.x + whole_x).clamp_(0, self.width - 1)
-        row = (phase * self.height + y) * self.width
-        index = (row[:, :, None] + x[:, None]).reshape(number, -1)
-        found = self.planes.gather(1, index).view(number, -1, self.rows * self.columns)
-        assert self.windows is not None
-        return (self.windows - found).abs().sum(1).view(number, self.rows, self.columns)
+    def _difference(self, candidates: Tensor) -> Tensor:
+        x, y = candidates.permute(2, 0, 3, 4, 1)  # (N, rows, columns, candidates)
+        whole_x, whole_y, phase = x, y, torch.zeros_like(x)
+        if self.phases > 1:
+            whole_x = torch.div(x, self.phases, rounding_mode="floor")
+            whole_y = torch.div(y, self.phases, rounding_mode="floor")
+            phase = (y - whole_y * self.phases) * self.phases + (x - whole_x * self.phases)
+        top = (self.top + whole_y).clamp_(0, self.limits[0])
+        left = (self.left + whole_x).clamp_(0, self.limits[1])
+        found = _windows(self.planes, self.window, 1)[self.number, phase, top, left]
+        return torch.cdist(self.windows, found.flatten(-2), p=1)[..., 0, :].permute(0, 3, 1, 2)
+
+
+def _windows(planes: Tensor, window: int, stride: int) -> Tensor:
+    """Overlapping views: (..., H, W) to (..., rows, columns, window, window)."""
+    return planes.unfold(-2, window, stride).unfold(-2, window, stride)
 
 
 def _sample_phases(reference: Tensor, phases: int) -> Tensor:
@@ -155,17 +150,23 @@ def _sample_phases(reference: Tensor, phases: int) -> Tensor:
     """
     if phases == 1:
         return reference
-    shifted_x = [_shift(reference, i / phases, horizontal=True) for i in range(phases)]
-    return torch.cat([_shift(plane, j / phases, horizontal=False) for j in range(phases) for plane in shifted_x], 1)
+    height, width = reference.shape[2:]
+    padded = F.pad(reference, (1, 2, 1, 2), mode="replicate")
+    columns = [padded[..., i : i + width] for i in range(4)]
+    shifted_x = torch.cat([_weighted(columns, i / phases) for i in range(phases)], 1)
+    rows = [shifted_x[:, :, j : j + height] for j in range(4)]
+    return torch.cat([_weighted(rows, j / phases) for j in range(phases)], 1)
 
 
-def _shift(plane: Tensor, fraction: float, *, horizontal: bool) -> Tensor:
+def _weighted(neighbours: list[Tensor], fraction: float) -> Tensor:
+    """Between the second and the third of four neighbouring samples."""
     if fraction == 0:
-        return plane
-    kernel = torch.tensor([_keys(1 + fraction), _keys(fraction), _keys(1 - fraction), _keys(2 - fraction)])
-    kernel = kernel.to(plane).view((1, 1, 1, 4) if horizontal else (1, 1, 4, 1))
-    padding = (1, 2, 0, 0) if horizontal else (0, 0, 1, 2)
-    return F.conv2d(F.pad(plane, padding, mode="replicate"), kernel)
+        return neighbours[1]
+    weights = (_keys(1 + fraction), _keys(fraction), _keys(1 - fraction), _keys(2 - fraction))
+    total = neighbours[0] * weights[0]
+    for neighbour, weight in zip(neighbours[1:], weights[1:], strict=True):
+        total.add_(neighbour, alpha=weight)
+    return total
 
 
 def _keys(distance: float, a: float = -0.75) -> float:
