@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codec.container.packet import LARGEST_TIME
+from codec.container.packet_format import LARGEST_TIME
 from codec.container.varint import MalformedVarint, read_signed, read_varint, write_signed, write_varint
 from codec.errors import DataError
 

@@ -7,21 +7,19 @@ from collections.abc import Iterator
 
 from codec.container.header import SfvHeader
 from codec.container.index import TRAILER_SIZE, EndBody, KeyFrameIndex, parse_index, parse_trailer
-from codec.container.packet import (
+from codec.container.packet import AudioPacket, DamagedRegion, VideoPacket
+from codec.container.packet_format import (
     LARGEST_TIME,
     LONGEST_HEAD,
     MARKER_PREFIX,
     SEQUENCE_LENGTH,
     SHORTEST_PACKET,
     AudioBody,
-    AudioPacket,
     AudioTimes,
     BadPacket,
-    DamagedRegion,
     IncompleteHead,
     PacketHead,
     PictureGroup,
-    VideoPacket,
     body_of,
     check_packet,
     parse_audio,

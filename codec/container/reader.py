@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from codec.container.header import PRELUDE_SIZE, SfvHeader, header_size, parse_header
 from codec.container.index import TRAILER_SIZE, EndBody, KeyFrame, KeyFrameIndex, parse_trailer
-from codec.container.packet import BadPacket, VideoPacket
+from codec.container.packet import VideoPacket
+from codec.container.packet_format import BadPacket
 from codec.container.packet_stream import Item, PacketReader, PacketStream
 from codec.container.source import ByteSource
 from codec.errors import DataError, UsageError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codec.container.packet import AudioTimes
+from codec.container.packet_format import AudioTimes
 from codec.picture import VideoProperties
 
 

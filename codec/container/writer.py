@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from codec.container.header import SfvHeader
 from codec.container.index import EndBody, KeyFrame, KeyFrameIndex, write_trailer
-from codec.container.packet import (
+from codec.container.packet import VideoKind
+from codec.container.packet_format import (
     LARGEST_AUDIO_PAYLOAD,
     LARGEST_TIME,
     MOST_PICTURES,
@@ -17,7 +18,6 @@ from codec.container.packet import (
     AudioBody,
     AudioTimes,
     PictureGroup,
-    VideoKind,
     video_payload_limit,
     write_audio,
     write_end,

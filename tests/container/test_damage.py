@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.container import AudioPacket, DamagedRegion, Item, SfvHeader, SfvReader, SfvWriter, VideoPacket
-from codec.container.packet import KEY_MARKER, write_key
+from codec.container.packet_format import KEY_MARKER, write_key
 from codec.container.varint import write_signed, write_varint
 from codec.errors import DataError
 

@@ -21,7 +21,7 @@ from codec.container import (
     VideoPacket,
     measure,
 )
-from codec.container.packet import LARGEST_TIME
+from codec.container.packet_format import LARGEST_TIME
 from codec.errors import UsageError
 
 _time = st.integers(-LARGEST_TIME, LARGEST_TIME)

@@ -16,7 +16,7 @@ from codec.container import (
     VideoPacket,
 )
 from codec.container.index import TRAILER_SIZE, EndBody, parse_trailer, write_trailer
-from codec.container.packet import write_end
+from codec.container.packet_format import write_end
 from codec.errors import DataError, UsageError
 
 
