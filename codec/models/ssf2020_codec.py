@@ -14,7 +14,6 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 
 from codec.errors import DataError, UsageError
 from codec.models.ssf2020 import load_network
-from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
+from codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from codec.models.weights_hash import hash_tensors
 from codec.picture import Planes, WorkingFormat
 from entropy.errors import DamagedSymbolsError
@@ -46,8 +45,6 @@ LATENT = 16
 
 QRELU_LARGEST = 255
 """Activations of the scale decoder are kept within 0 and this (CompressAI's QReLU of 8 bits)."""
-
-Precision = Literal["fp32", "bf16"]
 
 
 def load_ssf2020(name: str, device: str | torch.device = "cpu") -> Ssf2020Codec:

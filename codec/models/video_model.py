@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from codec.picture import Planes, WorkingFormat
+
+Precision = Literal["fp32", "bf16"]
+"""Arithmetic of the transforms; entropy coding is exact in either."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class VideoModel(Protocol):
     weights_hash: str
     working_format: WorkingFormat
     variable_rate: bool
-    precision: str
+    precision: Precision
 
     def encode_picture(
         self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
