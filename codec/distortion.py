@@ -1,0 +1,35 @@
+"""How far decoded pictures are from their source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.picture import Planes, WorkingFormat
+
+IDENTICAL_PSNR = 100.0
+"""Stands for the PSNR of identical planes, so that means stay finite."""
+
+_PLANE_WEIGHTS = {"yuv420": (6, 1, 1), "rgb": (1, 1, 1)}
+
+
+def plane_psnr(first: NDArray[np.generic], second: NDArray[np.generic], bit_depth: int) -> float:
+    """PSNR in dB of two planes of one shape."""
+    difference = first.astype(np.float32) - second.astype(np.float32)
+    error = float(np.mean(np.square(difference), dtype=np.float64))
+    peak = float((1 << bit_depth) - 1)
+    return min(IDENTICAL_PSNR, 10 * math.log10(peak * peak / error)) if error else IDENTICAL_PSNR
+
+
+def picture_psnr(first: Planes, second: Planes, bit_depth: int) -> tuple[float, ...]:
+    """PSNR in dB of each plane."""
+    return tuple(plane_psnr(a, b, bit_depth) for a, b in zip(first, second, strict=True))
+
+
+def weighted_psnr(planes: Sequence[float], working_format: WorkingFormat = "yuv420") -> float:
+    """PSNR-YUV, (6 Y + U + V) / 8, of the PSNRs of the planes; for RGB their mean."""
+    weights = _PLANE_WEIGHTS[working_format]
+    return sum(weight * value for weight, value in zip(weights, planes, strict=True)) / sum(weights)

@@ -1,0 +1,64 @@
+"""From a video to an ``.sfv`` file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from codec.encode_request import VideoSource, check_request
+from codec.encode_search import search_quality
+from codec.encode_session import EncodeProgress, EncodeSession
+from codec.encode_settings import EncodeSettings
+from codec.encode_summary import EncodeSummary
+from codec.errors import UsageError
+from codec.models.video_model import VideoModel
+from codec.rate_control import ConstantQuality, OnePassControl, QualityControl
+
+
+def encode_file(
+    source: VideoSource | str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    model: VideoModel,
+    settings: EncodeSettings,
+    *,
+    progress: Callable[[EncodeProgress], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> EncodeSummary:
+    """Encode a video to an ``.sfv`` file.
+
+    Args:
+        source: a video; ``-`` is standard input.
+        destination: appears when it is complete; ``-`` is standard output.
+        model: codes the pictures. With several workers it is copied to them by pickling.
+        settings: what is asked for.
+        progress: called after each picture.
+        stop: asked before each picture; once it says True the file ends with the last complete group of pictures.
+
+    Raises:
+        UsageError: the request cannot be carried out.
+        DataError: the source cannot be read, the output cannot be written, or verification failed. Nothing is left.
+    """
+    source = source if isinstance(source, VideoSource) else VideoSource(source)
+    check_request(source, destination, settings)
+    if not model.variable_rate and settings.quality is None:
+        raise UsageError(f"model {model.name} has one rate only: it cannot aim at a bitrate or a PSNR")
+    started = time.monotonic()
+    with ExitStack() as stack:
+        session = stack.enter_context(EncodeSession(source, os.fspath(destination), model, settings, progress, stop))
+        if settings.searches:
+            result, passes = search_quality(session)
+        else:
+            control: QualityControl
+            if settings.quality is not None:
+                control = ConstantQuality(settings, settings.quality)
+            else:
+                control = OnePassControl(settings, session.properties, session.picture_count)
+            result, passes = session.write_file(control, "encode"), 1
+    return result.statistics.summary(
+        file_bytes=result.file_bytes,
+        passes=passes,
+        seconds=time.monotonic() - started,
+        interrupted=result.interrupted,
+    )

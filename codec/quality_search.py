@@ -1,0 +1,55 @@
+"""Search on the one number: which quality gives a wanted rate or PSNR."""
+
+from __future__ import annotations
+
+from codec.encode_settings import HIGHEST_QUALITY, QUALITY_STEPS, round_quality
+
+FLATTEST = 1e-4
+
+
+class QualitySearch:
+    """Inter- and extrapolates measurements of something that rises with the quality.
+
+    ``slope`` is the rise for a step of quality to assume where a single measurement is known.
+    """
+
+    def __init__(self, target: float, slope: float) -> None:
+        self.target = target
+        self._slope = slope
+        self._points: dict[float, float] = {}
+
+    def add(self, quality: float, value: float) -> None:
+        """Note that ``quality`` gives ``value``."""
+        self._points[quality] = value
+
+    def shift(self, value: float, quality: float) -> None:
+        """Move all measurements so that ``quality`` gives ``value``: what a sample says of differences still holds."""
+        difference = value - self.predict(quality) if self._points else 0.0
+        self._points = {point: old + difference for point, old in self._points.items()}
+        self.add(quality, value)
+
+    def predict(self, quality: float) -> float:
+        """The value expected at ``quality``; at least one measurement must be known."""
+        (q0, v0), (q1, v1) = self._neighbours(sorted(self._points.items()), quality)
+        slope = self._slope if q1 == q0 else max((v1 - v0) / (q1 - q0), FLATTEST)
+        return v0 + slope * (quality - q0)
+
+    def propose(self) -> float:
+        """The quality, on the grid of sixteenths, whose expected value is nearest to the target."""
+        grid = [step / QUALITY_STEPS for step in range(round(HIGHEST_QUALITY * QUALITY_STEPS) + 1)]
+        return round_quality(min(grid, key=lambda quality: abs(self.predict(quality) - self.target)))
+
+    def was_tried(self, quality: float) -> bool:
+        """Whether ``quality`` has been measured."""
+        return quality in self._points
+
+    @staticmethod
+    def _neighbours(
+        points: list[tuple[float, float]], quality: float
+    ) -> tuple[tuple[float, float], tuple[float, float]]:
+        if len(points) == 1:
+            return points[0], points[0]
+        for position in range(1, len(points) - 1):
+            if quality < points[position][0]:
+                return points[position - 1], points[position]
+        return points[-2], points[-1]
