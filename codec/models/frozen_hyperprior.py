@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from codec.models.hyperprior import (
     SCALE_STEPS_PER_OCTAVE,
     HyperSynthesis,
     MeanScaleHyperprior,
+    Phase,
     SpatialContext,
 )
 from codec.models.quality import ANCHORS, LatentGain
@@ -68,18 +70,21 @@ class FrozenGain(nn.Module):
 
 
 class FrozenSpatialContext(nn.Module):
-    """:class:`SpatialContext` in exact integers."""
+    """:class:`SpatialContext` in exact integers, computed only where its phase is."""
 
-    def __init__(self, source: SpatialContext) -> None:
+    def __init__(self, source: SpatialContext, phase: Phase) -> None:
         super().__init__()
-        self.neighbours = IntegerNetwork.from_float(source.neighbours)
-        self.average = IntegerNetwork.from_float(nn.Sequential(source.average))
+        self.phase = phase
+        self.neighbours = IntegerNetwork.from_float(_at_every_second(source.neighbours))
+        self.average = IntegerNetwork.from_float(_at_every_second(nn.Sequential(source.average)))
         self.merge = IntegerNetwork.from_float(nn.Sequential(*source.merge, _in_grid_steps(source.last)))
 
     def forward(self, features: Tensor, decoded: Tensor) -> Tensor:
-        """Fixed-point means and scale indices, (1, 2 C, h, w)."""
-        parameters = self.merge(torch.cat((features, self.neighbours(decoded)), 1))
-        means = self.average(decoded)
+        """Fixed-point means and scale indices at the positions of the phase, from whole ``features`` and ``decoded``."""
+        rows, columns = self.phase
+        around = F.pad(decoded, (1, 1, 1, 1))[:, :, rows.start :, columns.start :]
+        parameters = self.merge(torch.cat((features[:, :, rows, columns], self.neighbours(around)), 1))
+        means = self.average(around)
         return torch.cat((parameters[:, : means.shape[1]] + means, parameters[:, means.shape[1] :]), 1)
 
 
@@ -96,7 +101,9 @@ class FrozenHyperSynthesis(nn.Module):
             IntegerNetwork.from_float(nn.Sequential(_in_grid_steps(source.last))) if source.last is not None else None
         )
         contexts = [module for module in source.contexts if isinstance(module, SpatialContext)]
-        self.contexts = nn.ModuleList(FrozenSpatialContext(module) for module in contexts)
+        self.contexts = nn.ModuleList(
+            FrozenSpatialContext(module, phase) for module, phase in zip(contexts, source.phases, strict=False)
+        )
 
     def check_bounds(self) -> None:
         """Raise ValueError where loaded weights could make a sum inexact."""
@@ -113,10 +120,19 @@ class FrozenHyperSynthesis(nn.Module):
         return self.parameters_network(features)
 
     def parameters_of_phase(self, number: int, features: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
-        """Fixed-point means and scale indices of latents before gain, valid at the positions of the phase."""
+        """Fixed-point means and scale indices of latents before gain, at the positions of the phase."""
         parameters = self.last(features) if self.last is not None else self.contexts[number](features, decoded)
         means, scales = parameters.chunk(2, 1)
         return means, scales
+
+
+def _at_every_second(network: nn.Sequential) -> nn.Sequential:
+    """The same 3x3 convolution at every second position of an input that is padded already."""
+    strided = copy.deepcopy(network)
+    for layer in strided:
+        if isinstance(layer, nn.Conv2d):
+            layer.stride, layer.padding = (2, 2), (0, 0)
+    return strided
 
 
 def _in_grid_steps(last: nn.Conv2d) -> nn.Conv2d:
@@ -160,7 +176,8 @@ class FrozenHyperprior(nn.Module):
         features = self.synthesis.features(hyper.double() * ONE, _size(latents), context)
         fixed, values = torch.zeros_like(latents, dtype=torch.float64), torch.zeros_like(latents)
         bits = 0.0
-        for number, (rows, columns) in enumerate(self.synthesis.phases):
+        for number in self._phases_within(_size(latents)):
+            rows, columns = self.synthesis.phases[number]
             means, indices = self._entropy_parameters(number, features, fixed, steps)
             here = gained[:, :, rows, columns].double()
             residue = (here - means / ONE).round().clamp(-(2**30), 2**30)
@@ -180,20 +197,25 @@ class FrozenHyperprior(nn.Module):
         features = self.synthesis.features(hyper * ONE, size, context)
         fixed = torch.zeros(1, steps.shape[1], *size, dtype=torch.float64, device=steps.device)
         values = torch.zeros_like(fixed, dtype=torch.float32)
-        for number in range(len(self.synthesis.phases)):
+        for number in self._phases_within(size):
             means, indices = self._entropy_parameters(number, features, fixed, steps)
             residue = self._from_symbols(decoder.decode(indices, self.gaussian), steps.device)
             self._place(number, residue, means, steps, fixed, values)
         return DecodedLatents(values, fixed)
 
+    def _phases_within(self, size: tuple[int, int]) -> list[int]:
+        """Phases that have a position at all: a picture of one row has none in odd rows."""
+        return [
+            number
+            for number, (rows, columns) in enumerate(self.synthesis.phases)
+            if (rows.start or 0) < size[0] and (columns.start or 0) < size[1]
+        ]
+
     def _entropy_parameters(
         self, number: int, features: Tensor, decoded: Tensor, steps: Tensor
     ) -> tuple[Tensor, NDArray[np.integer]]:
         """Gained means and scale indices of the positions of a phase."""
-        rows, columns = self.synthesis.phases[number]
-        means, scales = (
-            part[:, :, rows, columns] for part in self.synthesis.parameters_of_phase(number, features, decoded)
-        )
+        means, scales = self.synthesis.parameters_of_phase(number, features, decoded)
         indices = scale_index_from_log2(scales + steps * _INDEX_PER_GAIN, len(self.gaussian))
         return apply_gain(means, steps), indices.to(torch.uint8).cpu().numpy()
 
