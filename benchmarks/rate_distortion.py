@@ -2,9 +2,10 @@
 
     python benchmarks/rate_distortion.py CLIP [CLIP ...] --frames 96 --out results.json
 
-Each clip is cut to its first pictures (lossless y4m). ScaleFlow encodes and decodes through its command line; the anchors
-through the ffmpeg of imageio-ffmpeg, low delay with the same intra period. Rate is the size of the file; PSNR-YUV is the
-mean over pictures of (6 PSNR-Y + PSNR-U + PSNR-V) / 8 on the 8-bit planes; MS-SSIM is of luma, mean over pictures.
+Each clip is cut to its first pictures (lossless y4m). ScaleFlow encodes and decodes through its command line; the
+anchors through the ffmpeg of imageio-ffmpeg, low delay with the same intra period. Rate is the size of the file;
+PSNR-YUV is the mean over pictures of (6 PSNR-Y + PSNR-U + PSNR-V) / 8 on the 8-bit planes; MS-SSIM is of luma, mean
+over pictures.
 """
 
 from __future__ import annotations
@@ -34,8 +35,20 @@ ANCHORS = {
     "x264": [
         (
             f"-crf {crf}",
-            ["-c:v", "libx264", "-preset", "medium", "-tune", "zerolatency", "-bf", "0"]
-            + ["-g", str(INTRA_PERIOD), "-crf", str(crf)],
+            [
+                "-c:v",
+                "libx264",
+                "-preset",
+                "medium",
+                "-tune",
+                "zerolatency",
+                "-bf",
+                "0",
+                "-g",
+                str(INTRA_PERIOD),
+                "-crf",
+                str(crf),
+            ],
             "mp4",
         )
         for crf in (18, 23, 28, 33, 38, 43)
@@ -96,7 +109,15 @@ def points(clip: Path, frames: int, folder: Path, extra: list[str]) -> Iterator[
             run([ffmpeg, "-v", "error", "-y", "-i", str(coded), "-fps_mode", "passthrough", str(decoded)])
         value, similarity, count = quality_of(source, decoded)
         bpp = coded.stat().st_size * 8 / (width * height * count)
-        yield {"clip": clip.name, "codec": codec, "setting": label, "frames": count, "bpp": bpp, "psnr_yuv": value, "ms_ssim": similarity}
+        yield {
+            "clip": clip.name,
+            "codec": codec,
+            "setting": label,
+            "frames": count,
+            "bpp": bpp,
+            "psnr_yuv": value,
+            "ms_ssim": similarity,
+        }
 
 
 def rate_ratio(records: list[dict], codec: str, anchor: str, metric: str) -> float | None:
@@ -128,7 +149,9 @@ def main() -> None:
             records = []
             for record in points(clip, arguments.frames, Path(folder), arguments.encode.split()):
                 records.append(record)
-                print("| {codec} | {setting} | {bpp:.4f} | {psnr_yuv:.2f} | {ms_ssim:.4f} |".format(**record), flush=True)
+                print(
+                    "| {codec} | {setting} | {bpp:.4f} | {psnr_yuv:.2f} | {ms_ssim:.4f} |".format(**record), flush=True
+                )
             for anchor in ANCHORS:
                 ratios = [rate_ratio(records, "scaleflow", anchor, metric) for metric in ("psnr_yuv", "ms_ssim")]
                 shown = ["no overlap" if r is None else f"{100 * (r - 1):+.1f} %" for r in ratios]

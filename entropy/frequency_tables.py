@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import constriction
 import numpy as np
@@ -32,9 +33,7 @@ class FrequencyTables:
     nearly certain: its symbols are coded as a list of exceptions.
     """
 
-    def __init__(
-        self, rows: Sequence[NDArray[np.int32]], offsets: Sequence[int], zero_row: int | None = None
-    ) -> None:
+    def __init__(self, rows: Sequence[NDArray[np.int32]], offsets: Sequence[int], zero_row: int | None = None) -> None:
         if len(rows) != len(offsets) or not rows:
             raise ValueError(f"{len(rows)} rows do not fit {len(offsets)} offsets, or there are none")
         for number, row in enumerate(rows):
@@ -73,7 +72,7 @@ class FrequencyTables:
         starts = np.concatenate(([0], np.cumsum(self.sizes)))
         return (PRECISION - np.log2(np.concatenate(self.rows))).astype(np.float32), starts
 
-    def bits(self, symbols: NDArray[np.int32], indices: NDArray[np.integer]) -> float:
+    def bits(self, symbols: NDArray[np.int32], indices: NDArray[np.integer[Any]]) -> float:
         """Ideal code length of ``symbols`` under the rows ``indices``, escapes included."""
         costs, starts = self._costs
         values, rows = symbols.reshape(-1).astype(np.int64), np.asarray(indices).reshape(-1).astype(np.int64)

@@ -90,7 +90,7 @@ class IntegerConvolution(nn.Module):
         return self._prepared
 
     def _load_from_state_dict(self, *arguments: object, **named: object) -> None:
-        super()._load_from_state_dict(*arguments, **named)  # type: ignore[arg-type]
+        super()._load_from_state_dict(*arguments, **named)
         self._prepared = None
 
 

@@ -8,6 +8,7 @@ share one range coder, so there is one termination for each picture.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import constriction
 import numpy as np
@@ -24,7 +25,7 @@ _UNIFORM_BITS = [None] + [_Uniform(1 << bits) for bits in range(1, _CHUNK + 1)]
 _WORD = 1 << 32
 
 Symbols = NDArray[np.int32]
-Indices = NDArray[np.integer]
+Indices = NDArray[np.integer[Any]]
 
 
 class SymbolEncoder:

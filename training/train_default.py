@@ -113,11 +113,15 @@ def inter_frames(network: ScaleFlowNetwork, batch_planes: list[Tensor], vectors:
                 "frame": rate_distortion(picture, decoded, bits, quality),
                 "prediction_mse": (picture - packed).square().mean() * (255 / SAMPLE_RANGE) ** 2,
                 "prediction_loss": (
-                    1.5 * (picture - packed).square().mean((1, 2, 3)) * (255 / SAMPLE_RANGE) ** 2
-                    / (DISTORTION_OVER_STEP * quantization_step(quality) ** 2) * (quantization_step(quality) / 20) ** 0.7
+                    1.5
+                    * (picture - packed).square().mean((1, 2, 3))
+                    * (255 / SAMPLE_RANGE) ** 2
+                    / (DISTORTION_OVER_STEP * quantization_step(quality) ** 2)
+                    * (quantization_step(quality) / 20) ** 0.7
                 ).mean(),
                 "motion_bpp": motion_bits.mean() / (picture.shape[2] * picture.shape[3] * 4),
-                "hyper_bpp": (motion.bits_hyper + residual.bits_hyper).mean() / (picture.shape[2] * picture.shape[3] * 4),
+                "hyper_bpp": (motion.bits_hyper + residual.bits_hyper).mean()
+                / (picture.shape[2] * picture.shape[3] * 4),
                 "scale": (prediction.scale > 0.5).float().mean(),
                 "residual": picture - packed,
             }
@@ -135,7 +139,9 @@ def packed_clip(
     return [pack_planes(batch.luma[:, t], batch.chroma[:, t]) for t in range(frames)], batch.vectors
 
 
-def inter_step(network: ScaleFlowNetwork, clips: ClipArrays, generator: np.random.Generator, progress: float) -> tuple[FrameLoss, dict]:
+def inter_step(
+    network: ScaleFlowNetwork, clips: ClipArrays, generator: np.random.Generator, progress: float
+) -> tuple[FrameLoss, dict]:
     """Loss of one batch of clips; clips grow longer as training goes on."""
     frames = 3 if progress < 0.55 else 4
     number = {3: 4, 4: 3}[frames]
@@ -293,7 +299,14 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
             sums[key] = sums.get(key, 0) + value
         if time.time() - last_log > 30 or step in (1, 10, 50, 100):
             text = " ".join(f"{key} {value / counted:.4f}" for key, value in sums.items())
-            logger.info("%6.0f s step %d %s lr %.1e %.2f step/s", elapsed, step, text, rate, counted / (time.time() - last_log + 1e-9))
+            logger.info(
+                "%6.0f s step %d %s lr %.1e %.2f step/s",
+                elapsed,
+                step,
+                text,
+                rate,
+                counted / (time.time() - last_log + 1e-9),
+            )
             sums, counted, last_log = {}, 0, time.time()
         if rank == 0 and time.time() - last_save > 120:
             save(path, network, arguments.stage, optimizer, averaged, step, elapsed)
@@ -313,7 +326,15 @@ def load_modules(network: ScaleFlowNetwork, stage: str, states: dict[str, dict[s
         module.load_state_dict(states[name])
 
 
-def save(path: Path, network: ScaleFlowNetwork, stage: str, optimizer: torch.optim.Optimizer, averaged: Averaged, step: int, elapsed: float) -> None:
+def save(
+    path: Path,
+    network: ScaleFlowNetwork,
+    stage: str,
+    optimizer: torch.optim.Optimizer,
+    averaged: Averaged,
+    step: int,
+    elapsed: float,
+) -> None:
     """Write a checkpoint under a temporary name and rename it, so that a kill leaves the last one whole."""
     modules = stage_modules(network, stage)
     current = {name: {k: v.clone() for k, v in module.state_dict().items()} for name, module in modules.items()}
@@ -325,8 +346,17 @@ def save(path: Path, network: ScaleFlowNetwork, stage: str, optimizer: torch.opt
                 mean[name][key] = place[id(parameter)].clone()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    torch.save({"current": current, "averaged": mean, "optimizer": optimizer.state_dict(),
-                "average_values": averaged.values, "step": step, "elapsed": elapsed}, temporary)
+    torch.save(
+        {
+            "current": current,
+            "averaged": mean,
+            "optimizer": optimizer.state_dict(),
+            "average_values": averaged.values,
+            "step": step,
+            "elapsed": elapsed,
+        },
+        temporary,
+    )
     os.replace(temporary, path)
 
 

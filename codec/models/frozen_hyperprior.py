@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ class FrozenSpatialContext(nn.Module):
         self.merge = IntegerNetwork.from_float(nn.Sequential(*source.merge, _in_grid_steps(source.last)))
 
     def forward(self, features: Tensor, decoded: Tensor) -> Tensor:
-        """Fixed-point means and scale indices at the positions of the phase, from whole ``features`` and ``decoded``."""
+        """Fixed-point means and scale indices at the positions of the phase; the arguments cover all positions."""
         rows, columns = self.phase
         around = F.pad(decoded, (1, 1, 1, 1))[:, :, rows.start :, columns.start :]
         parameters = self.merge(torch.cat((features[:, :, rows, columns], self.neighbours(around)), 1))
@@ -213,15 +214,13 @@ class FrozenHyperprior(nn.Module):
 
     def _entropy_parameters(
         self, number: int, features: Tensor, decoded: Tensor, steps: Tensor
-    ) -> tuple[Tensor, NDArray[np.integer]]:
+    ) -> tuple[Tensor, NDArray[np.integer[Any]]]:
         """Gained means and scale indices of the positions of a phase."""
         means, scales = self.synthesis.parameters_of_phase(number, features, decoded)
         indices = scale_index_from_log2(scales + steps * _INDEX_PER_GAIN, len(self.gaussian))
         return apply_gain(means, steps), indices.to(torch.uint8).cpu().numpy()
 
-    def _place(
-        self, number: int, residue: Tensor, means: Tensor, steps: Tensor, fixed: Tensor, values: Tensor
-    ) -> None:
+    def _place(self, number: int, residue: Tensor, means: Tensor, steps: Tensor, fixed: Tensor, values: Tensor) -> None:
         """Write the decoded latents of a phase, as fixed-point integers and as floats."""
         rows, columns = self.synthesis.phases[number]
         gained = residue * ONE + means

@@ -173,13 +173,13 @@ class MeanScaleHyperprior(nn.Module):
         last.weight.mul_(deviation / self.hyper_analysis(gained).std())
 
     def hyper_analysis(self, gained: Tensor) -> Tensor:
-        """Hyper-latents, not yet rounded, of latents that were multiplied by their gain (and padded to whole cells)."""
+        """Hyper-latents, not yet rounded, of latents that were multiplied by their gain."""
         height, width = gained.shape[2:]
         padded = F.pad(gained, (0, -width % 4, 0, -height % 4))
         return self.analysis(compand(padded)).float()
 
     def forward(self, latents: Tensor, log2_gain: Tensor, context: Tensor | None = None) -> CodedLatents:
-        """Code ``latents`` (N, C, h, w) with ``log2_gain`` broadcastable to them; differentiable estimate of the bits."""
+        """Code ``latents`` (N, C, h, w) with ``log2_gain`` broadcastable to them; bits are differentiable."""
         gain = torch.exp2(log2_gain)
         gained = latents * gain
         hyper = self.hyper_analysis(gained)

@@ -35,9 +35,7 @@ class Upsample(nn.Sequential):
     """1x1 convolution and pixel shuffle: twice the height and width."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, 4 * outputs, 1), nn.PixelShuffle(2), nn.LeakyReLU(NEGATIVE_SLOPE)
-        )
+        super().__init__(nn.Conv2d(inputs, 4 * outputs, 1), nn.PixelShuffle(2), nn.LeakyReLU(NEGATIVE_SLOPE))
 
 
 def zero_start(convolution: nn.Conv2d) -> nn.Conv2d:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from codec.errors import DataError, UsageError
 from codec.models.scaleflow import ScaleFlowConfig
 from codec.models.scaleflow_codec import ScaleFlowCodec
-from codec.models.video_model import VideoModel
+from codec.models.video_model import Precision, VideoModel
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +20,6 @@ DEFAULT_MODEL = "default"
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 WEIGHTS_FORMAT = "scaleflow-1"
 """Layout of a weights file; another value is refused."""
-
-Precision = Literal["fp32", "bf16"]
 
 
 def scaleflow_small(weights: Path | None = None) -> ScaleFlowCodec:
@@ -36,7 +34,7 @@ def load_scaleflow(path: Path, config: ScaleFlowConfig) -> ScaleFlowCodec:
             written = (file.metadata() or {}).get("format")
             if written != WEIGHTS_FORMAT:
                 raise DataError(f"{path}: weights format {written!r}, expected {WEIGHTS_FORMAT!r}")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such weights file") from error
     except (SafetensorError, OSError) as error:
@@ -99,5 +97,7 @@ def choose_device(device: str) -> torch.device:
     if place.type not in ("cpu", "cuda"):
         raise UsageError(f"device {device!r} is not supported: use auto, cpu, cuda or cuda:N")
     if place.type == "cuda" and (not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()):
-        raise UsageError(f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices found; use --device cpu")
+        raise UsageError(
+            f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices found; use --device cpu"
+        )
     return place

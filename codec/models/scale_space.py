@@ -71,7 +71,7 @@ def scale_space_warp(planes: Tensor, flow: Tensor, scale: Tensor) -> Tensor:
     depth = (scale - 1).clamp(0, BLURRED_LEVELS - 1)
     grid_z = (2 * depth[:, 0] + 1) / BLURRED_LEVELS - 1
     grid = torch.stack((grid_x, grid_y, grid_z), -1)[:, None]
-    blurred = F.grid_sample(
-        blurred_volume(planes), grid, mode="bilinear", padding_mode="border", align_corners=False
-    )[:, :, 0]
+    blurred = F.grid_sample(blurred_volume(planes), grid, mode="bilinear", padding_mode="border", align_corners=False)[
+        :, :, 0
+    ]
     return torch.lerp(sharp, blurred, scale.clamp(0, 1).expand_as(sharp))

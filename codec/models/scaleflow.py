@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.motion_estimation import BLOCK
 from codec.models.hyperprior import INTERLEAVED, CodedLatents, MeanScaleHyperprior
 from codec.models.motion import MotionAnalysis, MotionSynthesis
 from codec.models.quality import COARSEST_STEP, FINEST_STEP, LatentGain
@@ -27,6 +26,7 @@ from codec.models.transforms import (
     pack_planes,
     unpack_planes,
 )
+from codec.motion_estimation import BLOCK
 
 COARSEST_MOTION_STEP, FINEST_MOTION_STEP = 2.0, 0.35
 """Starting quantization steps of motion latents, in luma samples (a latent is twice the mean vector of four blocks)."""
@@ -127,9 +127,7 @@ def block_difference(picture: Tensor, reference: Tensor, vectors: Tensor) -> Ten
     height, width = picture.shape[2:]
     y = torch.arange(height, device=picture.device).view(1, -1, 1)
     x = torch.arange(width, device=picture.device).view(1, 1, -1)
-    grid = torch.stack(
-        ((2 * (x + half_size[:, 0]) + 1) / width - 1, (2 * (y + half_size[:, 1]) + 1) / height - 1), -1
-    )
+    grid = torch.stack(((2 * (x + half_size[:, 0]) + 1) / width - 1, (2 * (y + half_size[:, 1]) + 1) / height - 1), -1)
     moved = F.grid_sample(reference, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return F.avg_pool2d((picture - moved).abs(), BLOCK // 2)
 

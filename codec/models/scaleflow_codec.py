@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,9 +13,16 @@ from torch import Tensor, nn
 
 from codec.errors import DataError
 from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
-from codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork, block_difference
+from codec.models.scaleflow import (
+    IntraCoder,
+    MotionCoder,
+    ResidualCoder,
+    ScaleFlowConfig,
+    ScaleFlowNetwork,
+    block_difference,
+)
 from codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
-from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
+from codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from codec.models.weights_hash import hash_tensors
 from codec.motion_estimation import match_blocks, vector_smoothness
 from codec.picture import Planes, WorkingFormat
@@ -28,8 +34,6 @@ from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
 CELL = 16
 """Pictures are padded to a multiple of this, one position of the latents."""
-
-Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,9 @@ class ScaleFlowCodec(nn.Module):
                 residual, bits["residual"], bits["residual hyper"] = self.residual_prior.encode(
                     self.network.residual.analysis(picture - prediction, level, prediction), code, context, encoder
                 )
-                decoded = prediction + self.network.residual.synthesis(residual.values, level, motion.values, prediction)
+                decoded = prediction + self.network.residual.synthesis(
+                    residual.values, level, motion.values, prediction
+                )
                 result = self._reference(decoded, motion.fixed, residual.fixed, code, geometry)
         return EncodedPicture(encoder.finish(), result, bits)
 
@@ -192,7 +198,7 @@ class ScaleFlowCodec(nn.Module):
         self.weights_hash = hash_tensors(tensors)
         self.to(memory_format=torch.channels_last)
 
-    def _priors(self) -> list[tuple[FrozenHyperprior, nn.Module]]:
+    def _priors(self) -> list[tuple[FrozenHyperprior, IntraCoder | MotionCoder | ResidualCoder]]:
         network = self.network
         return [
             (self.intra_prior, network.intra),

@@ -55,7 +55,7 @@ class AnalysisTransform(nn.Module):
         )
 
     def forward(self, picture: Tensor, quality: Tensor, condition: Tensor | None = None) -> Tensor:
-        """``picture`` (N, 6, H, W) with H and W multiples of 8, ``quality`` (N,); returns (N, latents, H / 8, W / 8)."""
+        """``picture`` (N, 6, H, W), H and W multiples of 8, ``quality`` (N,); returns (N, latents, H / 8, W / 8)."""
         seen = picture if condition is None else torch.cat((picture, condition), 1)
         features = self.bias(self.stem(F.pixel_unshuffle(seen, 2)), quality)
         return full_precision(self.linear, picture) + self.network(features).float()

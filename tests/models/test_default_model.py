@@ -97,9 +97,7 @@ def test_groups_of_pictures_are_independent(default_model: VideoModel, clips: di
     assert [frame.payload for frame in joined] == [frame.payload for frame in apart]
 
 
-def test_quality_may_change_from_picture_to_picture(
-    default_model: VideoModel, clips: dict[str, list[Planes]]
-) -> None:
+def test_quality_may_change_from_picture_to_picture(default_model: VideoModel, clips: dict[str, list[Planes]]) -> None:
     encoder = FrameEncoder(default_model, width=320, height=240)
     decoder = FrameDecoder(default_model, width=320, height=240)
     for planes, quality in zip(clips["bikes"], (10.0, 63.0, 0.0, 33.3), strict=True):

@@ -21,7 +21,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = {
     "one thread": {"threads": "1"},
     "two threads": {"threads": "2"},
-    "AVX2": {"threads": "1", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    "AVX2": {
+        "threads": "1",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    },
     "contiguous": {"threads": "2", "memory_format": "contiguous"},
 }
 
@@ -59,9 +64,7 @@ def decoded_under(environment: dict[str, str], streams: Path) -> tuple[dict[str,
 
 
 @pytest.mark.parametrize("name", list(ENVIRONMENTS))
-def test_symbols_are_equal_and_pixels_within_one(
-    coded: tuple[Path, dict[str, list[Planes]]], name: str
-) -> None:
+def test_symbols_are_equal_and_pixels_within_one(coded: tuple[Path, dict[str, list[Planes]]], name: str) -> None:
     streams, seen = coded
     symbols, luma = decoded_under(ENVIRONMENTS[name], streams)
     expected, _ = decoded_under(ENVIRONMENTS["two threads"], streams)

@@ -29,7 +29,10 @@ def test_levels_are_the_slices_of_the_volume_and_linear_between_them() -> None:
     planes = picture()
     still = torch.zeros(1, 2, 48, 64)
     volume = blurred_volume(planes)
-    at = {level: scale_space_warp(planes, still, torch.full((1, 1, 48, 64), float(level))) for level in (0.5, 1, 2, 2.5, 4)}
+    at = {
+        level: scale_space_warp(planes, still, torch.full((1, 1, 48, 64), float(level)))
+        for level in (0.5, 1, 2, 2.5, 4)
+    }
     torch.testing.assert_close(at[1], blur(planes), atol=1e-5, rtol=0)
     torch.testing.assert_close(at[2], volume[:, :, 1], atol=1e-5, rtol=0)
     torch.testing.assert_close(at[4], volume[:, :, BLURRED_LEVELS - 1], atol=1e-5, rtol=0)
