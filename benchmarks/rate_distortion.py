@@ -27,32 +27,14 @@ from pytorch_msssim import ms_ssim
 
 INTRA_PERIOD = 32
 QUALITIES = (0, 8, 16, 24, 32, 40, 48, 56, 63)
+_LOW_DELAY = ["-bf", "0", "-g", str(INTRA_PERIOD)]
+_X264 = ["-c:v", "libx264", "-preset", "medium", "-tune", "zerolatency", *_LOW_DELAY]
 ANCHORS = {
     "mpeg1video": [
-        (f"-q:v {q}", ["-c:v", "mpeg1video", "-bf", "0", "-g", str(INTRA_PERIOD), "-q:v", str(q)], "mpg")
-        for q in (2, 3, 5, 8, 12, 18, 31)
+        (f"-q:v {scale}", ["-c:v", "mpeg1video", *_LOW_DELAY, "-q:v", str(scale)], "mpg")
+        for scale in (2, 3, 5, 8, 12, 18, 31)
     ],
-    "x264": [
-        (
-            f"-crf {crf}",
-            [
-                "-c:v",
-                "libx264",
-                "-preset",
-                "medium",
-                "-tune",
-                "zerolatency",
-                "-bf",
-                "0",
-                "-g",
-                str(INTRA_PERIOD),
-                "-crf",
-                str(crf),
-            ],
-            "mp4",
-        )
-        for crf in (18, 23, 28, 33, 38, 43)
-    ],
+    "x264": [(f"-crf {crf}", [*_X264, "-crf", str(crf)], "mp4") for crf in (18, 23, 28, 33, 38, 43)],
 }
 
 
