@@ -29,7 +29,7 @@ def main(streams: str, output: str, threads: str, memory_format: str) -> None:
         return symbols
 
     SymbolDecoder.decode = recording  # type: ignore[method-assign]
-    hashes, luma = {}, {}
+    hashes, decoded = {}, {}
     with open(streams) as file:
         for name, stream in json.load(file).items():
             digest = hashlib.sha256()
@@ -39,8 +39,8 @@ def main(streams: str, output: str, threads: str, memory_format: str) -> None:
                 for number, payload in enumerate(stream["payloads"])
             ]
             hashes[name] = digest.hexdigest()
-            luma[name] = np.stack([planes[0] for planes in pictures])
-    np.savez(output, **luma)
+            decoded[name] = np.stack([np.concatenate([plane.ravel() for plane in planes]) for planes in pictures])
+    np.savez(output, **decoded)
     print(json.dumps(hashes))
 
 
