@@ -94,6 +94,16 @@ class DecodeSummary:
             logger.warning("%s: %s", name, event)
 
 
+def check_decode(source: str | os.PathLike[str], destination: str | os.PathLike[str], settings: DecodeSettings) -> None:
+    """Refuse an output that exists, has no folder, or is the input, before anything is loaded.
+
+    Raises:
+        UsageError: says which, and the remedy.
+    """
+    if not is_picture_output(os.fspath(destination)):
+        check_destination(source, destination, settings.overwrite)
+
+
 def decode_file(
     source: str | os.PathLike[str],
     destination: str | os.PathLike[str],
@@ -118,8 +128,7 @@ def decode_file(
         DataError: not an ``.sfv`` file, no picture can be decoded, or the output cannot be written. Nothing is left.
     """
     settings = settings or DecodeSettings()
-    if not is_picture_output(os.fspath(destination)):
-        check_destination(source, destination, settings.overwrite)
+    check_decode(source, destination, settings)
     report = _Report(source, progress)
     excerpt = Excerpt(settings.start, settings.duration, settings.frames)
     with SfvReader(source) as reader:
@@ -177,9 +186,7 @@ def verify_file(
 class _Report:
     """Counts, logs and tells the progress of a decode."""
 
-    def __init__(
-        self, source: str | os.PathLike[str], progress: Callable[[DecodeProgress], None] | None
-    ) -> None:
+    def __init__(self, source: str | os.PathLike[str], progress: Callable[[DecodeProgress], None] | None) -> None:
         self.summary = DecodeSummary()
         self._progress = progress
         self._started = time.monotonic()

@@ -55,9 +55,7 @@ def check_request(source: VideoSource, destination: str | os.PathLike[str], sett
     check_destination(source.path, destination, settings.overwrite)
 
 
-def check_destination(
-    source: str | os.PathLike[str], destination: str | os.PathLike[str], overwrite: bool
-) -> None:
+def check_destination(source: str | os.PathLike[str], destination: str | os.PathLike[str], overwrite: bool) -> None:
     """Refuse an output that exists, has no folder, or is the input.
 
     Raises:

@@ -83,7 +83,9 @@ def search_quality(session: EncodeSession) -> tuple[WrittenFile, int]:
     for number in count(1):
         following = quality
 
-        def accept(statistics: PassStatistics, file_bits: float, quality: float = quality, number: int = number) -> bool:
+        def accept(
+            statistics: PassStatistics, file_bits: float, quality: float = quality, number: int = number
+        ) -> bool:
             nonlocal following
             value = goal.value(statistics, file_bits)
             logger.info("pass %d at quality %.4g: %s", number, quality, goal.describe(value))
@@ -101,7 +103,7 @@ def search_quality(session: EncodeSession) -> tuple[WrittenFile, int]:
             break
         quality = following
     if not written.interrupted and abs(passes[quality] - goal.target) > 2 * goal.tolerance:
-        logger.warning("the goal is out of reach: %s at quality %.4g", goal.describe(passes[quality]), quality)
+        logger.warning("the goal was missed: %s at quality %.4g", goal.describe(passes[quality]), quality)
     return written, number
 
 

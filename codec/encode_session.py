@@ -19,7 +19,7 @@ from codec.encode_summary import PassStatistics
 from codec.errors import DataError
 from codec.excerpt import Excerpt, cut_excerpt
 from codec.group_workers import WorkerPool
-from codec.key_frames import PlannedItem, PlannedPicture, plan_key_frames
+from codec.key_frames import PlannedItem, plan_key_frames
 from codec.models.video_model import VideoModel
 from codec.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from codec.rate_control import QualityControl

@@ -89,8 +89,8 @@ class EncodeSettings:
             raise UsageError("--two-pass goes with --bitrate or --bpp only")
         if self.workers > 1 and self.has_rate and not self.two_pass:
             raise UsageError(
-                f"--workers {self.workers}: in one pass each picture's quality follows from the sizes before, which other "
-                "workers do not know yet; add --two-pass or use --workers 1"
+                f"--workers {self.workers}: in one pass each picture's quality follows from the sizes before, which "
+                "other workers do not know yet; add --two-pass or use --workers 1"
             )
         if self.workers > 1 and not self.intra_period:
             raise UsageError(f"--workers {self.workers} needs groups of pictures: set --intra-period above 0")

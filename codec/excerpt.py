@@ -41,7 +41,7 @@ class Excerpt:
 class ExcerptClock:
     """Ticks of an excerpt in the time bases of its streams, once the time of the video's first picture is known.
 
-    An excerpt that starts at 0 keeps the times of its source; others are moved so that they start where the source does.
+    An excerpt that starts at 0 keeps the times of its source; others are moved to start where the source does.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """Coding groups of pictures side by side, in processes of their own.
 
-A group starts with a key frame, which resets all state, so that its bytes do not depend on where it is coded. Memory is
-bounded: each worker holds one group, this process the one that it is gathering and the payloads that wait for their turn.
+A group starts with a key frame, which resets all state, so that its bytes do not depend on where it is coded. Memory
+is bounded: each worker holds one group, this process the one that it is gathering and the payloads that wait for their
+turn.
 """
 
 from __future__ import annotations

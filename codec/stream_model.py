@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from codec.container import SfvHeader
 from codec.errors import DataError, UsageError
@@ -28,7 +29,7 @@ def load_stream_model(
 
     if header.precision not in ("fp32", "bf16"):
         raise DataError(f"the stream needs precision {header.precision!r}, which is unknown here: update scaleflow")
-    precision = "bf16" if header.precision == "bf16" else "fp32"
+    precision: Literal["fp32", "bf16"] = "bf16" if header.precision == "bf16" else "fp32"
     try:
         loaded = load_model(model or header.model, device=device, precision=precision, weights=weights)
     except UsageError as error:
@@ -47,8 +48,8 @@ def check_weights(header: SfvHeader, model: VideoModel) -> None:
     """
     if model.weights_hash != header.weights_hash:
         raise DataError(
-            f"the stream was encoded with weights {header.weights_hash} (model {header.model}), but model {model.name} has "
-            f"weights {model.weights_hash}: give the right ones with --model or --weights"
+            f"the stream was encoded with weights {header.weights_hash} (model {header.model}), but model {model.name} "
+            f"has weights {model.weights_hash}: give the right ones with --model or --weights"
             + (f", or install {header.software.replace(' ', ' version ')}" if header.software else "")
         )
     if model.working_format != header.video.working_format:

@@ -1,0 +1,106 @@
+"""``scaleflow decode``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import options
+from cli.console import ProgressReport, check_json, console, print_json
+from cli.threads import set_threads
+
+if TYPE_CHECKING:
+    from codec.decode_file import DecodeProgress, DecodeSummary
+
+
+def decode(
+    source: options.Source,
+    output: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUTPUT",
+            help="mp4, mov, mkv, webm, y4m, yuv, a folder or pattern of pictures, or - for standard output.",
+            show_default=False,
+        ),
+    ],
+    start: options.Start = 0.0,
+    duration: options.Duration = None,
+    frames: options.Frames = None,
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="FFV1 in mkv, lossless x264 in mp4, instead of near-lossless x264.")
+    ] = False,
+    format: Annotated[
+        str | None,
+        typer.Option(help="Form of the output, instead of by its name: mp4, mkv, y4m, pictures...", show_default=False),
+    ] = None,
+    tolerate_damage: Annotated[
+        bool, typer.Option("--tolerate-damage", help="Exit with 0 although pictures were lost.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="Another name or place of the model than the file says.", show_default=False)
+    ] = None,
+    weights: options.Weights = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+) -> None:
+    """Decode an .sfv file to a video."""
+    check_json(json, output)
+    from codec.decode_file import DecodeSettings, check_decode, decode_file
+    from codec.stream_model import load_stream_model
+
+    settings = DecodeSettings(start, duration, frames, lossless, format, overwrite)
+    check_decode(source, output, settings)
+    set_threads(threads)
+    with ProgressReport(json) as report:
+        summary = decode_file(
+            source,
+            output,
+            lambda header: load_stream_model(header, device=device, model=model, weights=weights),
+            settings,
+            progress=lambda now: show_decoding(report, "decode", now),
+        )
+    report_decoding(output, summary, json)
+    if not summary.is_sound and not tolerate_damage:
+        raise typer.Exit(1)
+
+
+def show_decoding(report: ProgressReport, stage: str, now: DecodeProgress) -> None:
+    """Where a decode stands."""
+    speed = now.pictures / now.seconds if now.seconds > 0 else 0.0
+    record = {
+        "pictures": now.pictures,
+        "bytes_read": now.bytes_read,
+        "bytes_total": now.bytes_total,
+        "seconds": round(now.seconds, 3),
+        "pictures_per_second": round(speed, 3),
+    }
+    report.update(
+        stage, now.bytes_read, now.bytes_total, now.seconds, f"{now.pictures} pictures, {speed:.1f}/s", record
+    )
+
+
+def report_decoding(output: str | None, summary: DecodeSummary, use_json: bool) -> None:
+    """What was decoded, and what was not."""
+    if use_json:
+        record: dict[str, Any] = {
+            "event": "summary",
+            "pictures": summary.pictures,
+            "repeated": summary.repeated,
+            "lost": summary.lost,
+            "damaged_places": summary.damage_count,
+            "damage": [vars(damage) for damage in summary.damage],
+            "losses": [vars(loss) for loss in summary.losses],
+            "seconds": summary.seconds,
+        }
+        print_json(record if output is None else record | {"output": output})
+        return
+    if not summary.is_sound:
+        console.print(
+            f"scaleflow: {summary.damage_count} damaged places, {summary.lost} pictures known to be lost", markup=False
+        )
+    if console.is_terminal and output is not None:
+        speed = summary.pictures / summary.seconds if summary.seconds else 0.0
+        console.print(f"{output}: {summary.pictures} pictures, {speed:.1f} pictures/s", markup=False)

@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM: the first asks to stop at a good place, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class StopRequest:
+    """While entered, SIGINT and SIGTERM only set a flag, the first time."""
+
+    def __init__(self) -> None:
+        self._signal: int | None = None
+        self._previous: dict[int, object] = {}
+
+    def is_set(self) -> bool:
+        """Whether a signal has come."""
+        return self._signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """What a program ended by such a signal returns."""
+        return EXIT_TERMINATED if self._signal == signal.SIGTERM else EXIT_INTERRUPTED
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._signal is not None:
+            raise KeyboardInterrupt
+        self._signal = number
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]

@@ -1,0 +1,118 @@
+"""The command ``scaleflow``. Modules with the networks are imported by the verbs that need them, when they run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+import warnings
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli import decode, demo, encode, info, models, verify
+from cli.console import console, start_logging
+from cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
+from codec.errors import ScaleFlowError
+
+EXIT_BROKEN_PIPE = 141
+
+
+class _CommandGroup(TyperGroup):
+    """Turns errors into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ScaleFlowError as error:
+            code = EXIT_BROKEN_PIPE if _is_broken_pipe(error) else error.exit_code
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            elif code != EXIT_BROKEN_PIPE:
+                console.print(f"scaleflow: {error}", markup=False)
+        except BrokenPipeError:
+            code = EXIT_BROKEN_PIPE
+        except OSError as error:
+            code = ScaleFlowError.exit_code
+            console.print(f"scaleflow: {error}", markup=False)
+        except MemoryError:
+            code = ScaleFlowError.exit_code
+            console.print("scaleflow: not enough memory: try smaller pictures or fewer --workers", markup=False)
+        except KeyboardInterrupt:
+            code = EXIT_INTERRUPTED
+            console.print("scaleflow: interrupted; nothing was kept", markup=False)
+        if code == EXIT_BROKEN_PIPE:
+            # Or the interpreter tries once more to write what is left, and complains.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        ctx.exit(code)
+        return None
+
+
+def _is_broken_pipe(error: BaseException) -> bool:
+    return isinstance(error.__cause__, BrokenPipeError)
+
+
+app = typer.Typer(
+    cls=_CommandGroup,
+    name="scaleflow",
+    help="Encode and decode video files with a neural scale-space-flow codec.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("encode")(encode.encode)
+app.command("decode")(decode.decode)
+app.command("info")(info.info)
+app.command("verify")(verify.verify)
+app.command("models")(models.models)
+app.command("demo")(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from codec.version import scaleflow_version
+
+        typer.echo(f"scaleflow {scaleflow_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Say more on standard error; twice for everything.")
+    ] = 0,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the verb."""
+    start_logging(2 if debug else verbose)
+    if not debug:
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"torch|compressai|timm")
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(EXIT_TERMINATED)  # So that what was half written is removed on the way out.
+
+
+def main() -> None:
+    """Entry point."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        console.print(f"scaleflow: internal error, {type(error).__name__}: {error}; --debug shows where", markup=False)
+        sys.exit(ScaleFlowError.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Precision(str, Enum):
+    """Arithmetic of the transforms."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+Device = Annotated[str, typer.Option(help="Where the networks run: auto, cpu, cuda or cuda:N.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=1024, help="Threads of the networks; without it one a core, or one for each of several workers."
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Another file of weights for the model.", show_default=False),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line on standard output.")]
+Start = Annotated[float, typer.Option(help="Seconds from the first picture at which to start.")]
+Duration = Annotated[
+    float | None,
+    typer.Option(help="Seconds to take.", show_default="to the end"),
+]
+Frames = Annotated[
+    int | None,
+    typer.Option(help="Most pictures to take.", show_default="all"),
+]
+Source = Annotated[
+    str, typer.Argument(metavar="FILE", help="An .sfv file, or - for standard input.", show_default=False)
+]
