@@ -7,8 +7,9 @@ so that the ideal code length is the rate asked for. Every coder gets the symbol
 on the grid, as arrays and gives them back as an array; whatever it needs in between (lists, cumulative distributions)
 is part of its time. The ideal is the exact Gaussian probability of each symbol at its scale on the grid, zero-mean.
 
-Times are the least of ``--repeats`` that alternate between the coders, so that other load on the machine falls on all
-of them; on a busy machine compare the ratios. torchac is measured where it is installed (with ninja and a compiler).
+All coders run on one thread. Times are the process's own, without the moments in which others had its core, and the
+least of ``--repeats`` that alternate between the coders; on a busy machine compare the ratios all the same. torchac is
+measured where it is installed (with ninja and a compiler).
 """
 
 from __future__ import annotations
@@ -199,11 +200,11 @@ def measure(coders: Iterable[Coder], symbols: Symbols, indices: Indices, repeats
     for _ in range(repeats):
         for coder in chosen:
             result = results[coder.name]
-            start = time.perf_counter()
+            start = time.process_time()
             data = coder.encode(symbols, indices)
-            middle = time.perf_counter()
+            middle = time.process_time()
             decoded = coder.decode(data, indices)
-            end = time.perf_counter()
+            end = time.process_time()
             if not np.array_equal(decoded, symbols):
                 raise RuntimeError(f"{coder.name}: decoded symbols differ")
             result.encode, result.decode = min(result.encode, middle - start), min(result.decode, end - middle)

@@ -28,8 +28,10 @@ def factorized_tables(bottleneck: EntropyBottleneck) -> FrequencyTables:
     sign = -torch.sign(lower + upper)  # the difference is taken where the sigmoid has digits to spare
     likelihood = (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower)).abs()[:, 0]
     rows = []
-    for row in likelihood:
-        likely = (row > NEGLIGIBLE).nonzero().flatten()
+    for channel, row in enumerate(likelihood):
+        if not bool(torch.isfinite(row).all()):
+            raise ValueError(f"the factorised prior of channel {channel} has likelihoods that are not numbers")
+        likely = (row >= row.max().clamp(max=NEGLIGIBLE)).nonzero().flatten()
         first, last = int(likely[0]), int(likely[-1])
         rows.append(([*row[first : last + 1].tolist(), ESCAPE_PROBABILITY], first - LARGEST_VALUE))
     return FrequencyTables.from_rows(rows)

@@ -39,6 +39,9 @@ class FrequencyTables:
         for number, row in enumerate(rows):
             if len(row) < 2 or int(row.min()) < 1 or int(row.sum(dtype=np.int64)) != TOTAL:
                 raise ValueError(f"row {number}: at least 2 positive frequencies with sum {TOTAL} are needed")
+        for number, (row, offset) in enumerate(zip(rows, offsets, strict=True)):
+            if not -(2**31) <= offset <= 2**31 - len(row):
+                raise ValueError(f"row {number}: symbols from {offset} on do not fit 32 bits")
         if zero_row is not None and not 0 <= zero_row < len(rows):
             raise ValueError(f"zero_row {zero_row} is outside 0..{len(rows) - 1}")
         self.rows = [np.ascontiguousarray(row, dtype=np.int32) for row in rows]
@@ -66,6 +69,11 @@ class FrequencyTables:
     def sizes(self) -> NDArray[np.int64]:
         """Number of frequencies in each row, escape included."""
         return np.array([len(row) for row in self.rows], dtype=np.int64)
+
+    def span(self, row: int) -> tuple[int, int]:
+        """First symbol of a row, and the first beyond its last (there, its position is the escape's)."""
+        first = int(self.offsets[row])
+        return first, first + len(self.rows[row]) - 1
 
     @cached_property
     def _costs(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -97,7 +105,12 @@ class FrequencyTables:
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> FrequencyTables:
         """Inverse of :meth:`to_tensors`. Raises ValueError or KeyError when they do not make tables."""
-        frequencies, sizes = tensors["frequencies"].numpy(), tensors["sizes"].numpy().astype(np.int64)
+        for name in ("frequencies", "sizes", "offsets", "zero_row"):
+            if tensors[name].dtype != torch.int32 or tensors[name].ndim != 1 or not len(tensors[name]):
+                raise ValueError(
+                    f"{name} must be a list of int32, not {tensors[name].dtype} {tuple(tensors[name].shape)}"
+                )
+        frequencies, sizes = tensors["frequencies"].cpu().numpy(), tensors["sizes"].cpu().numpy().astype(np.int64)
         if len(frequencies) > LARGEST_TABLE or sizes.min() < 2 or int(sizes.sum()) != len(frequencies):
             raise ValueError(f"row sizes that sum to {int(sizes.sum())} do not fit {len(frequencies)} frequencies")
         starts = np.concatenate(([0], np.cumsum(sizes)))

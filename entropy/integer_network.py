@@ -23,6 +23,9 @@ LARGEST_ACTIVATION = float(1 << 26)
 
 LARGEST_INTEGER = float(1 << 53)
 
+LARGEST_FLOAT = float(1 << 16)
+"""Weights and biases below this have integer forms of 32 and 64 bits."""
+
 
 class IntegerConvolution(nn.Module):
     """Convolution, or transposed convolution, of fixed-point integers."""
@@ -43,8 +46,10 @@ class IntegerConvolution(nn.Module):
         weight = source.weight.detach().double()
         # one row of the matrix for each output value that a patch contributes to
         matrix = weight.flatten(1).T if self.transposed else weight.flatten(1)
-        self.register_buffer("weight", (matrix * (1 << WEIGHT_BITS)).round().to(torch.int32))
         bias = source.bias.detach().double() if source.bias is not None else torch.zeros(self.outputs).double()
+        if not float(matrix.abs().max()) < LARGEST_FLOAT or not float(bias.abs().max()) < LARGEST_FLOAT:
+            raise ValueError(f"weights too large for exact integers, or not finite: magnitudes below {LARGEST_FLOAT:g}")
+        self.register_buffer("weight", (matrix * (1 << WEIGHT_BITS)).round().to(torch.int32))
         self.register_buffer("bias", (bias * (1 << WEIGHT_BITS) * ONE).round().to(torch.int64))
         self._prepared: tuple[Tensor, Tensor] | None = None
         self.check_bound()

@@ -23,6 +23,8 @@ _LENGTH = _Uniform(64)
 _CHUNK = 16
 _UNIFORM_BITS = [None] + [_Uniform(1 << bits) for bits in range(1, _CHUNK + 1)]
 _WORD = 1 << 32
+_TAIL = 16
+"""Bytes at the end of a stream in which its last interval is looked for."""
 
 Symbols = NDArray[np.int32]
 Indices = NDArray[np.integer[Any]]
@@ -41,21 +43,23 @@ class SymbolEncoder:
         if symbols.dtype != np.int32:
             raise TypeError(f"symbols are {symbols.dtype}: convert them to int32 first")
         order, groups = _groups(indices, tables)
-        ordered = symbols.reshape(-1)[order].astype(np.int64)
+        ordered = symbols.reshape(-1)[order]
         escaped: list[NDArray[np.int64]] = []
         for row, part in groups:
             values = ordered[part]
             if row == tables.zero_row:
                 self._encode_exceptions(values)
                 continue
-            position = values - tables.offsets[row]
-            last = int(tables.sizes[row]) - 1
-            outside = (position < 0) | (position >= last)
-            if outside.any():
-                beyond = position[outside]
-                escaped.append(np.where(beyond < 0, -2 * beyond - 1, 2 * (beyond - last)))
-                position[outside] = last
-            self._coder.encode(position.astype(np.int32), tables.models[row])
+            first, beyond = tables.span(row)
+            if values.min() >= first and values.max() < beyond:  # nearly always, and then 32 bits do
+                position = values - np.int32(first)
+            else:
+                wide = values.astype(np.int64)
+                below, above = wide < first, wide >= beyond
+                position = np.where(below | above, beyond - first, wide - first).astype(np.int32)
+                numbers = np.where(below, 2 * (first - wide) - 1, 2 * (wide - beyond))
+                escaped.append(numbers[below | above])
+            self._coder.encode(position, tables.models[row])
         if escaped:
             self._encode_numbers(np.concatenate(escaped))
 
@@ -65,24 +69,20 @@ class SymbolEncoder:
         if not len(words):
             return b""
         position, (lower, width) = self._coder.pos()
-        total = position + 2
-        point = int.from_bytes(words.astype(">u4").tobytes(), "big") << (32 * (total - len(words)))
-        low = point - ((point - lower) % (_WORD * _WORD))
-        kept = 8 * total * 4
-        for shift in range(0, 8 * total * 4 + 1, 8):
-            rounded = -(-low >> shift) << shift
-            if rounded >= low + width or rounded >> kept:
-                break
-            point = rounded
-        return point.to_bytes(4 * total, "big").rstrip(b"\0")
+        data = words.astype(">u4").tobytes().ljust(4 * (position + 2), b"\0")
+        for tail in (min(_TAIL, len(data)), len(data)):  # the second only where a carry runs through the first
+            ended = _roundest(data[-tail:], lower, width)
+            if ended is not None:
+                return (data[:-tail] + ended).rstrip(b"\0")
+        raise AssertionError("the range coder's interval is not within 0 and 1")
 
-    def _encode_exceptions(self, values: NDArray[np.int64]) -> None:
+    def _encode_exceptions(self, values: Symbols) -> None:
         where = np.flatnonzero(values)
+        found = values[where].astype(np.int64)
         self._coder.encode(np.array([len(where) > 0], dtype=np.int32), _FLAG)
         if len(where):
             self._encode_numbers(np.array([len(where) - 1]))
             self._encode_numbers(np.diff(where, prepend=-1) - 1)
-            found = values[where]
             self._encode_numbers(np.where(found > 0, 2 * found - 2, -2 * found - 1))
 
     def _encode_numbers(self, numbers: NDArray[np.int64]) -> None:
@@ -106,42 +106,40 @@ class SymbolDecoder:
     def decode(self, indices: Indices, tables: FrequencyTables) -> Symbols:
         """Symbols of the shape of ``indices``. Raises :class:`DamagedSymbolsError` when the bytes cannot be right."""
         order, groups = _groups(indices, tables)
-        ordered = np.zeros(len(order), dtype=np.int64)
+        ordered = np.empty(len(order), dtype=np.int32)
         escapes: list[tuple[int, NDArray[np.intp]]] = []
         for row, part in groups:
             count = part.stop - part.start
             if row == tables.zero_row:
-                self._decode_exceptions(ordered[part])
+                ordered[part] = self._decode_exceptions(count)
                 continue
+            first, beyond = tables.span(row)
             position = self._draw(tables.models[row], count)
-            last = int(tables.sizes[row]) - 1
-            outside = np.flatnonzero(position == last)
-            if len(outside):
-                escapes.append((row, outside + part.start))
-            ordered[part] = position + tables.offsets[row]
+            if position.max() == beyond - first:
+                escapes.append((row, np.flatnonzero(position == beyond - first) + part.start))
+            np.add(position, np.int32(first), out=ordered[part])
         if escapes:
             numbers = self._decode_numbers(sum(len(where) for _, where in escapes))
             for row, where in escapes:
                 own, numbers = numbers[: len(where)], numbers[len(where) :]
-                first, last = int(tables.offsets[row]), int(tables.offsets[row] + tables.sizes[row]) - 1
-                ordered[where] = np.where(own & 1, first - (own + 1) // 2, last + own // 2)
-        if len(ordered) and (ordered.min() < -(2**31) or ordered.max() >= 2**31):
-            raise DamagedSymbolsError("damaged picture: a symbol is outside the range of 32 bits")
+                first, beyond = tables.span(row)
+                ordered[where] = _checked(np.where(own & 1, first - (own + 1) // 2, beyond + own // 2))
         symbols = np.empty(len(order), dtype=np.int32)
         symbols[order] = ordered
         return symbols.reshape(indices.shape)
 
-    def _decode_exceptions(self, values: NDArray[np.int64]) -> None:
-        if not self._draw(_FLAG, 1)[0]:
-            return
-        count = int(self._decode_numbers(1)[0]) + 1
-        if count > len(values):
-            raise DamagedSymbolsError(f"damaged picture: {count} exceptions among {len(values)} symbols")
-        where = np.cumsum(self._decode_numbers(count) + 1) - 1
-        if where[-1] >= len(values):
-            raise DamagedSymbolsError(f"damaged picture: exception at {where[-1]} of {len(values)} symbols")
-        numbers = self._decode_numbers(count)
-        values[where] = np.where(numbers & 1, -((numbers + 1) // 2), numbers // 2 + 1)
+    def _decode_exceptions(self, length: int) -> Symbols:
+        values = np.zeros(length, dtype=np.int32)
+        if self._draw(_FLAG, 1)[0]:
+            count = int(self._decode_numbers(1)[0]) + 1
+            if count > length:
+                raise DamagedSymbolsError(f"damaged picture: {count} exceptions among {length} symbols")
+            where = np.cumsum(self._decode_numbers(count) + 1) - 1
+            if where[-1] >= length:
+                raise DamagedSymbolsError(f"damaged picture: exception at {where[-1]} of {length} symbols")
+            numbers = self._decode_numbers(count)
+            values[where] = _checked(np.where(numbers & 1, -((numbers + 1) // 2), numbers // 2 + 1))
+        return values
 
     def _decode_numbers(self, count: int) -> NDArray[np.int64]:
         lengths = self._draw(_LENGTH, count).astype(np.int64)
@@ -165,12 +163,39 @@ class SymbolDecoder:
 def _groups(indices: Indices, tables: FrequencyTables) -> tuple[NDArray[np.intp], list[tuple[int, slice]]]:
     """The order that sorts symbols by row, and for each row that occurs its part of the sorted symbols."""
     flat = np.ascontiguousarray(indices).reshape(-1)
+    if flat.dtype.kind not in "iu":
+        raise TypeError(f"indices are {flat.dtype}: convert them to integers first")
     if len(flat) and (int(flat.min()) < 0 or int(flat.max()) >= len(tables)):
         raise ValueError(f"indices span {flat.min()}..{flat.max()} but there are {len(tables)} rows")
     counts = np.bincount(flat, minlength=len(tables))
     ends = np.cumsum(counts)
     groups = [(int(row), slice(int(ends[row] - counts[row]), int(ends[row]))) for row in np.flatnonzero(counts)]
     return np.argsort(flat, kind="stable"), groups
+
+
+def _roundest(data: bytes, lower: int, width: int) -> bytes | None:
+    """The number in the coder's interval that ends in the most zeros, in as many bytes as ``data``.
+
+    ``data`` is some number in the interval, which begins at ``lower`` modulo 2**64 and has ``width``. None where the
+    interval does not lie within these bytes.
+    """
+    point = int.from_bytes(data, "big")
+    low = point - (point - lower) % _WORD**2
+    if low < 0 or low + width > 256 ** len(data):
+        return None
+    for shift in range(0, 72, 8):  # a width has 64 bits: no two multiples of 2**64 lie in the interval
+        rounded = -(-low >> shift) << shift
+        if rounded >= low + width:
+            break
+        point = rounded
+    return point.to_bytes(len(data), "big")
+
+
+def _checked(values: NDArray[np.int64]) -> Symbols:
+    """As 32 bits, which every value that an encoder wrote has."""
+    if values.min() < -(2**31) or values.max() >= 2**31:
+        raise DamagedSymbolsError("damaged picture: a symbol is outside the range of 32 bits")
+    return values.astype(np.int32)
 
 
 def _split_numbers(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
