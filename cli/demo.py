@@ -74,7 +74,7 @@ def demo(
             "ScaleFlow": (decoded, f"{psnr[0]:.2f} dB"),
             "x264": (theirs.decoded, f"{psnr[1]:.2f} dB"),
         }
-        demo_material.draw_comparison(videos, min(ours.pictures - 1, 20), picture)
+        demo_material.draw_comparison(videos, ours.pictures * 3 // 4, picture)
 
     samples = 8 * ours.file_bytes / ours.bits_per_pixel
     speeds = (f"{ours.pictures / ours.seconds:.1f}", f"{decoding.pictures / decoding.seconds:.1f}")

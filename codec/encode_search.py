@@ -27,6 +27,7 @@ PSNR_SLOPE = 0.2
 """dB to a step of quality, to start with."""
 
 MOST_PASSES = 4
+"""Then the best of them is made again, if it was not the last."""
 SAMPLE_PASSES = 3
 SAMPLE_RUNS = 3
 SAMPLE_RUN_LENGTH = 16
@@ -94,9 +95,9 @@ def search_quality(session: EncodeSession) -> tuple[WrittenFile, int]:
             passes[quality] = value
             search.add(quality, value)
             following = search.propose()
-            if following in passes:
+            if following in passes or number >= MOST_PASSES:
                 following = min(passes, key=lambda tried: abs(passes[tried] - goal.target))
-            return number >= MOST_PASSES or abs(value - goal.target) <= goal.tolerance or following == quality
+            return abs(value - goal.target) <= goal.tolerance or following == quality
 
         written = session.write_file(ConstantQuality(session.settings, quality), f"pass {number}", accept)
         if written.kept:

@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import pickle
 import signal
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -218,6 +219,7 @@ def _worker_lost() -> DataError:
 def _work(connection: Connection) -> None:
     """Body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides what an interruption means.
+    warnings.simplefilter("ignore")  # The parent has imported, and warned of, the same.
     try:
         setup: _Setup = pickle.loads(connection.recv_bytes())
         torch.set_num_threads(setup.threads)

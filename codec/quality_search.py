@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from codec.encode_settings import HIGHEST_QUALITY, QUALITY_STEPS, round_quality
 
-FLATTEST = 1e-4
+FLATTEST = 0.25
+"""Of the slope that is assumed at first: least slope between measurements, which noise may turn around."""
 
 
 class QualitySearch:
@@ -31,7 +32,7 @@ class QualitySearch:
     def predict(self, quality: float) -> float:
         """The value expected at ``quality``; at least one measurement must be known."""
         (q0, v0), (q1, v1) = self._neighbours(sorted(self._points.items()), quality)
-        slope = self._slope if q1 == q0 else max((v1 - v0) / (q1 - q0), FLATTEST)
+        slope = self._slope if q1 == q0 else max((v1 - v0) / (q1 - q0), FLATTEST * self._slope)
         return v0 + slope * (quality - q0)
 
     def propose(self) -> float:

@@ -12,6 +12,9 @@ from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
 from codec.picture import Planes, WorkingFormat
 
 
+STEP_UNIT = 64
+
+
 @dataclass(frozen=True)
 class StandInReference:
     """The decoded planes."""
@@ -24,7 +27,7 @@ class StandInReference:
 
 @dataclass
 class StandInModel:
-    """Implements :class:`codec.models.video_model.VideoModel`; the step is 2^((63 - quality) / 9)."""
+    """Implements :class:`codec.models.video_model.VideoModel`; the step is 2^((63 - quality) / 9) code values, in 64ths."""
 
     name: str = "stand-in"
     weights_hash: str = "ab" * 32
@@ -43,30 +46,42 @@ class StandInModel:
         if self.encoded == self.fails_at:
             raise DataError("the stand-in fails here")
         self.encoded += 1
-        step = max(1, round(2 ** ((63 - quality) / 9)))
+        step = round(STEP_UNIT * 2 ** ((63 - quality) / 9))
         predictions = _predictions(geometry, reference, planes)
         levels = [
-            np.rint((plane.astype(np.float64) - prediction) / step).astype(np.int16)
+            np.rint((plane.astype(np.float64) - prediction) * STEP_UNIT / step).astype(np.int16)
             for plane, prediction in zip(planes, predictions, strict=True)
         ]
         packed = zlib.compress(b"".join(level.tobytes() for level in levels), 1)
-        payload = step.to_bytes(2, "big") + packed
+        payload = step.to_bytes(4, "big") + packed
         decoded = _reconstruct(levels, predictions, step, geometry)
         return EncodedPicture(payload, StandInReference(decoded), {"all": 8.0 * len(payload)})
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         try:
-            levels = np.frombuffer(zlib.decompress(payload[2:]), np.int16)
+            levels = np.frombuffer(zlib.decompress(payload[4:]), np.int16)
         except zlib.error as error:
             raise DataError(f"damaged picture: {error}") from error
         shapes = _shapes(geometry)
         sizes = np.cumsum([height * width for height, width in shapes])
         if levels.size != sizes[-1]:
             raise DataError("damaged picture: too short")
-        step = int.from_bytes(payload[:2], "big") + self.drifts
+        step = int.from_bytes(payload[:4], "big") + 2 * STEP_UNIT * self.drifts
         parts = [part.reshape(shape) for part, shape in zip(np.split(levels, sizes[:-1]), shapes, strict=True)]
         predictions = _predictions(geometry, reference, None)
         return StandInReference(_reconstruct(parts, predictions, step, geometry))
+
+
+class SizeModel(StandInModel):
+    """Payloads of nothing, as long as a codec's might be: proportional to what changed, doubling in 11 qualities."""
+
+    def encode_picture(
+        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
+    ) -> EncodedPicture:
+        predictions = _predictions(geometry, reference, planes)
+        change = np.mean(np.abs(planes[0].astype(np.float64) - predictions[0])) + 0.5
+        size = round(planes[0].size * change / 200 * 2 ** ((quality - 32) / 11))
+        return EncodedPicture(bytes(size), StandInReference(planes), {"all": 8.0 * size})
 
 
 def _shapes(geometry: PictureGeometry) -> list[tuple[int, int]]:
@@ -85,6 +100,6 @@ def _reconstruct(
 ) -> Planes:
     dtype = np.uint8 if geometry.bit_depth == 8 else np.uint16
     return tuple(
-        np.clip(prediction + level.astype(np.int32) * step, 0, geometry.largest_code).astype(dtype)
+        np.clip(prediction + np.rint(level * (step / STEP_UNIT)), 0, geometry.largest_code).astype(dtype)
         for level, prediction in zip(levels, predictions, strict=True)
     )

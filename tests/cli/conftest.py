@@ -1,0 +1,67 @@
+"""The command line with a stand-in for the networks, in this process; and as a program of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import codec.models.registry
+from cli.main import app
+from tests.pipeline.conftest import carphone, ffmpeg, with_audio
+from tests.pipeline.stand_in import StandInModel
+
+__all__ = ["carphone", "ffmpeg", "with_audio"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+STAND_IN_PROGRAM = """
+import warnings
+warnings.simplefilter("ignore")
+import codec.models.registry
+from tests.pipeline.stand_in import StandInModel
+codec.models.registry.load_model = lambda *arguments, **options: StandInModel()
+from cli.main import main
+main()
+"""
+
+
+class Result:
+    """What a command returned."""
+
+    def __init__(self, code: int, stdout: str, stderr: str) -> None:
+        self.code, self.stdout, self.stderr = code, stdout, stderr
+
+
+@pytest.fixture
+def scaleflow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command in this process with the stand-in."""
+    monkeypatch.setattr(codec.models.registry, "load_model", lambda *arguments, **options: StandInModel())
+
+    def run(*arguments: object) -> Result:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Result(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def program() -> Callable[..., subprocess.Popen[bytes]]:
+    """Starts a command as a program, with the stand-in; standard streams are pipes."""
+
+    def start(*arguments: object, stdin: object = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", STAND_IN_PROGRAM, *map(str, arguments)],
+            cwd=ROOT,
+            stdin=stdin,  # type: ignore[arg-type]
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    return start
