@@ -36,6 +36,9 @@ logger = logging.getLogger("training")
 DISTORTION_OVER_STEP = 0.13
 """Squared error per bit at the optimum, in units of the squared quantization step (rate-distortion slope)."""
 
+LOW_RATE_EMPHASIS = 0.45
+"""Power of the quantization step by which losses are weighed: without it, high rates would drown low ones."""
+
 
 @dataclass(frozen=True)
 class FrameLoss:
@@ -53,7 +56,7 @@ def rate_distortion(picture: Tensor, decoded: Tensor, bits: Tensor, quality: Ten
     bits_per_pixel = bits / pixels
     step = quantization_step(quality)
     # 1.5 samples a pixel; the last factor keeps low rates, whose loss is small, from being neglected
-    loss = (bits_per_pixel + 1.5 * mse / (DISTORTION_OVER_STEP * step**2)) * (step / 20) ** 0.7
+    loss = (bits_per_pixel + 1.5 * mse / (DISTORTION_OVER_STEP * step**2)) * (step / 20) ** LOW_RATE_EMPHASIS
     return FrameLoss(loss.mean(), bits_per_pixel.mean(), mse.mean())
 
 
@@ -117,7 +120,7 @@ def inter_frames(network: ScaleFlowNetwork, batch_planes: list[Tensor], vectors:
                     * (picture - packed).square().mean((1, 2, 3))
                     * (255 / SAMPLE_RANGE) ** 2
                     / (DISTORTION_OVER_STEP * quantization_step(quality) ** 2)
-                    * (quantization_step(quality) / 20) ** 0.7
+                    * (quantization_step(quality) / 20) ** LOW_RATE_EMPHASIS
                 ).mean(),
                 "motion_bpp": motion_bits.mean() / (picture.shape[2] * picture.shape[3] * 4),
                 "hyper_bpp": (motion.bits_hyper + residual.bits_hyper).mean()
