@@ -56,7 +56,7 @@ def encode(
     key_at: Annotated[
         str | None, typer.Option(help="Seconds at which to set key frames, such as 1.5,3.", show_default=False)
     ] = None,
-    intra_quality_offset: Annotated[float, typer.Option(help="How much higher the quality of key frames is.")] = 4.0,
+    intra_quality_offset: Annotated[float, typer.Option(help="How much higher the quality of key frames is.")] = 10.0,
     workers: Annotated[int, typer.Option(help="Processes that code groups of pictures side by side.")] = 1,
     verify: Annotated[
         bool, typer.Option("--verify", help="Decode while encoding; refuse a file whose pictures differ.")

@@ -32,7 +32,7 @@ class EncodeSettings:
         intra_period: largest distance of key frames in pictures, 0 for none at regular distances.
         scene_cut: start scenes with key frames.
         key_times: seconds from the first picture at which to set key frames.
-        intra_quality_offset: how much higher the quality of key frames is.
+        intra_quality_offset: how much higher the quality of key frames is, as 31 pictures may be predicted from one.
         workers: processes that code groups of pictures side by side.
         worker_threads: threads of each worker process; a single worker codes in this process as it is set up.
         verify: decode every picture and refuse an encode whose reconstruction differs.
@@ -50,7 +50,7 @@ class EncodeSettings:
     intra_period: int = 32
     scene_cut: bool = True
     key_times: tuple[float, ...] = ()
-    intra_quality_offset: float = 4.0
+    intra_quality_offset: float = 10.0
     workers: int = 1
     worker_threads: int = 1
     verify: bool = False
