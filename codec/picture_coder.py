@@ -74,5 +74,5 @@ def _require_equal(encoded: Planes, decoded: Planes, time: float) -> None:
             differing = np.abs(ours.astype(np.int32) - theirs.astype(np.int32))
             raise DataError(
                 f"verification failed: the picture at {time:.3f} s decodes differently from what the encoder has, by "
-                f"up to {differing.max()} in {np.count_nonzero(differing)} samples of the {name} plane; nothing was kept"
+                f"up to {differing.max()} in {np.count_nonzero(differing)} samples of the {name} plane; nothing is kept"
             )

@@ -11,7 +11,6 @@ from codec.errors import DataError
 from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
 from codec.picture import Planes, WorkingFormat
 
-
 STEP_UNIT = 64
 
 
@@ -27,7 +26,7 @@ class StandInReference:
 
 @dataclass
 class StandInModel:
-    """Implements :class:`codec.models.video_model.VideoModel`; the step is 2^((63 - quality) / 9) code values, in 64ths."""
+    """Implements :class:`codec.models.video_model.VideoModel`; its step is 2^((63 - quality) / 9), in 64ths."""
 
     name: str = "stand-in"
     weights_hash: str = "ab" * 32

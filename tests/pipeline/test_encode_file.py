@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,7 @@ def test_times_of_uneven_video_are_kept(encode: Encode, uneven: Path) -> None:
     path, _ = encode(uneven)
     with open_video(uneven) as reader:
         wanted = [picture.pts for picture in reader]
-        assert len({b - a for a, b in zip(wanted, wanted[1:], strict=False)}) > 1
+        assert len({b - a for a, b in pairwise(wanted)}) > 1
     assert [packet.pts for packet in packets(path)] == wanted
 
 
