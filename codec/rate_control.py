@@ -17,7 +17,13 @@ START_BITS_PER_PIXEL = {True: 0.25, False: 0.04}
 """Of key frames and inter pictures at quality 32, to start with; the first pictures put it right."""
 
 LARGEST_STEP = 3.0
-"""Most that the quality of an inter picture differs from that of the one before."""
+"""Most that the quality differs from that of the picture before."""
+
+LARGEST_STEP_AT_CHANGE = 12.0
+"""The same where it shows less or must be: for key frames, for the first pictures of a scene, and near the end."""
+
+NEW_PICTURES = 4
+LAST_PICTURES = 12
 
 HORIZON_SECONDS = 2.0
 """Errors are made up for within this time, or until the end where that is nearer."""
@@ -78,10 +84,14 @@ class _SizeModel:
     def bits(self, quality: float) -> float:
         return 2.0 ** (self._level + self.octaves * quality)
 
+    def distrust(self) -> None:
+        """What comes next may be of another kind: learn quickly again."""
+        self._seen = 1
+
     def observe(self, quality: float, bits: int) -> None:
         self._seen += 1
         error = math.log2(max(bits, 8)) - self._level - self.octaves * quality
-        # The first one or two say more than the start values; later ones are smoothed.
+        # The first ones say more than the start values; later ones are smoothed.
         self._level += error * max(1 / self._seen, 0.3)
 
 
@@ -105,18 +115,26 @@ class OnePassControl:
         self._coded = 0
         self._spent = 0.0
         self._last: float | None = None
+        self._regular_key_in: int | None = 0
+        self._scene_pictures = 0
 
     def choose(self, planned: PlannedPicture) -> float:
         """See :class:`QualityControl`."""
         if self._first_pts is None:
             self._first_pts = planned.picture.pts
+        if planned.key and self._regular_key_in != 1:
+            # Not a regular one: a cut.
+            self._scene_pictures = 0
+            for model in self._models.values():
+                model.distrust()
         elapsed = (planned.picture.pts - self._first_pts) * self._time_base
         ahead = self._horizon(planned)
         budget = self._goal.bits(elapsed + ahead / self._frame_rate, self._coded + ahead) - self._spent
         keys = self._keys_ahead(planned, ahead)
         quality = self._solve(budget, keys, ahead - keys)
-        if self._last is not None and self._coded > 1:
-            step = LARGEST_STEP if self._coded > 4 else 4 * LARGEST_STEP
+        if self._last is not None:
+            changes = planned.key or self._scene_pictures < NEW_PICTURES or ahead <= LAST_PICTURES
+            step = LARGEST_STEP_AT_CHANGE if changes else LARGEST_STEP
             quality = min(max(quality, self._last - step), self._last + step)
         return self._offset(planned.key, round_quality(quality))
 
@@ -125,6 +143,8 @@ class OnePassControl:
         self._models[planned.key].observe(quality, bits)
         self._last = quality - self._settings.intra_quality_offset if planned.key else quality
         self._coded += 1
+        self._scene_pictures += 1
+        self._regular_key_in = planned.until_key
         self._spent = file_bits
 
     def _offset(self, key: bool, quality: float) -> float:
