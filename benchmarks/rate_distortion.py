@@ -26,7 +26,7 @@ import torch
 from pytorch_msssim import ms_ssim
 
 INTRA_PERIOD = 32
-QUALITIES = (0, 8, 16, 24, 32, 40, 48, 56, 63)
+QUALITIES = (0, 10, 20, 30, 40, 50, 63)
 _LOW_DELAY = ["-bf", "0", "-g", str(INTRA_PERIOD)]
 _X264 = ["-c:v", "libx264", "-preset", "medium", "-tune", "zerolatency", *_LOW_DELAY]
 ANCHORS = {
