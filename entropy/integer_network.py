@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from compressai.layers import QReLU
 from torch import Tensor, nn
 
 from entropy.fixed_point import FRACTION_BITS, ONE, round_shift
@@ -49,7 +48,7 @@ class IntegerConvolution(nn.Module):
         bias = source.bias.detach().double() if source.bias is not None else torch.zeros(self.outputs).double()
         if not float(matrix.abs().max()) < LARGEST_FLOAT or not float(bias.abs().max()) < LARGEST_FLOAT:
             raise ValueError(f"weights too large for exact integers, or not finite: magnitudes below {LARGEST_FLOAT:g}")
-        self.register_buffer("weight", (matrix * (1 << WEIGHT_BITS)).round().to(torch.int32))
+        self.register_buffer("weight", (matrix * (1 << WEIGHT_BITS)).round().to(torch.int32).contiguous())
         self.register_buffer("bias", (bias * (1 << WEIGHT_BITS) * ONE).round().to(torch.int64))
         self._prepared: tuple[Tensor, Tensor] | None = None
         self.check_bound()
@@ -100,19 +99,21 @@ class IntegerConvolution(nn.Module):
 
 
 class _Bounded(nn.Module):
-    """QReLU of CompressAI in fixed point: values below zero and above 2**bits - 1 are cut off."""
+    """Hardtanh in fixed point: values outside its range are cut off."""
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, source: nn.Hardtanh) -> None:
         super().__init__()
-        self.highest = float(((1 << bits) - 1) * ONE)
+        self.lowest, self.highest = source.min_val * ONE, source.max_val * ONE
+        if self.lowest != round(self.lowest) or self.highest != round(self.highest):
+            raise ValueError(f"the bounds of {source} are no multiples of 1/{ONE}")
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape."""
-        return x.clamp(0, self.highest)
+        return x.clamp(self.lowest, self.highest)
 
 
 class IntegerNetwork(nn.Sequential):
-    """A chain of convolutions, ReLUs and pixel shuffles on fixed-point integers with 10 fractional bits."""
+    """A chain of convolutions, ReLUs, Hardtanhs and pixel shuffles on fixed-point integers with 10 fractional bits."""
 
     @classmethod
     def from_float(cls, network: nn.Sequential) -> IntegerNetwork:
@@ -140,8 +141,8 @@ def _integer_layer(layer: nn.Module) -> nn.Module:
         return nn.ReLU()
     if isinstance(layer, nn.PixelShuffle):
         return nn.PixelShuffle(layer.upscale_factor)
-    if isinstance(layer, QReLU):
-        return _Bounded(layer.bit_depth)
+    if isinstance(layer, nn.Hardtanh):
+        return _Bounded(layer)
     if isinstance(layer, nn.Sequential):
         return nn.Sequential(*(_integer_layer(inner) for inner in layer))
     raise ValueError(f"{type(layer).__name__} has no exact integer form")

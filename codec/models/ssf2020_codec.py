@@ -33,7 +33,7 @@ from entropy.factorized_tables import factorized_tables
 from entropy.fixed_point import ONE, scale_index_from_sigma
 from entropy.frequency_tables import FrequencyTables
 from entropy.gaussian_tables import gaussian_tables
-from entropy.integer_network import IntegerConvolution, IntegerNetwork
+from entropy.integer_network import IntegerNetwork
 from entropy.scale_grid import ScaleGrid
 from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
@@ -88,8 +88,8 @@ class FrozenSsfHyperprior(nn.Module):
         scale = source.hyper_decoder_scale
         layers: list[nn.Module] = []
         for convolution in (scale.deconv1, scale.deconv2, scale.deconv3):  # type: ignore[union-attr]
-            layers += [IntegerConvolution(convolution), nn.Hardtanh(0.0, float(QRELU_LARGEST * ONE))]  # type: ignore[arg-type]
-        self.scale_decoder = IntegerNetwork(*layers)
+            layers += [convolution, nn.Hardtanh(0.0, QRELU_LARGEST)]  # type: ignore[list-item]
+        self.scale_decoder = IntegerNetwork.from_float(nn.Sequential(*layers))
         bottleneck = source.entropy_bottleneck
         assert isinstance(bottleneck, EntropyBottleneck)
         medians = (bottleneck.quantiles.detach()[:, 0, 1].double() * ONE).round()
