@@ -23,8 +23,8 @@ class Picture:
     """One picture in a model's working format.
 
     ``planes`` are ``uint8`` (8 bit) or ``uint16`` (10 bit) arrays: for ``yuv420`` one of shape (height, width) and two
-    of shape (ceil(height / 2), ceil(width / 2)); for ``rgb`` three of shape (height, width). ``pts`` is the presentation
-    time in units of the video's time base.
+    of shape (ceil(height / 2), ceil(width / 2)); for ``rgb`` three of shape (height, width). ``pts`` is the time at
+    which to show it, in units of the video's time base.
     """
 
     planes: Planes

@@ -92,7 +92,7 @@ def random_quality(number: int, generator: np.random.Generator) -> Tensor:
 def inter_frames(network: ScaleFlowNetwork, batch_planes: list[Tensor], vectors: Tensor, quality: Tensor) -> list[dict]:
     """Code a clip: the first picture intra (no gradient), the others from the one before; one record a picture."""
     with torch.no_grad():
-        intra_quality = (quality + 8 * torch.rand_like(quality)).clamp(max=HIGHEST_QUALITY)
+        intra_quality = (quality + 4 + 8 * torch.rand_like(quality)).clamp(max=HIGHEST_QUALITY)
         decoded, _ = network.intra(batch_planes[0], intra_quality)
         reference = as_reference(decoded)
     height, width = reference.shape[2] // PATCH, reference.shape[3] // PATCH
@@ -143,11 +143,16 @@ def packed_clip(
 
 
 def inter_step(
-    network: ScaleFlowNetwork, clips: ClipArrays, generator: np.random.Generator, progress: float
+    network: ScaleFlowNetwork,
+    clips: ClipArrays,
+    generator: np.random.Generator,
+    progress: float,
+    unroll: tuple[int, int],
 ) -> tuple[FrameLoss, dict]:
-    """Loss of one batch of clips; clips grow longer as training goes on."""
-    frames = 3 if progress < 0.55 else 4
-    number = {3: 4, 4: 3}[frames]
+    """Loss of one batch of clips, which grow longer as training goes on so that the model meets its own errors."""
+    first, later = unroll
+    frames = first if progress < 0.35 else later
+    number = max(2, 12 // frames)
     quality = random_quality(number, generator)
     planes, vectors = packed_clip(clips, quality, frames, generator)
     with torch.autocast("cpu", torch.bfloat16):
@@ -281,7 +286,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         if arguments.stage == "intra":
             total = intra_step(network, clips, generator)
         else:
-            total, detail = inter_step(network, clips, generator, progress)
+            total, detail = inter_step(network, clips, generator, progress, tuple(arguments.unroll))
         optimizer.zero_grad(set_to_none=True)
         total.loss.backward()
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -374,6 +379,7 @@ def main() -> None:
     parser.add_argument("--intra", type=Path, help="intra checkpoint, for the inter stage")
     parser.add_argument("--start", type=Path, help="checkpoint of the same stage whose weights to start from")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--unroll", type=int, nargs=2, default=(3, 4), help="pictures of a clip, at first and later")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--port", type=int, default=29511)
     arguments = parser.parse_args()
