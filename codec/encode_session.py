@@ -146,6 +146,9 @@ class EncodeSession:
                 return
             quality = control.choose(item)
             coded = coder.code(item.picture, key=item.key, quality=quality)
+            while (better := control.reconsider(item, quality, 8 * len(coded.payload))) is not None:
+                quality = better
+                coded = coder.code(item.picture, key=item.key, quality=quality)
             yield coded
             control.observe(item, quality, 8 * len(coded.payload), sink.file_bits)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from scipy.interpolate import PchipInterpolator
+
 from codec.encode_settings import HIGHEST_QUALITY, QUALITY_STEPS, round_quality
 
 FLATTEST = 0.25
-"""Of the slope that is assumed at first: least slope between measurements, which noise may turn around."""
+"""Of the slope that is assumed at first: least slope beyond the measurements, which noise may turn around."""
 
 
 class QualitySearch:
@@ -30,10 +32,18 @@ class QualitySearch:
         self.add(quality, value)
 
     def predict(self, quality: float) -> float:
-        """The value expected at ``quality``; at least one measurement must be known."""
-        (q0, v0), (q1, v1) = self._neighbours(sorted(self._points.items()), quality)
-        slope = self._slope if q1 == q0 else max((v1 - v0) / (q1 - q0), FLATTEST * self._slope)
-        return v0 + slope * (quality - q0)
+        """The value expected at ``quality``; at least one measurement must be known.
+
+        Between measurements along a monotone cubic (Fritsch and Butland, "A Method for Constructing Local Monotone
+        Piecewise Cubic Interpolants", 1984), which follows the bend of the curve; beyond them along a line.
+        """
+        qualities, values = (list(column) for column in zip(*sorted(self._points.items()), strict=True))
+        if len(qualities) == 1:
+            return values[0] + self._slope * (quality - qualities[0])
+        curve = PchipInterpolator(qualities, values)
+        nearest = min(max(quality, qualities[0]), qualities[-1])
+        slope = max(float(curve(nearest, 1)), FLATTEST * self._slope)
+        return float(curve(nearest)) + slope * (quality - nearest)
 
     def propose(self) -> float:
         """The quality, on the grid of sixteenths, whose expected value is nearest to the target."""
@@ -43,14 +53,3 @@ class QualitySearch:
     def was_tried(self, quality: float) -> bool:
         """Whether ``quality`` has been measured."""
         return quality in self._points
-
-    @staticmethod
-    def _neighbours(
-        points: list[tuple[float, float]], quality: float
-    ) -> tuple[tuple[float, float], tuple[float, float]]:
-        if len(points) == 1:
-            return points[0], points[0]
-        for position in range(1, len(points) - 1):
-            if quality < points[position][0]:
-                return points[position - 1], points[position]
-        return points[-2], points[-1]

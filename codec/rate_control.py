@@ -10,11 +10,17 @@ from codec.encode_settings import EncodeSettings, round_quality
 from codec.key_frames import PlannedPicture
 from codec.picture import VideoProperties
 
-BITS_OCTAVES = 4.5 / 63
+BITS_OCTAVES = 6 / 63
 """Octaves of rate to a step of quality, to start with."""
 
-START_BITS_PER_PIXEL = {True: 0.25, False: 0.04}
+START_BITS_PER_PIXEL = {True: 0.6, False: 0.08}
 """Of key frames and inter pictures at quality 32, to start with; the first pictures put it right."""
+
+MOST_CHANGED = 2.0
+"""A scene's first picture is coded again where its size, once known, asks for a quality further away than this."""
+
+MOST_RECONSIDERED = 3
+"""Times that a picture is coded again."""
 
 LARGEST_STEP = 3.0
 """Most that the quality differs from that of the picture before."""
@@ -35,6 +41,9 @@ class QualityControl(Protocol):
     def choose(self, planned: PlannedPicture) -> float:
         """Quality of the next picture, 0..63."""
 
+    def reconsider(self, planned: PlannedPicture, quality: float, bits: int) -> float | None:
+        """A better quality for a picture that took ``bits`` at ``quality``, or None where it may stay as it is."""
+
     def observe(self, planned: PlannedPicture, quality: float, bits: int, file_bits: float) -> None:
         """Bits of the picture that was coded, and of the whole file so far."""
 
@@ -48,6 +57,10 @@ class ConstantQuality:
     def choose(self, planned: PlannedPicture) -> float:
         """See :class:`QualityControl`."""
         return self._key_quality if planned.key else self._quality
+
+    def reconsider(self, planned: PlannedPicture, quality: float, bits: int) -> float | None:
+        """See :class:`QualityControl`; what was asked for is what is done."""
+        return None
 
     def observe(self, planned: PlannedPicture, quality: float, bits: int, file_bits: float) -> None:
         """See :class:`QualityControl`; nothing depends on it."""
@@ -86,13 +99,26 @@ class _SizeModel:
 
     def distrust(self) -> None:
         """What comes next may be of another kind: learn quickly again."""
-        self._seen = 1
+        self._seen = min(self._seen, 1)
+
+    def correct(self, quality: float, bits: int) -> float:
+        """Take a size at its word. Returns by how many octaves it was off."""
+        error = self._error(quality, bits)
+        self._level += error
+        return error
+
+    def shift(self, octaves: float) -> None:
+        """Expect more by so much, unless sizes of this kind have been seen."""
+        if not self._seen:
+            self._level += octaves
 
     def observe(self, quality: float, bits: int) -> None:
         self._seen += 1
-        error = math.log2(max(bits, 8)) - self._level - self.octaves * quality
         # The first ones say more than the start values; later ones are smoothed.
-        self._level += error * max(1 / self._seen, 0.3)
+        self._level += self._error(quality, bits) * max(1 / self._seen, 0.3)
+
+    def _error(self, quality: float, bits: int) -> float:
+        return math.log2(max(bits, 8)) - self._level - self.octaves * quality
 
 
 class OnePassControl:
@@ -117,6 +143,7 @@ class OnePassControl:
         self._last: float | None = None
         self._regular_key_in: int | None = 0
         self._scene_pictures = 0
+        self._reconsidered = 0
 
     def choose(self, planned: PlannedPicture) -> float:
         """See :class:`QualityControl`."""
@@ -127,6 +154,12 @@ class OnePassControl:
             self._scene_pictures = 0
             for model in self._models.values():
                 model.distrust()
+        self._reconsidered = 0
+        return self._offset(planned.key, round_quality(self._plan(planned)))
+
+    def _plan(self, planned: PlannedPicture) -> float:
+        """The quality of inter pictures that spends what is left up to the horizon."""
+        assert self._first_pts is not None
         elapsed = (planned.picture.pts - self._first_pts) * self._time_base
         ahead = self._horizon(planned)
         budget = self._goal.bits(elapsed + ahead / self._frame_rate, self._coded + ahead) - self._spent
@@ -136,7 +169,18 @@ class OnePassControl:
             changes = planned.key or self._scene_pictures < NEW_PICTURES or ahead <= LAST_PICTURES
             step = LARGEST_STEP_AT_CHANGE if changes else LARGEST_STEP
             quality = min(max(quality, self._last - step), self._last + step)
-        return self._offset(planned.key, round_quality(quality))
+        return quality
+
+    def reconsider(self, planned: PlannedPicture, quality: float, bits: int) -> float | None:
+        """See :class:`QualityControl`; only for the first picture of a scene, of which nothing was known."""
+        if not planned.key or self._scene_pictures or self._reconsidered == MOST_RECONSIDERED:
+            return None
+        self._reconsidered += 1
+        error = self._models[True].correct(quality, bits)
+        # What is hard to code alone is mostly hard to predict as well.
+        self._models[False].shift(error)
+        better = self._offset(True, round_quality(self._plan(planned)))
+        return better if abs(better - quality) > MOST_CHANGED else None
 
     def observe(self, planned: PlannedPicture, quality: float, bits: int, file_bits: float) -> None:
         """See :class:`QualityControl`."""

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from codec.encode_file import encode_file
 from codec.encode_settings import EncodeSettings
 from codec.errors import UsageError
+from codec.models.registry import load_model
+from codec.models.video_model import VideoModel
 from codec.quality_search import QualitySearch
 from tests.pipeline.conftest import packaged_clip
 from tests.pipeline.stand_in import SizeModel, StandInModel
@@ -20,9 +22,9 @@ Encode = Callable[..., tuple[Path, object]]
 
 
 @pytest.fixture
-def model(request: pytest.FixtureRequest) -> StandInModel:
-    """Where pictures are looked at, a model that makes some."""
-    return StandInModel() if "psnr" in request.node.name else SizeModel()
+def model(request: pytest.FixtureRequest) -> VideoModel:
+    """Where pictures are looked at, the shipped model."""
+    return load_model() if "psnr" in request.node.name else SizeModel()
 
 
 @pytest.mark.parametrize("bitrate", [20e3, 60e3, 120e3])
@@ -62,8 +64,8 @@ def test_audio_counts_as_well(encode: Encode, with_audio: Path) -> None:
 
 
 def test_psnr_is_met_and_said(encode: Encode, carphone: Path) -> None:
-    _, summary = encode(carphone, target_psnr=37.0, frames=60)
-    assert summary.psnr_yuv == pytest.approx(37.0, abs=0.15)
+    _, summary = encode(carphone, target_psnr=34.0, frames=40)
+    assert summary.psnr_yuv == pytest.approx(34.0, abs=0.1)
 
 
 def test_a_goal_out_of_reach_is_said(encode: Encode, carphone: Path, caplog: pytest.LogCaptureFixture) -> None:
