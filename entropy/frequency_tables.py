@@ -89,8 +89,9 @@ class FrequencyTables:
         escaped = (position < 0) | (position >= last)
         total = float(costs[starts[rows] + np.where(escaped, last, position)].sum(dtype=np.float64))
         if escaped.any():
-            beyond = np.where(position < 0, -position, position - last + 1)[escaped]
-            total += float((6 + np.floor(np.log2(2 * beyond))).sum())
+            numbers = np.where(position < 0, -2 * position - 1, 2 * (position - last))[escaped]
+            lengths = np.floor(np.log2(numbers + 1))
+            total += float((lengths + np.log2((lengths + 1) * (lengths + 2))).sum())
         return total
 
     def to_tensors(self) -> dict[str, Tensor]:
@@ -117,6 +118,13 @@ class FrequencyTables:
         rows = [frequencies[a:b] for a, b in pairwise(starts)]
         zero_row = int(tensors["zero_row"][0])
         return cls(rows, tensors["offsets"].tolist(), None if zero_row < 0 else zero_row)
+
+
+def falling_frequencies(size: int) -> NDArray[np.int32]:
+    """About 1 / ((k + 1) (k + 2)) for k = 0..size - 1, in exact integers with sum :data:`TOTAL`."""
+    falling = np.array([TOTAL // ((k + 1) * (k + 2)) for k in range(size)], dtype=np.int32)
+    falling[0] += TOTAL - int(falling.sum(dtype=np.int64))
+    return falling
 
 
 def integer_frequencies(weights: Sequence[float] | NDArray[np.float64]) -> NDArray[np.int32]:

@@ -15,13 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entropy.errors import DamagedSymbolsError
-from entropy.frequency_tables import FrequencyTables
+from entropy.frequency_tables import FrequencyTables, falling_frequencies
 
 _Uniform = constriction.stream.model.Uniform
 _FLAG = _Uniform(2)
-_LENGTH = _Uniform(64)
+_LONGEST = 33
 _CHUNK = 16
 _UNIFORM_BITS = [None] + [_Uniform(1 << bits) for bits in range(1, _CHUNK + 1)]
+_FALLING = falling_frequencies(_LONGEST + 1)
+_LENGTH = constriction.stream.model.Categorical(_FALLING.astype(np.float64), perfect=False)
+"""Of the length of a number: most numbers are small."""
+
 _WORD = 1 << 32
 _TAIL = 16
 """Bytes at the end of a stream in which its last interval is looked for."""
@@ -82,7 +86,8 @@ class SymbolEncoder:
         self._coder.encode(np.array([len(where) > 0], dtype=np.int32), _FLAG)
         if len(where):
             self._encode_numbers(np.array([len(where) - 1]))
-            self._encode_numbers(np.diff(where, prepend=-1) - 1)
+            for shift, size in _position_pieces(len(values)):
+                self._coder.encode(((where >> shift) % size).astype(np.int32), _Uniform(size))
             self._encode_numbers(np.where(found > 0, 2 * found - 2, -2 * found - 1))
 
     def _encode_numbers(self, numbers: NDArray[np.int64]) -> None:
@@ -134,17 +139,17 @@ class SymbolDecoder:
             count = int(self._decode_numbers(1)[0]) + 1
             if count > length:
                 raise DamagedSymbolsError(f"damaged picture: {count} exceptions among {length} symbols")
-            where = np.cumsum(self._decode_numbers(count) + 1) - 1
-            if where[-1] >= length:
-                raise DamagedSymbolsError(f"damaged picture: exception at {where[-1]} of {length} symbols")
+            where = np.zeros(count, dtype=np.int64)
+            for shift, size in _position_pieces(length):
+                where += self._draw(_Uniform(size), count).astype(np.int64) << shift
+            if where.max() >= length or (np.diff(where) <= 0).any():
+                raise DamagedSymbolsError(f"damaged picture: exceptions out of order or beyond {length} symbols")
             numbers = self._decode_numbers(count)
             values[where] = _checked(np.where(numbers & 1, -((numbers + 1) // 2), numbers // 2 + 1))
         return values
 
     def _decode_numbers(self, count: int) -> NDArray[np.int64]:
         lengths = self._draw(_LENGTH, count).astype(np.int64)
-        if lengths.max() > 33:
-            raise DamagedSymbolsError(f"damaged picture: a number of {lengths.max()} bits")
         numbers = np.left_shift(1, lengths)
         for length in np.unique(lengths):
             chosen = np.flatnonzero(lengths == length)
@@ -203,6 +208,13 @@ def _split_numbers(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArr
     raised = numbers + 1
     lengths = np.frexp(raised.astype(np.float64))[1].astype(np.int64) - 1
     return lengths, raised - np.left_shift(1, lengths)
+
+
+def _position_pieces(length: int) -> list[tuple[int, int]]:
+    """(shift, number of values) of the pieces in which a position among ``length`` symbols is coded."""
+    if length <= 1 << _CHUNK:
+        return [(0, length)] if length > 1 else []
+    return [(0, 1 << _CHUNK), (_CHUNK, ((length - 1) >> _CHUNK) + 1)]
 
 
 def _chunks(length: int) -> Iterator[tuple[int, int]]:

@@ -49,8 +49,24 @@ def _uniform(size: int) -> list[int]:
     return [number * (ONE // size) for number in range(size)]
 
 
+def _falling() -> list[int]:
+    frequencies = [ONE // ((k + 1) * (k + 2)) for k in range(34)]
+    frequencies[0] += ONE - sum(frequencies)
+    return _lefts(np.array(frequencies, np.int32))
+
+
+def _position(decoder: _RangeDecoder, count: int, length: int) -> list[int]:
+    if length == 1:
+        return [0]
+    if length <= 1 << 16:
+        return [decoder.draw(_uniform(length)) for _ in range(count)]
+    low = [decoder.draw(_uniform(1 << 16)) for _ in range(count)]
+    high = [decoder.draw(_uniform(((length - 1) >> 16) + 1)) for _ in range(count)]
+    return [a + (b << 16) for a, b in zip(low, high, strict=True)]
+
+
 def _numbers(decoder: _RangeDecoder, count: int) -> list[int]:
-    lengths = [decoder.draw(_uniform(64)) for _ in range(count)]
+    lengths = [decoder.draw(_falling()) for _ in range(count)]
     values = [1 << length for length in lengths]
     for length in sorted(set(lengths)):
         for shift in range(0, length, 16):
@@ -67,7 +83,7 @@ def _decode(decoder: _RangeDecoder, indices: list[int], tables: FrequencyTables)
         if index == tables.zero_row:
             if decoder.draw(_uniform(2)):
                 count = _numbers(decoder, 1)[0] + 1
-                exceptions = np.cumsum([gap + 1 for gap in _numbers(decoder, count)]) - 1
+                exceptions = _position(decoder, count, len(places))
                 for exception, e in zip(exceptions, _numbers(decoder, count), strict=True):
                     symbols[places[exception]] = -((e + 1) // 2) if e % 2 else e // 2 + 1
             continue
