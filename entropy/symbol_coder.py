@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entropy.errors import DamagedSymbolsError
-from entropy.frequency_tables import FrequencyTables, falling_frequencies
+from entropy.frequency_tables import TOTAL, FrequencyTables, falling_frequencies
 
 _Uniform = constriction.stream.model.Uniform
-_FLAG = _Uniform(2)
+_SIGN = _Uniform(2)
 _LONGEST = 33
 _CHUNK = 16
 _UNIFORM_BITS = [None] + [_Uniform(1 << bits) for bits in range(1, _CHUNK + 1)]
@@ -83,12 +83,13 @@ class SymbolEncoder:
     def _encode_exceptions(self, values: Symbols) -> None:
         where = np.flatnonzero(values)
         found = values[where].astype(np.int64)
-        self._coder.encode(np.array([len(where) > 0], dtype=np.int32), _FLAG)
+        self._coder.encode(np.array([len(where) > 0], dtype=np.int32), _any_exception(len(values)))
         if len(where):
             self._encode_numbers(np.array([len(where) - 1]))
             for shift, size in _position_pieces(len(values)):
                 self._coder.encode(((where >> shift) % size).astype(np.int32), _Uniform(size))
-            self._encode_numbers(np.where(found > 0, 2 * found - 2, -2 * found - 1))
+            self._encode_numbers(np.abs(found) - 1)
+            self._coder.encode((found < 0).astype(np.int32), _SIGN)
 
     def _encode_numbers(self, numbers: NDArray[np.int64]) -> None:
         """Non-negative integers below 2**34: the length of n + 1 in bits, then its bits below the first."""
@@ -135,7 +136,7 @@ class SymbolDecoder:
 
     def _decode_exceptions(self, length: int) -> Symbols:
         values = np.zeros(length, dtype=np.int32)
-        if self._draw(_FLAG, 1)[0]:
+        if self._draw(_any_exception(length), 1)[0]:
             count = int(self._decode_numbers(1)[0]) + 1
             if count > length:
                 raise DamagedSymbolsError(f"damaged picture: {count} exceptions among {length} symbols")
@@ -144,8 +145,8 @@ class SymbolDecoder:
                 where += self._draw(_Uniform(size), count).astype(np.int64) << shift
             if where.max() >= length or (np.diff(where) <= 0).any():
                 raise DamagedSymbolsError(f"damaged picture: exceptions out of order or beyond {length} symbols")
-            numbers = self._decode_numbers(count)
-            values[where] = _checked(np.where(numbers & 1, -((numbers + 1) // 2), numbers // 2 + 1))
+            magnitudes = self._decode_numbers(count) + 1
+            values[where] = _checked(np.where(self._draw(_SIGN, count), -magnitudes, magnitudes))
         return values
 
     def _decode_numbers(self, count: int) -> NDArray[np.int64]:
@@ -208,6 +209,12 @@ def _split_numbers(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArr
     raised = numbers + 1
     lengths = np.frexp(raised.astype(np.float64))[1].astype(np.int64) - 1
     return lengths, raised - np.left_shift(1, lengths)
+
+
+def _any_exception(length: int) -> Any:
+    """Whether there is an exception among ``length`` symbols: about one in 2**15 was seen to be one."""
+    some = min(max(length << 9, 1 << 14), 1 << 23)
+    return constriction.stream.model.Categorical(np.array([TOTAL - some, some], dtype=np.float64), perfect=False)
 
 
 def _position_pieces(length: int) -> list[tuple[int, int]]:

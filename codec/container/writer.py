@@ -28,7 +28,7 @@ from codec.container.timing import FrameClock, following_audio
 from codec.errors import DataError, UsageError
 from codec.video.output_file import OutputFile, OutputStream, open_output_file
 
-ENOUGH_BYTES = 4096
+ENOUGH_BYTES = 8192
 """A group of inter pictures is written once it has this many bytes: the packet's own bytes are then negligible."""
 
 AUDIO_TIMES_PERIOD = 16

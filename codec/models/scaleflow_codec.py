@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.errors import DataError
@@ -93,7 +94,7 @@ class ScaleFlowCodec(nn.Module):
             picture = self._to_packed(planes, geometry)
             level = torch.tensor([code / QUALITY_STEPS], device=self.device)
             if reference is None:
-                _encode_quality(encoder, code, None)
+                bits["quality"] = _encode_quality(encoder, code, None)
                 latents, bits["intra"], bits["intra hyper"] = self.intra_prior.encode(
                     self.network.intra.analysis(picture, level), code, None, encoder
                 )
@@ -101,7 +102,7 @@ class ScaleFlowCodec(nn.Module):
                 result = self._reference(decoded, None, None, code, geometry)
             else:
                 assert isinstance(reference, ScaleFlowReference)
-                _encode_quality(encoder, code, reference.quality_code)
+                bits["quality"] = _encode_quality(encoder, code, reference.quality_code)
                 luma, _ = unpack_planes(picture)
                 earlier, _ = unpack_planes(reference.packed)
                 vectors = match_blocks(luma * 255, earlier * 255, vector_smoothness(code / QUALITY_STEPS))
@@ -242,17 +243,23 @@ class ScaleFlowCodec(nn.Module):
         return torch.zeros(1, channels, height, width, dtype=torch.float64, device=self.device)
 
 
-_QUALITY_TABLES = FrequencyTables.from_rows([([0.005] * 32 + [1.0] + [0.005] * 32 + [0.02], -32)])
-"""Change of the quality code: nearly always none."""
+_QUALITY_TABLES = FrequencyTables.from_rows([([1] * 1009 + [1], 0), ([1] * 32 + [1000] + [1] * 32 + [4], -32)])
+"""Row 0 is of an intra picture's quality code; row 1 of an inter picture's change of it: nearly always none."""
 
 
-def _encode_quality(encoder: SymbolEncoder, code: int, previous: int | None) -> None:
-    change = np.array([code - (previous or 0)], dtype=np.int32)
-    encoder.encode(change, np.zeros(1, dtype=np.uint8), _QUALITY_TABLES)
+def _quality_row(previous: int | None) -> NDArray[np.uint8]:
+    return np.array([0 if previous is None else 1], dtype=np.uint8)
+
+
+def _encode_quality(encoder: SymbolEncoder, code: int, previous: int | None) -> float:
+    """Returns the ideal bits."""
+    symbol, row = np.array([code - (previous or 0)], dtype=np.int32), _quality_row(previous)
+    encoder.encode(symbol, row, _QUALITY_TABLES)
+    return _QUALITY_TABLES.bits(symbol, row)
 
 
 def _decode_quality(decoder: SymbolDecoder, previous: int | None) -> int:
-    code = int(decoder.decode(np.zeros(1, dtype=np.uint8), _QUALITY_TABLES)[0]) + (previous or 0)
+    code = int(decoder.decode(_quality_row(previous), _QUALITY_TABLES)[0]) + (previous or 0)
     if not 0 <= code <= 63 * QUALITY_STEPS:
         raise DataError(f"damaged picture: quality {code / QUALITY_STEPS} is outside 0..63")
     return code

@@ -81,11 +81,13 @@ def _decode(decoder: _RangeDecoder, indices: list[int], tables: FrequencyTables)
     for index in sorted(set(indices)):
         places = [place for place, own in enumerate(indices) if own == index]
         if index == tables.zero_row:
-            if decoder.draw(_uniform(2)):
+            some = min(max(len(places) * 512, 1 << 14), 1 << 23)
+            if decoder.draw(_lefts(np.array([ONE - some, some], np.int32))):
                 count = _numbers(decoder, 1)[0] + 1
                 exceptions = _position(decoder, count, len(places))
-                for exception, e in zip(exceptions, _numbers(decoder, count), strict=True):
-                    symbols[places[exception]] = -((e + 1) // 2) if e % 2 else e // 2 + 1
+                magnitudes = [number + 1 for number in _numbers(decoder, count)]
+                for exception, magnitude in zip(exceptions, magnitudes, strict=True):
+                    symbols[places[exception]] = -magnitude if decoder.draw(_uniform(2)) else magnitude
             continue
         lefts, first = _lefts(tables.rows[index]), int(tables.offsets[index])
         for place in places:
