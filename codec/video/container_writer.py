@@ -158,8 +158,8 @@ class ContainerWriter(VideoWriter):
         self._output.abort()
         try:
             self._container.close()
-        except (av.error.FFmpegError, DataError, ValueError):
-            pass  # The file is closed and removed already; the muxer cannot write its end, nor need it.
+        except av.error.FFmpegError:
+            pass  # The file is removed already; the muxer need not write its end.
 
 
 def _muxer_options(container: str, time_base: Fraction) -> dict[str, str]:

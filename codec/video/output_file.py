@@ -41,11 +41,15 @@ def partial_name(target: Path) -> Path:
 
 
 class OutputStream:
-    """Binary output to standard output or to a device or pipe: in place, without ``seek``."""
+    """Binary output to standard output or to a device or pipe: in place, without ``seek``.
+
+    After :meth:`abort` it takes and ignores what is written: a muxer that is closed then still writes its end.
+    """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self.name = name
         self._stream = stream
+        self._aborted = False
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Write all of ``data``.
@@ -53,6 +57,8 @@ class OutputStream:
         Raises:
             DataError: no space is left, or the reader has gone.
         """
+        if self._aborted:
+            return len(data)
         try:
             self._stream.write(data)
         except OSError as error:
@@ -65,6 +71,8 @@ class OutputStream:
         Raises:
             DataError: no space is left, or the reader has gone.
         """
+        if self._aborted:
+            return
         try:
             self._stream.flush()
         except OSError as error:
@@ -80,6 +88,7 @@ class OutputStream:
 
     def abort(self) -> None:
         """Stop here; what has been sent cannot be taken back."""
+        self._aborted = True
         try:
             self._release()
         except OSError:
@@ -104,6 +113,8 @@ class OutputFile(OutputStream):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As of a file; what is buffered may fail to be written here."""
+        if self._aborted:
+            return 0
         try:
             return self._stream.seek(offset, whence)
         except OSError as error:
@@ -111,7 +122,7 @@ class OutputFile(OutputStream):
 
     def tell(self) -> int:
         """As of a file."""
-        return self._stream.tell()
+        return 0 if self._aborted else self._stream.tell()
 
     def truncate(self, size: int) -> None:
         """Take back what was written after the first ``size`` bytes and go on there."""

@@ -78,6 +78,22 @@ def test_damage_is_said_and_exits_with_1(scaleflow: Run, coded: Path, tmp_path: 
     assert scaleflow("verify", bad).code == 1 and scaleflow("info", bad).code == 1
 
 
+@pytest.mark.parametrize("name", ["decoded.mp4", "decoded.mkv", "decoded.y4m"])
+def test_nothing_is_left_where_no_picture_can_be_decoded(
+    scaleflow: Run, coded: Path, tmp_path: Path, name: str
+) -> None:
+    data = bytearray(coded.read_bytes())
+    with SfvReader(coded) as reader:
+        for offset in (item.offset for item in reader if isinstance(item, VideoPacket) and item.kind == "intra"):
+            data[offset + 60] ^= 1
+    coded.write_bytes(data)
+    result = scaleflow("decode", coded, tmp_path / name)
+    lines = result.stderr.splitlines()
+    assert result.code == 1 and all(line.startswith("scaleflow: ") for line in lines)
+    assert lines[-1].endswith("there is no picture to write")
+    assert [path.name for path in tmp_path.iterdir()] == ["coded.sfv"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
