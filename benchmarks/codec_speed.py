@@ -1,6 +1,6 @@
 """Speed, cost and memory of the default model beside CompressAI's ``ssf2020``, on the same pictures in the same run.
 
-    python -m benchmarks.codec_speed CLIP [--size 512x256] [--frames 4] [--threads 1 2] [--profile]
+    python -m benchmarks.codec_speed CLIP [--size 512x256] [--frames 4] [--threads 1 2] [--precision bf16] [--profile]
 
 CompressAI's model is used as its users use it (``compress`` and ``decompress`` of a list of pictures) and has random
 weights: they change neither the arithmetic nor the number of symbols. Times are wall-clock per picture, one intra
@@ -34,6 +34,7 @@ from codec.frame_coder import FrameDecoder, FrameEncoder
 from codec.models import scaleflow, scaleflow_codec
 from codec.models.registry import scaleflow_small
 from codec.models.scaleflow_codec import ScaleFlowCodec
+from codec.models.video_model import Precision
 from codec.picture import Planes, WorkingFormat
 from codec.video.reader import open_video
 from entropy.frequency_tables import FrequencyTables
@@ -83,6 +84,11 @@ class OurCodec:
         self.size, self.quality = size, quality
         self.pictures: list[Planes] = read_crop(clip, size, frames, "yuv420")
         self.coded: list[tuple[bytes, bool]] = self.encode()
+
+    def use_precision(self, precision: Precision) -> None:
+        """Set the arithmetic of the transforms, and encode again."""
+        self.model.precision = precision
+        self.coded = self.encode()
 
     def encode(self) -> list[tuple[bytes, bool]]:
         """All pictures to payloads."""
@@ -255,6 +261,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=4)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--quality", type=float, default=40.0, help="of the default model")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of the default model")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--profile", action="store_true", help="where the default model's time goes")
     options = parser.parse_args()
@@ -262,6 +269,9 @@ def main() -> None:
     arguments = (options.clip, (width, height), options.frames, options.quality)
 
     codecs = {name: make(*arguments) for name, make in CODECS.items()}
+    ours = codecs[OURS]
+    assert isinstance(ours, OurCodec)
+    ours.use_precision(options.precision)
     best: dict[tuple[str, str, int], Timing] = {}
     for threads in options.threads:
         torch.set_num_threads(threads)
@@ -272,10 +282,10 @@ def main() -> None:
                     key = (name, kind, threads)
                     best[key] = min(best.get(key, timing), timing, key=lambda one: one.total)
 
-    ours = codecs[OURS]
-    assert isinstance(ours, OurCodec)
     print(f"{options.frames} pictures (one intra) of {options.clip.name}, {width}x{height};")
-    print(f"the default model at quality {options.quality:g}, {ours.bytes_each():.0f} bytes a picture.")
+    print(
+        f"the default model in {options.precision} at quality {options.quality:g}, {ours.bytes_each():.0f} bytes a picture."
+    )
     print(f"\n| | {' | '.join(codecs)} | times less |\n|---|---|---|---|")
     for threads in options.threads:
         label = f"{threads} thread{'s' if threads > 1 else ''}"

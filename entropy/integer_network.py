@@ -74,23 +74,37 @@ class IntegerConvolution(nn.Module):
                     (height, width), self.stride, self.padding, self.kernel, self.output_padding, strict=True
                 )
             )
-            total = F.fold(columns, size, self.kernel, stride=self.stride, padding=self.padding)
+            total = F.fold(columns, size, self.kernel, stride=self.stride, padding=self.padding) + bias[..., None]
         else:
             size = tuple(
                 (side + 2 * p - k) // s + 1
                 for side, s, p, k in zip((height, width), self.stride, self.padding, self.kernel, strict=True)
             )
-            columns = (
-                x.flatten(2)
-                if self.kernel == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0)
-                else F.unfold(x, self.kernel, stride=self.stride, padding=self.padding)
-            )
-            total = (weight @ columns).view(number, self.outputs, *size)
-        return round_shift(total + bias, WEIGHT_BITS).clamp(-LARGEST_ACTIVATION, LARGEST_ACTIVATION)
+            total = bias.expand(number, self.outputs, size[0] * size[1])
+            # offset by offset: smaller products, but no patches to gather, which would take longer
+            for offset, part in zip(weight, self._parts(x, size), strict=True):
+                total = torch.baddbmm(total, offset.expand(number, -1, -1), part.flatten(2))
+            total = total.view(number, self.outputs, *size)
+        return round_shift(total, WEIGHT_BITS).clamp(-LARGEST_ACTIVATION, LARGEST_ACTIVATION)
+
+    def _parts(self, x: Tensor, size: tuple[int, ...]) -> list[Tensor]:
+        """For each offset within the kernel, the inputs that it meets at each position of the output."""
+        if self.kernel == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0):
+            return [x]
+        padded = F.pad(x, (self.padding[1], self.padding[1], self.padding[0], self.padding[0]))
+        (down, right), (height, width) = self.stride, size
+        return [
+            padded[:, :, i : i + (height - 1) * down + 1 : down, j : j + (width - 1) * right + 1 : right]
+            for i in range(self.kernel[0])
+            for j in range(self.kernel[1])
+        ]
 
     def _as_double(self) -> tuple[Tensor, Tensor]:
         if self._prepared is None or self._prepared[0].device != self.weight.device:
-            self._prepared = (self.weight.double(), self.bias.double().view(1, -1, 1, 1))
+            weight = self.weight.double()
+            if not self.transposed:  # one matrix for each offset within the kernel
+                weight = weight.view(self.outputs, -1, self.kernel[0] * self.kernel[1]).permute(2, 0, 1).contiguous()
+            self._prepared = (weight, self.bias.double().view(1, -1, 1))
         return self._prepared
 
     def _load_from_state_dict(self, *arguments: object, **named: object) -> None:

@@ -21,21 +21,24 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any (N, C, H, W); same shape."""
-        return x + self.second(F.leaky_relu(self.first(x), NEGATIVE_SLOPE))
+        change: Tensor = self.second(F.leaky_relu(self.first(x), NEGATIVE_SLOPE, inplace=True))
+        return change.add_(x)
 
 
 class Downsample(nn.Sequential):
     """2x2 convolution with stride 2."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(nn.Conv2d(inputs, outputs, 2, stride=2), nn.LeakyReLU(NEGATIVE_SLOPE))
+        super().__init__(nn.Conv2d(inputs, outputs, 2, stride=2), nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True))
 
 
 class Upsample(nn.Sequential):
     """1x1 convolution and pixel shuffle: twice the height and width."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(nn.Conv2d(inputs, 4 * outputs, 1), nn.PixelShuffle(2), nn.LeakyReLU(NEGATIVE_SLOPE))
+        super().__init__(
+            nn.Conv2d(inputs, 4 * outputs, 1), nn.PixelShuffle(2), nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
+        )
 
 
 def zero_start(convolution: nn.Conv2d) -> nn.Conv2d:

@@ -49,8 +49,8 @@ class QualityBias(nn.Module):
         self.anchors = nn.Parameter(torch.zeros(ANCHORS, channels))
 
     def forward(self, features: Tensor, quality: Tensor) -> Tensor:
-        """``features`` of shape (N, C, H, W), ``quality`` of shape (N,)."""
-        return features + interpolate_anchors(self.anchors, quality)[:, :, None, None].to(features.dtype)
+        """``features`` of shape (N, C, H, W), changed in place; ``quality`` of shape (N,)."""
+        return features.add_(interpolate_anchors(self.anchors, quality)[:, :, None, None].to(features.dtype))
 
 
 class LatentGain(nn.Module):

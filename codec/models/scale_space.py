@@ -29,13 +29,21 @@ def gaussian_kernel(sigma: float = SIGMA) -> Tensor:
 
 def blur(planes: Tensor) -> Tensor:
     """Separable Gaussian blur with replicated borders, (N, C, H, W)."""
-    kernel = gaussian_kernel().to(planes)
-    radius = len(kernel) // 2
-    number, channels, height, width = planes.shape
-    single = planes.reshape(number * channels, 1, height, width)
-    single = F.conv2d(F.pad(single, (radius, radius, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
-    single = F.conv2d(F.pad(single, (0, 0, radius, radius), mode="replicate"), kernel.view(1, 1, -1, 1))
-    return single.view(number, channels, height, width)
+    return _blur_along(_blur_along(planes, 3), 2)
+
+
+def _blur_along(planes: Tensor, dimension: int) -> Tensor:
+    """As a sum of weighted slices: several times faster than a library's convolution of single channels."""
+    weights = gaussian_kernel().tolist()
+    radius = len(weights) // 2
+    size = planes.shape[dimension]
+    margin = (radius, radius, 0, 0) if dimension == 3 else (0, 0, radius, radius)
+    padded = F.pad(planes, margin, mode="replicate")
+    total = padded.narrow(dimension, radius, size) * weights[radius]
+    for distance in range(1, radius + 1):
+        sides = padded.narrow(dimension, radius - distance, size) + padded.narrow(dimension, radius + distance, size)
+        total = total.add_(sides, alpha=weights[radius + distance])
+    return total
 
 
 def blurred_volume(planes: Tensor) -> Tensor:
