@@ -283,9 +283,8 @@ def main() -> None:
                     best[key] = min(best.get(key, timing), timing, key=lambda one: one.total)
 
     print(f"{options.frames} pictures (one intra) of {options.clip.name}, {width}x{height};")
-    print(
-        f"the default model in {options.precision} at quality {options.quality:g}, {ours.bytes_each():.0f} bytes a picture."
-    )
+    quality = f"{options.precision}, quality {options.quality:g}"
+    print(f"the default model in {quality}, {ours.bytes_each():.0f} bytes a picture.")
     print(f"\n| | {' | '.join(codecs)} | times less |\n|---|---|---|---|")
     for threads in options.threads:
         label = f"{threads} thread{'s' if threads > 1 else ''}"
