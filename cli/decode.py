@@ -37,9 +37,7 @@ def decode(
     tolerate_damage: Annotated[
         bool, typer.Option("--tolerate-damage", help="Exit with 0 although pictures were lost.")
     ] = False,
-    model: Annotated[
-        str | None, typer.Option(help="Another name or place of the model than the file says.", show_default=False)
-    ] = None,
+    model: options.StreamModel = None,
     weights: options.Weights = None,
     device: options.Device = "auto",
     threads: options.Threads = None,

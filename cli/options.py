@@ -23,6 +23,10 @@ Threads = Annotated[
         min=1, max=1024, help="Threads of the networks; without it one a core, or one for each of several workers."
     ),
 ]
+StreamModel = Annotated[
+    str | None,
+    typer.Option("--model", help="Another name or place of the model than the file says.", show_default=False),
+]
 Weights = Annotated[
     Path | None,
     typer.Option(help="Another file of weights for the model.", show_default=False),

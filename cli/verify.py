@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from cli import options
@@ -14,9 +12,7 @@ from cli.threads import set_threads
 
 def verify(
     source: options.Source,
-    model: Annotated[
-        str | None, typer.Option(help="Another name or place of the model than the file says.", show_default=False)
-    ] = None,
+    model: options.StreamModel = None,
     weights: options.Weights = None,
     device: options.Device = "auto",
     threads: options.Threads = None,

@@ -12,8 +12,8 @@ from codec.container.reader import SfvReader
 class SfvStatistics:
     """Counts and bytes by kind (``intra``, ``inter``, ``audio``) and what else there is to say about a file.
 
-    ``counts`` are pictures and audio packets, ``payload_bytes`` their payloads alone; ``pts_range`` spans the pictures
-    that can be decoded.
+    ``counts`` are pictures and audio packets, ``payload_bytes`` their payloads alone; ``pts_range`` spans the pictures,
+    with estimated times behind damage.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: {"intra": 0, "inter": 0, "audio": 0})
@@ -48,7 +48,7 @@ def measure(reader: SfvReader) -> SfvStatistics:
         kind = item.kind if isinstance(item, VideoPacket) else "audio"
         statistics.counts[kind] += 1
         statistics.payload_bytes[kind] += len(item.payload)
-        if isinstance(item, VideoPacket) and item.decodable:
+        if isinstance(item, VideoPacket):
             low, high = statistics.pts_range or (item.pts, item.pts)
             statistics.pts_range = min(low, item.pts), max(high, item.pts)
     statistics.file_bytes = reader.position

@@ -106,6 +106,8 @@ class VideoReader:
             log.warning("%s: is interlaced; it is read as if it were progressive", source.name)
         if pixel_format.has_alpha:
             log.warning("%s: transparency is left out", source.name)
+        if working_format == "yuv420" and pixel_format.family != "gray" and pixel_format.chroma_shifts != (1, 1):
+            log.warning("%s: %s is coded in 4:2:0: its colours lose resolution", source.name, pixel_format.name)
         try:
             return VideoProperties(
                 width=frame.width,
