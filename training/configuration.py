@@ -1,0 +1,374 @@
+"""Configuration of a training run: dataclasses, read from YAML, changed by ``key.key=value``, checked when made.
+
+Everything is counted in steps, never in seconds, so that a run that was stopped and resumed is the run that was not.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from codec.errors import UsageError
+
+PRESETS = ("default", "ssf2020", "tiny")
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where clips come from.
+
+    Attributes:
+        kind: ``videos`` (a folder of any video), ``vimeo`` (septuplets or triplets as their archives unpack), ``images``
+            (for the intra stage only), ``packed`` (a cache of crops) or ``shards`` (tar files).
+        path: the folder.
+        crop: side of the square crops in samples, a multiple of 64.
+        stride: largest distance in time between successive pictures of a clip.
+        flip, reverse: mirror crops, and play clips backwards, at random.
+        halve: reduce compressed sources of 360 lines and more by two.
+        workers: processes that load; 0 loads between the steps.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    path: str = ""
+    kind: Literal["videos", "vimeo", "images", "packed", "shards"] = "videos"
+    crop: int = 192
+    stride: int = 3
+    flip: bool = True
+    reverse: bool = True
+    halve: bool = True
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        _check("data.crop", self.crop, 64, 4096)
+        if self.crop % 64:
+            raise UsageError(f"data.crop = {self.crop} is no multiple of 64: use {self.crop // 64 * 64 or 64}")
+        _check("data.stride", self.stride, 1, 16)
+        _check("data.workers", self.workers, 0, 256)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Rate plus distortion.
+
+    Attributes:
+        distortion: ``mse`` or ``ms-ssim`` (1 - MS-SSIM of luma, or of RGB).
+        weights: of Y, Cb and Cr in the squared error; (1, 1, 1) weighs samples alike, (6, 1, 1) / 8 planes as PSNR-YUV
+            does. Ignored by models that work in RGB.
+        distortion_over_step: slope of rate over distortion: squared error that one bit is worth, in squared
+            quantization steps. Of models with one rate, see ``model.distortion_weight``.
+        low_rate_emphasis: power of the quantization step by which losses are weighed; at 0 high rates drown low ones.
+        prediction: weight of the error of the prediction before the residual is added.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    distortion: Literal["mse", "ms-ssim"] = "mse"
+    weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    distortion_over_step: float = 0.13
+    low_rate_emphasis: float = 0.45
+    prediction: float = 0.1
+
+    def __post_init__(self) -> None:
+        if min(self.weights) < 0 or not sum(self.weights) > 0:
+            raise UsageError(f"loss.weights = {self.weights}: none may be negative, and one must be positive")
+        _check("loss.distortion_over_step", self.distortion_over_step, 1e-4, 100)
+        _check("loss.low_rate_emphasis", self.low_rate_emphasis, 0, 2)
+        _check("loss.prediction", self.prediction, 0, 100)
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage of the recipe.
+
+    Attributes:
+        name: of the stage, also of its checkpoints.
+        trains: ``intra``, ``inter`` (motion and residual; intra frozen) or ``all``.
+        steps: optimizer steps.
+        batch: clips of a step, all processes together.
+        unroll: pictures of a clip, the first being intra; two numbers grow from the first to the second over the stage.
+        learning_rate: at its highest, after warm-up.
+        schedule: ``cosine`` falls to 2 % of it, ``step`` divides it by ten at 80 % of the steps.
+        warm_up: steps.
+        quality: lowest and highest of the random qualities, for models with variable rate.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: str
+    trains: Literal["intra", "inter", "all"]
+    steps: int
+    batch: int = 8
+    unroll: tuple[int, int] = (1, 1)
+    learning_rate: float = 1e-3
+    schedule: Literal["cosine", "step"] = "cosine"
+    warm_up: int = 150
+    quality: tuple[float, float] = (0.0, 63.0)
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise UsageError(f"stage name {self.name!r}: use letters, digits and underscores")
+        where = f"stages.{self.name}"
+        _check(f"{where}.steps", self.steps, 1, 10**9)
+        _check(f"{where}.batch", self.batch, 1, 10**6)
+        _check(f"{where}.learning_rate", self.learning_rate, 1e-9, 1)
+        _check(f"{where}.warm_up", self.warm_up, 0, 10**9)
+        least = 1 if self.trains == "intra" else 2
+        if not least <= self.unroll[0] <= self.unroll[1] <= 100:
+            raise UsageError(f"{where}.unroll = {self.unroll}: rising numbers of pictures from {least} on are needed")
+        if not 0 <= self.quality[0] <= self.quality[1] <= 63:
+            raise UsageError(f"{where}.quality = {self.quality}: two rising numbers within 0..63 are needed")
+
+
+@dataclass(frozen=True)
+class OptimizationConfig:
+    """What all stages share.
+
+    Attributes:
+        betas: of Adam.
+        clip_norm: largest norm of the gradient.
+        average: decay of the exponential moving average that is validated and exported.
+        prior_rate: how much faster priors and gains learn: they have few, well-conditioned parameters.
+        precision: of convolutions; latents, likelihoods, warp and loss are in float32 always.
+        most_skipped: successive steps without a finite gradient after which the run stops.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip_norm: float = 1.0
+    average: float = 0.999
+    prior_rate: float = 2.5
+    precision: Literal["bf16", "fp32"] = "bf16"
+    most_skipped: int = 20
+
+    def __post_init__(self) -> None:
+        for beta in self.betas:
+            _check("optimization.betas", beta, 0, 0.99999)
+        _check("optimization.clip_norm", self.clip_norm, 1e-6, 1e6)
+        _check("optimization.average", self.average, 0, 0.999999)
+        _check("optimization.prior_rate", self.prior_rate, 1e-3, 1e3)
+        _check("optimization.most_skipped", self.most_skipped, 1, 10**6)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What is trained.
+
+    Attributes:
+        name: ``default`` or ``ssf2020``.
+        start: ``transform`` (principal components, measured deviations), ``random``, or a checkpoint or weights to
+            continue from.
+        guided_motion: give the motion encoder block-matched vectors; without, it must find motion alone.
+        intra_latents, residual_latents, motion_latents: channels, of ``default``.
+        distortion_weight: lambda of models with one rate: loss = lambda * 255^2 * MSE + bits per pixel.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: Literal["default", "ssf2020"] = "default"
+    start: str = "transform"
+    guided_motion: bool = True
+    intra_latents: int = 256
+    residual_latents: int = 256
+    motion_latents: int = 32
+    distortion_weight: float = 0.0067
+
+    def __post_init__(self) -> None:
+        _check("model.distortion_weight", self.distortion_weight, 1e-6, 10)
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """Rate-distortion with the real bitstream.
+
+    Attributes:
+        clips: videos, not of the training data.
+        every: steps; 0 only at the end of stages.
+        frames: pictures of each clip.
+        qualities: for models with variable rate.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    clips: tuple[str, ...] = ()
+    every: int = 0
+    frames: int = 8
+    qualities: tuple[float, ...] = (4.0, 20.0, 36.0, 52.0)
+
+    def __post_init__(self) -> None:
+        _check("validation.every", self.every, 0, 10**9)
+        _check("validation.frames", self.frames, 1, 10**6)
+        for quality in self.qualities:
+            _check("validation.qualities", quality, 0, 63)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A whole run.
+
+    Attributes:
+        data, model, loss, optimization, validation: see there.
+        stages: in their order.
+        seed: of everything random.
+        checkpoint_every, log_every: steps.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    stages: tuple[StageConfig, ...]
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    seed: int = 0
+    checkpoint_every: int = 500
+    log_every: int = 50
+
+    def __post_init__(self) -> None:
+        names = [stage.name for stage in self.stages]
+        if not names or len(set(names)) != len(names):
+            raise UsageError(f"stages = {names}: at least one is needed, each with a name of its own")
+        _check("seed", self.seed, 0, 2**62)
+        _check("checkpoint_every", self.checkpoint_every, 1, 10**9)
+        _check("log_every", self.log_every, 1, 10**9)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], source: str = "configuration") -> TrainingConfig:
+        """Make one from nested dictionaries.
+
+        Raises:
+            UsageError: an unknown key, a value of the wrong type, or one that is refused; it names ``source``.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(dict(values))
+        except ValidationError as error:
+            raise UsageError(f"{source}: {_first_complaint(error, values)}") from None
+
+    @classmethod
+    def load(cls, path: Path) -> TrainingConfig:
+        """Read a YAML file. Raises :class:`UsageError` where it cannot be read, or says something wrong."""
+        return cls.from_mapping(read_yaml(path), str(path))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Nested dictionaries and lists; :meth:`from_mapping` takes them back."""
+        return dict(_plain(asdict(self)))
+
+    def to_yaml(self) -> str:
+        """As a YAML file."""
+        return yaml.safe_dump(self.to_mapping(), sort_keys=False)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping. Raises :class:`UsageError` otherwise."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is no YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: holds {type(values).__name__}, expected keys such as data, model and stages")
+    return values
+
+
+def preset(name: str) -> dict[str, Any]:
+    """The values of a preset, to be changed by :func:`override`."""
+    if name not in PRESETS:
+        raise UsageError(f"preset {name!r} is unknown: use {', '.join(PRESETS)}")
+    values = yaml.safe_load(files("training.presets").joinpath(f"{name}.yaml").read_text())
+    assert isinstance(values, dict)
+    return values
+
+
+def override(values: dict[str, Any], changes: Iterable[str]) -> None:
+    """Apply ``key.key=value`` in place; the value is YAML, a stage is named by its name.
+
+    Raises:
+        UsageError: a change that is none, or of a stage that is not there.
+    """
+    for change in changes:
+        keys, separator, text = change.partition("=")
+        if not separator or not keys:
+            raise UsageError(f"{change!r}: expected key=value, such as optimization.clip_norm=0.5")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{change!r}: its value is no YAML: {str(error).splitlines()[0]}") from error
+        if isinstance(value, str):  # YAML 1.1 takes 1e-4 for text
+            value = _number(value)
+        *path, last = keys.split(".")
+        place: Any = values
+        for number, key in enumerate(path):
+            place = _below(place, key, change, ".".join(path[:number]))
+        place[last] = value
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _below(place: Any, key: str, change: str, where: str) -> Any:
+    if isinstance(place, list):
+        names = [stage.get("name") for stage in place if isinstance(stage, dict)]
+        if key not in names:
+            raise UsageError(f"{change!r}: there is no stage {key!r}, only {', '.join(map(str, names))}")
+        return place[names.index(key)]
+    below = place.setdefault(key, {})
+    if not isinstance(below, dict | list):
+        raise UsageError(f"{change!r}: {where + '.' if where else ''}{key} is a value and holds no keys")
+    return below
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{name} = {value:g} is outside {low:g}..{high:g}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
+
+
+def _first_complaint(error: ValidationError, values: Mapping[str, Any]) -> str:
+    first = error.errors()[0]
+    location = list(first["loc"])
+    name = ".".join(str(_stage_name(values, location[: n + 1]) or part) for n, part in enumerate(location))
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _keys_at(location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, 1)
+        return f"{name} is unknown: " + (f"did you mean {near[0]}?" if near else f"use {', '.join(known)}")
+    if first["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name} = {first['input']!r}: {first['msg'].lower()}"
+
+
+def _stage_name(values: Mapping[str, Any], location: list[Any]) -> str | None:
+    if len(location) == 2 and location[0] == "stages" and isinstance(location[1], int):
+        stage = values["stages"][location[1]]
+        return str(stage.get("name")) if isinstance(stage, dict) and "name" in stage else None
+    return None
+
+
+def _keys_at(location: list[Any]) -> list[str]:
+    kinds = {f.name: f.default_factory for f in fields(TrainingConfig) if callable(f.default_factory)}
+    if not location:
+        return [f.name for f in fields(TrainingConfig)]
+    if location[0] == "stages":
+        return [f.name for f in fields(StageConfig)]
+    kind: Any = kinds.get(location[0])
+    return [f.name for f in fields(kind)] if is_dataclass(kind) else []
