@@ -6,6 +6,7 @@ Everything is counted in steps, never in seconds, so that a run that was stopped
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib.resources import files
@@ -27,8 +28,8 @@ class DataConfig:
     """Where clips come from.
 
     Attributes:
-        kind: ``videos`` (a folder of any video), ``vimeo`` (septuplets or triplets as their archives unpack), ``images``
-            (for the intra stage only), ``packed`` (a cache of crops) or ``shards`` (tar files).
+        kind: ``videos`` (a folder of any video), ``vimeo`` (septuplets or triplets as their archives unpack),
+            ``images`` (for the intra stage only), ``packed`` (a cache of crops) or ``shards`` (tar files).
         path: the folder.
         crop: side of the square crops in samples, a multiple of 64.
         stride: largest distance in time between successive pictures of a clip.
@@ -95,6 +96,8 @@ class StageConfig:
         trains: ``intra``, ``inter`` (motion and residual; intra frozen) or ``all``.
         steps: optimizer steps.
         batch: clips of a step, all processes together.
+        micro_batch: clips that go through the networks together; 0 for all that a process has. Where it is set, the
+            result does not depend on the number of processes.
         unroll: pictures of a clip, the first being intra; two numbers grow from the first to the second over the stage.
         learning_rate: at its highest, after warm-up.
         schedule: ``cosine`` falls to 2 % of it, ``step`` divides it by ten at 80 % of the steps.
@@ -108,6 +111,7 @@ class StageConfig:
     trains: Literal["intra", "inter", "all"]
     steps: int
     batch: int = 8
+    micro_batch: int = 0
     unroll: tuple[int, int] = (1, 1)
     learning_rate: float = 1e-3
     schedule: Literal["cosine", "step"] = "cosine"
@@ -120,6 +124,7 @@ class StageConfig:
         where = f"stages.{self.name}"
         _check(f"{where}.steps", self.steps, 1, 10**9)
         _check(f"{where}.batch", self.batch, 1, 10**6)
+        _check(f"{where}.micro_batch", self.micro_batch, 0, self.batch)
         _check(f"{where}.learning_rate", self.learning_rate, 1e-9, 1)
         _check(f"{where}.warm_up", self.warm_up, 0, 10**9)
         least = 1 if self.trains == "intra" else 2
@@ -127,6 +132,19 @@ class StageConfig:
             raise UsageError(f"{where}.unroll = {self.unroll}: rising numbers of pictures from {least} on are needed")
         if not 0 <= self.quality[0] <= self.quality[1] <= 63:
             raise UsageError(f"{where}.quality = {self.quality}: two rising numbers within 0..63 are needed")
+
+    def frames_at(self, step: int) -> int:
+        """Pictures of the clips of a step."""
+        first, last = self.unroll
+        return min(last, first + (last - first + 1) * step // self.steps)
+
+    def learning_rate_at(self, step: int) -> float:
+        """Of a step, for parameters that learn at the plain rate."""
+        warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        progress = step / self.steps
+        if self.schedule == "step":
+            return self.learning_rate * warm * (1.0 if progress < 0.8 else 0.1)
+        return self.learning_rate * warm * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 @dataclass(frozen=True)

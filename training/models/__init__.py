@@ -1,0 +1,1 @@
+"""What a training step computes, for each model that can be trained."""
