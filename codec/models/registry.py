@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import cast
@@ -24,14 +25,19 @@ WEIGHTS_FORMAT = "scaleflow-1"
 
 def scaleflow_small(weights: Path | None = None) -> ScaleFlowCodec:
     """The shipped default: 4:2:0, every rate, 16 kMAC for each decoded pixel."""
-    return load_scaleflow(weights or WEIGHTS_FOLDER / "default.safetensors", ScaleFlowConfig())
+    return load_scaleflow(weights or WEIGHTS_FOLDER / "default.safetensors")
 
 
-def load_scaleflow(path: Path, config: ScaleFlowConfig) -> ScaleFlowCodec:
-    """A ScaleFlow codec from frozen weights. Raises :class:`DataError` when the file does not fit."""
+def load_scaleflow(path: Path) -> ScaleFlowCodec:
+    """A ScaleFlow codec from frozen weights, of the sizes that the file says.
+
+    Raises:
+        DataError: the file cannot be read, or does not fit.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            written = (file.metadata() or {}).get("format")
+            metadata = file.metadata() or {}
+            written = metadata.get("format")
             if written != WEIGHTS_FORMAT:
                 raise DataError(f"{path}: weights format {written!r}, expected {WEIGHTS_FORMAT!r}")
             tensors = {key: file.get_tensor(key) for key in file.keys()}
@@ -39,6 +45,10 @@ def load_scaleflow(path: Path, config: ScaleFlowConfig) -> ScaleFlowCodec:
         raise DataError(f"{path}: no such weights file") from error
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: not a safetensors file ({error})") from error
+    try:
+        config = ScaleFlowConfig(**json.loads(metadata.get("sizes", "{}")))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: its metadata name no sizes of a model ({error})") from error
     codec = ScaleFlowCodec(config)
     codec.load_frozen_tensors(tensors)
     return codec
