@@ -169,10 +169,11 @@ def integer_rate_cost(codec: ScaleFlowCodec, clips: Sequence[Path], frames: int,
     bits = {"integer": 0.0, "float": 0.0}
     network = codec.network
     priors = (codec.intra_prior, codec.motion_prior, codec.residual_prior)
-    for prior, coder in zip(priors, (network.intra, network.motion, network.residual), strict=True):
+    gains = (network.intra.gain, network.motion.gain, network.residual.gain)
+    for prior, gain in zip(priors, gains, strict=True):
         prior.__class__ = _ComparedPrior
         assert isinstance(prior, _ComparedPrior)
-        prior.compare_with(coder.gain, bits)
+        prior.compare_with(gain, bits)
     try:
         for clip in clips:
             pictures, width, height = _first_pictures(clip, frames)

@@ -84,6 +84,7 @@ class TrainingLoop:
         self._folder, self._processes = folder, processes
         self._hooks = hooks or LoopHooks()
         self._stage_number, self._step = 0, 0
+        self.seconds: dict[str, float] = {}
         self._optimizer_state: dict[str, Any] | None = None
         self._average_state: dict[str, object] | None = None
         model.network.to(processes.device)
@@ -109,7 +110,7 @@ class TrainingLoop:
                     "start a new run from it with model.start"
                 )
         self._model.network.load_state_dict(state["network"])
-        self._stage_number, self._step = state["stage"], state["step"]
+        self._stage_number, self._step, self.seconds = state["stage"], state["step"], state["seconds"]
         self._optimizer_state, self._average_state = state["optimizer"], state["average"]
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -138,6 +139,7 @@ class TrainingLoop:
         self._model.network.train()
         runner = _StepRunner(self._config, self._model, self._processes, list(named.values()), optimizer)
         report = _Reporter(self._config, stage, self._hooks.report, self._processes)
+        started, seconds_before = time.monotonic(), self.seconds.get(stage.name, 0.0)
         every, validate_every = self._config.checkpoint_every, self._config.validation.every
         for parts in self._batches.steps(self._stage_number, stage, self._step):
             if self._processes.any(stop()):
@@ -146,6 +148,7 @@ class TrainingLoop:
             result, scalars = runner.run(self._stage_number, stage, self._step, parts)
             average.update()
             self._step += 1
+            self.seconds[stage.name] = seconds_before + time.monotonic() - started
             report.add(self._step, scalars, result)
             if self._step == stage.steps:
                 break
@@ -197,6 +200,7 @@ class TrainingLoop:
                 "network": self._model.network.state_dict(),
                 "stage": stage,
                 "step": step,
+                "seconds": self.seconds,
                 "optimizer": optimizer.state_dict() if optimizer else None,
                 "average": average.state() if average else None,
             }

@@ -33,7 +33,7 @@ def model_card(
     lines = [
         f"# Model card: {config.model.name}",
         "",
-        f"**Model.** `{config.model.name}`, {parameters / 1e6:.2f} million parameters, started from {config.model.start}.",
+        f"**Model.** `{config.model.name}`, {parameters / 1e6:.2f} million parameters, start: {config.model.start}.",
         "",
         f"**Data.** {data}",
         "",

@@ -45,8 +45,8 @@ def to_rgb(planes: tuple[Tensor, ...], number: int) -> NDArray[np.uint8]:
         picture: NDArray[np.uint8] = (first.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         return picture
     chroma = F.interpolate(planes[1][number : number + 1].float().cpu(), scale_factor=2, mode="bilinear")[0]
-    codes = [plane.numpy() * np.float32(255) for plane in (first[0], chroma[0], chroma[1])]
-    return np.stack([quantize(plane, 8) for plane in yuv_to_rgb(*codes, CODING, 8, 255)], -1)
+    luma, blue, red = (plane.numpy() * np.float32(255) for plane in (first[0], chroma[0], chroma[1]))
+    return np.stack([quantize(plane, 8) for plane in yuv_to_rgb(luma, blue, red, CODING, 8, 255)], -1)
 
 
 def flow_colours(motion: FlowField, number: int, height: int, width: int) -> NDArray[np.uint8]:

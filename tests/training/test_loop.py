@@ -171,5 +171,5 @@ def test_checkpoints_of_others_are_refused(tmp_path: Path) -> None:
     whole = (tmp_path / "last.ckpt").read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"no checkpoint", whole[:100] + bytes(100) + whole[200:]):
         (tmp_path / "last.ckpt").write_bytes(broken)
-        with pytest.raises(DataError, match="last.ckpt"):
+        with pytest.raises(DataError, match=r"last\.ckpt"):
             make(configuration(), tmp_path).resume()

@@ -70,8 +70,11 @@ class ParameterGroup:
 class TrainableModel(Protocol):
     """A model as the loop sees it."""
 
-    network: nn.Module
     working_format: WorkingFormat
+
+    @property
+    def network(self) -> nn.Module:
+        """All its networks."""
 
     def start(self, stage: StageConfig, batches: Iterator[ClipBatch]) -> None:
         """Prepare a stage from data, before its first step; the same on every process."""

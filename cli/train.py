@@ -1,0 +1,92 @@
+"""``scaleflow train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import options
+from cli.console import console, print_json
+from cli.interruption import StopRequest
+from codec.errors import UsageError
+
+if TYPE_CHECKING:
+    from training.configuration import TrainingConfig
+    from training.loop import TrainingProgress
+
+SHOWN = {"loss": ".3f", "bpp": ".3f", "error": ".1f"}
+
+
+def train(
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Changes of the configuration, such as data.path=videos stages.intra.steps=5000.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, configuration, TensorBoard files.")] = Path(
+        "run"
+    ),
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file to start from instead of a preset.", show_default=False)
+    ] = None,
+    preset: Annotated[str, typer.Option(help="default, ssf2020 or tiny.")] = "default",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, as it was set up.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration and stop.")] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, max=256, help="Processes on this machine; under torchrun, leave it at 1.")
+    ] = 1,
+    device: options.Device = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Threads of each process.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Train a codec on Vimeo-90k, on a folder of videos, or on what another configuration says."""
+    resolved = resolve(changes or [], out, config, preset, resume)
+    if show:
+        typer.echo(resolved.to_yaml(), nl=False)
+        return
+    from cli.training_processes import launch
+
+    with StopRequest() as stop:
+        done = launch(
+            resolved,
+            out,
+            resume=resume,
+            device=device,
+            processes=processes,
+            threads=threads,
+            report=_print_json if json else _print_line,
+            stop=stop.is_set,
+        )
+    if not done:
+        console.print(f"scaleflow: stopped; continue with: scaleflow train --resume --out {out}", markup=False)
+        raise typer.Exit(stop.exit_code)
+
+
+def resolve(changes: list[str], out: Path, config: Path | None, preset_name: str, resume: bool) -> TrainingConfig:
+    """The configuration that a command line asks for. Raises :class:`UsageError`."""
+    from training.configuration import TrainingConfig, override, preset, read_yaml
+
+    if resume:
+        if config is not None:
+            raise UsageError("--resume continues with the configuration of the run: leave --config out")
+        config = out / "config.yaml"
+    values = preset(preset_name) if config is None else read_yaml(config)
+    override(values, changes)
+    return TrainingConfig.from_mapping(values, str(config or f"preset {preset_name}"))
+
+
+def _print_line(progress: TrainingProgress) -> None:
+    parts = [f"{name} {progress.scalars[name]:{form}}" for name, form in SHOWN.items() if name in progress.scalars]
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    pace = f"{progress.scalars['seconds a step']:.2f} s a step, {minutes}:{seconds:02} left"
+    typer.echo(f"{progress.stage.name} {progress.step}/{progress.stage.steps}: {', '.join(parts)}, {pace}")
+
+
+def _print_json(progress: TrainingProgress) -> None:
+    record = {"event": "progress", "stage": progress.stage.name, "step": progress.step, "of": progress.stage.steps}
+    print_json(record | progress.scalars | {"seconds_left": progress.seconds_left})

@@ -1,0 +1,95 @@
+"""Start a run in this process, or in several on this machine; under ``torchrun`` each process calls this once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.multiprocessing.spawn import spawn
+
+from cli.interruption import StopRequest
+from codec.errors import DataError, ScaleFlowError, UsageError
+from training.configuration import TrainingConfig
+from training.loop import TrainingProgress
+from training.run import train
+
+Report = Callable[[TrainingProgress], None]
+
+
+def launch(
+    config: TrainingConfig,
+    folder: Path,
+    *,
+    resume: bool,
+    device: str,
+    processes: int,
+    threads: int | None,
+    report: Report,
+    stop: Callable[[], bool],
+) -> bool:
+    """See :func:`training.run.train`; ``threads`` are of each process, without it one a core is shared among them.
+
+    Raises:
+        UsageError, DataError: as :func:`training.run.train`, also where another process fails.
+    """
+    if processes > 1 and "WORLD_SIZE" in os.environ:
+        raise UsageError(f"--processes {processes} under torchrun: it has started the processes already, leave it out")
+    if processes == 1:
+        torch.set_num_threads(threads or _threads_of_each(int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+        return train(config, folder, resume=resume, device=device, report=report, stop=stop)
+    outcome = multiprocessing.get_context("spawn").Queue()
+    of_each = threads or _threads_of_each(processes)
+    arguments = (config, folder, resume, device, processes, of_each, _free_port(), outcome, report)
+    group = spawn(_train_one, arguments, nprocs=processes, join=False)
+    asked = False
+    while not group.join(timeout=0.5):
+        if stop() and not asked:
+            asked = True
+            for process in group.processes:
+                process.terminate()  # taken as the wish to stop at a checkpoint
+    kind, value = outcome.get(timeout=10)
+    if kind == "error":
+        raise {error.__name__: error for error in (UsageError, DataError)}.get(value[0], DataError)(value[1])
+    return bool(value)
+
+
+def _train_one(
+    rank: int,
+    config: TrainingConfig,
+    folder: Path,
+    resume: bool,
+    device: str,
+    processes: int,
+    threads: int,
+    port: int,
+    outcome: Queue[tuple[str, Any]],
+    report: Report,
+) -> None:
+    """One of several processes; only the first one's outcome counts, unless it never comes."""
+    torch.set_num_threads(threads)
+    local = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), **{k: str(v) for k, v in local.items()}}
+    with StopRequest() as stop:
+        try:
+            done = train(config, folder, resume=resume, device=device, report=report, stop=stop.is_set)
+        except ScaleFlowError as error:
+            outcome.put(("error", (type(error).__name__, str(error))))
+            return
+    if rank == 0:
+        outcome.put(("done", done))
+
+
+def _threads_of_each(processes: int) -> int:
+    return max(1, (os.cpu_count() or 1) // processes)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

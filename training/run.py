@@ -1,0 +1,159 @@
+"""A training run from a configuration: model, data, loop, and what is kept beside the weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from codec.errors import DataError, UsageError
+from training.checkpoint import load_checkpoint
+from training.clip_batches import ClipBatches, open_source
+from training.configuration import StageConfig, TrainingConfig
+from training.data.clip import ClipSource
+from training.distributed import Processes, join_processes
+from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
+from training.model_card import StageRecord, model_card
+from training.models.scaleflow import ScaleFlowTraining
+from training.models.ssf2020 import Ssf2020Training
+from training.models.trainable import TrainableModel
+from training.monitor import TensorBoardMonitor
+from training.validation import RatePoint, rate_distortion_points
+
+logger = logging.getLogger(__name__)
+
+CONFIGURATION = "config.yaml"
+CARD = "model-card.md"
+
+
+def make_model(config: TrainingConfig) -> TrainableModel:
+    """The model with the weights that it starts from.
+
+    Raises:
+        UsageError, DataError: a checkpoint to start from is not there, damaged, or of another architecture.
+    """
+    torch.manual_seed(config.seed)
+    model: TrainableModel
+    if config.model.name == "default":
+        model = ScaleFlowTraining(config.model, config.loss, config.optimization)
+    else:
+        model = Ssf2020Training(config.model, config.loss, config.optimization)
+    if config.model.start not in ("transform", "random"):
+        _load_start(model, Path(config.model.start))
+    return model
+
+
+def train(
+    config: TrainingConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    report: Callable[[TrainingProgress], None] = lambda progress: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train in ``folder``, where checkpoints, configuration, TensorBoard files and the model card will lie.
+
+    Returns:
+        Whether all stages are done; False where ``stop`` asked to end before.
+
+    Raises:
+        UsageError: the configuration does not fit the data or the folder.
+        DataError: data or checkpoints cannot be read, written, or trained on.
+    """
+    if not resume and (folder / LAST_CHECKPOINT).exists():
+        raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
+    with join_processes(device) as processes:
+        model = make_model(config)
+        source = open_source(config, model.working_format)
+        batches = ClipBatches(config, source, model.working_format, processes)
+        if processes.is_first:
+            _write(folder / CONFIGURATION, config.to_yaml())
+        watcher = _Watcher(config, model, folder, report, processes)
+        loop = TrainingLoop(config, model, batches, folder, processes, watcher.hooks)
+        try:
+            if resume:
+                loop.resume()
+            done = loop.run(stop)
+        finally:
+            watcher.close()
+            batches.close()
+        if processes.is_first:
+            _write(folder / CARD, watcher.card(source, loop.seconds))
+        return done
+
+
+class _Watcher:
+    """Reports and validations of the first process."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        model: TrainableModel,
+        folder: Path,
+        report: Callable[[TrainingProgress], None],
+        processes: Processes,
+    ) -> None:
+        self._config, self._model, self._report = config, model, report
+        self._monitor = TensorBoardMonitor(folder / "tensorboard") if processes.is_first else None
+        self._points: dict[str, list[RatePoint]] = {}
+
+    @property
+    def hooks(self) -> LoopHooks:
+        """For the loop."""
+        return LoopHooks(self._reported, self._validated)
+
+    def _reported(self, progress: TrainingProgress) -> None:
+        self._report(progress)
+        if self._monitor is not None:
+            self._monitor.report(progress)
+
+    def _validated(self, stage: StageConfig, step: int) -> None:
+        settings = self._config.validation
+        if not settings.clips:
+            return
+        # The intra stage can only code pictures that stand alone.
+        frames = 1 if stage.trains == "intra" else settings.frames
+        clips = [Path(clip) for clip in settings.clips]
+        points = rate_distortion_points(self._model.freeze(), clips, frames, settings.qualities)
+        self._points[stage.name] = points
+        if self._monitor is not None:
+            self._monitor.validated(stage, step, points)
+
+    def card(self, source: ClipSource, seconds: dict[str, float]) -> str:
+        """The model card of what has been done so far."""
+        records = [
+            StageRecord(stage.name, stage.steps, seconds[stage.name], tuple(self._points.get(stage.name, ())))
+            for stage in self._config.stages
+            if stage.name in seconds
+        ]
+        parameters = sum(parameter.numel() for parameter in self._model.network.parameters())
+        return model_card(self._config, source.describe(), parameters, records)
+
+    def close(self) -> None:
+        """End the TensorBoard files."""
+        if self._monitor is not None:
+            self._monitor.close()
+
+
+def _load_start(model: TrainableModel, path: Path) -> None:
+    """Weights of a checkpoint, averaged where there are averages."""
+    state = load_checkpoint(path)
+    weights = dict(state["network"])
+    if state["average"] is not None and state["config"]["optimization"]["average"]:
+        weights |= state["average"]["values"]
+    try:
+        model.network.load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise DataError(f"{path}: is a checkpoint of another architecture: {first}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
