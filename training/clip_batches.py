@@ -1,0 +1,118 @@
+"""From numbered samples to the parts of a step, loaded by other processes while the networks work.
+
+Sample n of stage s is a pure function of (seed, s, n): which clip, when, where, mirrored or not, and at which quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from codec.picture import WorkingFormat
+from training.configuration import StageConfig, TrainingConfig
+from training.data.clip import ClipRequest, ClipSource
+from training.distributed import Processes
+from training.loop import MicroBatch
+from training.losses import spread_qualities
+from training.models.trainable import ClipBatch
+
+PREFETCH = 4
+"""Parts that each loading process is ahead."""
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A sample: its number in its stage, and how many pictures it has."""
+
+    stage: int
+    number: int
+    frames: int
+
+
+class _Samples(Dataset[tuple[Tensor, ...]]):
+    """Samples by key, as uint8 planes."""
+
+    def __init__(self, source: ClipSource, config: TrainingConfig, working_format: WorkingFormat) -> None:
+        self._source, self._config, self._format = source, config, working_format
+        weights = np.asarray(source.weights(), dtype=np.float64)
+        self._cumulated = np.cumsum(weights / weights.sum())
+
+    def __getitem__(self, key: _Key) -> tuple[Tensor, ...]:
+        data = self._config.data
+        generator = np.random.default_rng([self._config.seed, key.stage, key.number])
+        index = min(int(np.searchsorted(self._cumulated, generator.random(), "right")), len(self._cumulated) - 1)
+        request = ClipRequest(
+            frames=key.frames,
+            crop=data.crop,
+            working_format=self._format,
+            stride=data.stride,
+            flip=data.flip,
+            reverse=data.reverse,
+        )
+        clip = self._source.read(index, request, generator)
+        return tuple(torch.from_numpy(np.ascontiguousarray(plane)) for plane in clip.planes)
+
+
+class ClipBatches:
+    """Implements :class:`training.loop.BatchSource` for one of several processes."""
+
+    def __init__(
+        self, config: TrainingConfig, source: ClipSource, working_format: WorkingFormat, processes: Processes
+    ) -> None:
+        self._config, self._processes = config, processes
+        self._samples = _Samples(source, config, working_format)
+
+    def steps(self, number: int, stage: StageConfig, first_step: int) -> Iterator[list[MicroBatch]]:
+        """See :class:`training.loop.BatchSource`."""
+        rank, count = self._processes.rank, self._processes.count
+        size = stage.micro_batch or -(-stage.batch // count)
+        parts = [range(first, min(first + size, stage.batch)) for first in range(0, stage.batch, size)]
+        own = [(place, part) for place, part in enumerate(parts) if place % count == rank]
+        keys = [
+            [_Key(number, step * stage.batch + clip, stage.frames_at(step)) for clip in part]
+            for step in range(first_step, stage.steps)
+            for _, part in own
+        ]
+        loaded = iter(self._loader(keys))
+        for step in range(first_step, stage.steps):
+            yield [
+                MicroBatch(
+                    place, len(part) / stage.batch, self._batch(next(loaded), stage, step * stage.batch + part[0])
+                )
+                for place, part in own
+            ]
+
+    def start(self, number: int, stage: StageConfig) -> Iterator[ClipBatch]:
+        """See :class:`training.loop.BatchSource`."""
+        frames = max(2, stage.unroll[0]) if stage.trains != "intra" else 1
+        steps = range(stage.steps)
+        keys = [[_Key(number, step * stage.batch + clip, frames) for clip in range(stage.batch)] for step in steps]
+        for step, planes in enumerate(self._loader(keys)):
+            yield self._batch(planes, stage, step * stage.batch)
+
+    def _batch(self, planes: tuple[Tensor, ...], stage: StageConfig, first: int) -> ClipBatch:
+        device = self._processes.device
+        scaled = tuple(plane.to(device, non_blocking=True).float() / 255 for plane in planes)
+        quality = spread_qualities(first, len(planes[0]), *stage.quality, self._config.seed)
+        return ClipBatch(scaled, quality.to(device))
+
+    def _loader(self, keys: list[list[_Key]]) -> DataLoader[tuple[Tensor, ...]]:
+        workers = self._config.data.workers
+        return DataLoader(
+            self._samples,
+            batch_sampler=keys,  # type: ignore[arg-type] - any iterable of lists of keys will do
+            num_workers=workers,
+            prefetch_factor=PREFETCH if workers else None,
+            collate_fn=_stack,
+            pin_memory=self._processes.device.type == "cuda",
+            multiprocessing_context="fork" if workers else None,
+        )
+
+
+def _stack(samples: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    return tuple(torch.stack(planes) for planes in zip(*samples, strict=True))
