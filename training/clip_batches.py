@@ -5,13 +5,13 @@ Sample n of stage s is a pure function of (seed, s, n): which clip, when, where,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from codec.picture import WorkingFormat
 from training.configuration import StageConfig, TrainingConfig
@@ -58,6 +58,16 @@ class _Samples(Dataset[tuple[Tensor, ...]]):
         return tuple(torch.from_numpy(np.ascontiguousarray(plane)) for plane in clip.planes)
 
 
+class _Plan(Sampler[list[_Key]]):
+    """The keys of each part, made when they are asked for: runs may have millions."""
+
+    def __init__(self, keys: Callable[[], Iterator[list[_Key]]]) -> None:
+        self._keys = keys
+
+    def __iter__(self) -> Iterator[list[_Key]]:
+        return self._keys()
+
+
 class ClipBatches:
     """Implements :class:`training.loop.BatchSource` for one of several processes."""
 
@@ -73,25 +83,28 @@ class ClipBatches:
         size = stage.micro_batch or -(-stage.batch // count)
         parts = [range(first, min(first + size, stage.batch)) for first in range(0, stage.batch, size)]
         own = [(place, part) for place, part in enumerate(parts) if place % count == rank]
-        keys = [
-            [_Key(number, step * stage.batch + clip, stage.frames_at(step)) for clip in part]
-            for step in range(first_step, stage.steps)
-            for _, part in own
-        ]
+
+        def keys() -> Iterator[list[_Key]]:
+            for step in range(first_step, stage.steps):
+                for _, part in own:
+                    yield [_Key(number, step * stage.batch + clip, stage.frames_at(step)) for clip in part]
+
         loaded = iter(self._loader(keys))
         for step in range(first_step, stage.steps):
-            yield [
-                MicroBatch(
-                    place, len(part) / stage.batch, self._batch(next(loaded), stage, step * stage.batch + part[0])
-                )
-                for place, part in own
-            ]
+            parts_of_step = []
+            for place, part in own:
+                batch = self._batch(next(loaded), stage, step * stage.batch + part[0])
+                parts_of_step.append(MicroBatch(place, len(part) / stage.batch, batch))
+            yield parts_of_step
 
     def start(self, number: int, stage: StageConfig) -> Iterator[ClipBatch]:
         """See :class:`training.loop.BatchSource`."""
         frames = max(2, stage.unroll[0]) if stage.trains != "intra" else 1
-        steps = range(stage.steps)
-        keys = [[_Key(number, step * stage.batch + clip, frames) for clip in range(stage.batch)] for step in steps]
+
+        def keys() -> Iterator[list[_Key]]:
+            for step in range(stage.steps):
+                yield [_Key(number, step * stage.batch + clip, frames) for clip in range(stage.batch)]
+
         for step, planes in enumerate(self._loader(keys)):
             yield self._batch(planes, stage, step * stage.batch)
 
@@ -101,16 +114,15 @@ class ClipBatches:
         quality = spread_qualities(first, len(planes[0]), *stage.quality, self._config.seed)
         return ClipBatch(scaled, quality.to(device))
 
-    def _loader(self, keys: list[list[_Key]]) -> DataLoader[tuple[Tensor, ...]]:
+    def _loader(self, keys: Callable[[], Iterator[list[_Key]]]) -> DataLoader[tuple[Tensor, ...]]:
         workers = self._config.data.workers
         return DataLoader(
             self._samples,
-            batch_sampler=keys,  # type: ignore[arg-type] - any iterable of lists of keys will do
+            batch_sampler=_Plan(keys),
             num_workers=workers,
             prefetch_factor=PREFETCH if workers else None,
             collate_fn=_stack,
             pin_memory=self._processes.device.type == "cuda",
-            multiprocessing_context="fork" if workers else None,
         )
 
 
