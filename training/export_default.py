@@ -23,9 +23,9 @@ from codec.models.scaleflow_codec import ScaleFlowCodec
 
 logger = logging.getLogger("export")
 
-FINER_HIGHEST_QUALITY = 0.5
-"""Octaves by which the last anchor's gains of pictures and residuals are raised over what was trained: clean clips
-then reach half a bit a pixel, at the slope of rate over distortion that the trained qualities have."""
+WIDER_RANGE = 0.5
+"""Octaves by which gains at the ends of the quality scale go beyond what was trained, for a wider range of rates.
+Rate and distortion go on along the curve there: the networks change little from one anchor to the next."""
 
 
 def freeze(intra: Path, inter: Path) -> tuple[ScaleFlowCodec, dict[str, int]]:
@@ -36,8 +36,9 @@ def freeze(intra: Path, inter: Path) -> tuple[ScaleFlowCodec, dict[str, int]]:
     codec.network.motion.load_state_dict(second["averaged"]["motion"])
     codec.network.residual.load_state_dict(second["averaged"]["residual"])
     with torch.no_grad():
-        for coder in (codec.network.intra, codec.network.residual):
-            coder.gain.anchors[-1] += FINER_HIGHEST_QUALITY
+        for coder in (codec.network.intra, codec.network.motion, codec.network.residual):
+            coder.gain.anchors[0] -= WIDER_RANGE
+            coder.gain.anchors[-1] += WIDER_RANGE
     codec.freeze()
     return codec, {"intra steps": first["step"], "inter steps": second["step"]}
 
