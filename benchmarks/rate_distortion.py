@@ -5,7 +5,7 @@
 Each clip is cut to its first pictures (lossless y4m). ScaleFlow encodes and decodes through its command line; the
 anchors through the ffmpeg of imageio-ffmpeg, low delay with the same intra period. Rate is the size of the file;
 PSNR-YUV is the mean over pictures of (6 PSNR-Y + PSNR-U + PSNR-V) / 8 on the 8-bit planes; MS-SSIM is of luma, mean
-over pictures.
+over pictures (none for pictures below 161 samples, which it cannot be computed of).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import torch
 from pytorch_msssim import ms_ssim
 
 INTRA_PERIOD = 32
+LEAST_MS_SSIM_SIDE = 161
 QUALITIES = (0, 10, 20, 30, 40, 50, 63)
 _LOW_DELAY = ["-bf", "0", "-g", str(INTRA_PERIOD)]
 _X264 = ["-c:v", "libx264", "-preset", "medium", "-tune", "zerolatency", *_LOW_DELAY]
@@ -59,6 +60,9 @@ def quality_of(original: Path, decoded: Path) -> tuple[float, float, int]:
     for ours, theirs in zip(planes_of(original), planes_of(decoded), strict=True):
         y, u, v = (psnr(a, b) for a, b in zip(ours, theirs, strict=True))
         psnrs.append((6 * y + u + v) / 8)
+        if min(ours[0].shape) < LEAST_MS_SSIM_SIDE:
+            similarities.append(math.nan)
+            continue
         pair = [torch.from_numpy(planes[0].astype(np.float32))[None, None] for planes in (ours, theirs)]
         similarities.append(float(ms_ssim(*pair, data_range=255)))
     return float(np.mean(psnrs)), float(np.mean(similarities)), len(psnrs)
@@ -108,6 +112,8 @@ def rate_ratio(records: list[dict], codec: str, anchor: str, metric: str) -> flo
     for name in (codec, anchor):
         curve = sorted((r[metric], math.log(r["bpp"])) for r in records if r["codec"] == name)
         curves[name] = ([a for a, _ in curve], [b for _, b in curve])
+    if any(math.isnan(value) for values, _ in curves.values() for value in values):
+        return None
     low, high = (f(c[0][i] for c in curves.values()) for f, i in ((max, 0), (min, -1)))
     if low >= high:
         return None
@@ -136,7 +142,7 @@ def main() -> None:
                 )
             for anchor in ANCHORS:
                 ratios = [rate_ratio(records, "scaleflow", anchor, metric) for metric in ("psnr_yuv", "ms_ssim")]
-                shown = ["no overlap" if r is None else f"{100 * (r - 1):+.1f} %" for r in ratios]
+                shown = ["none" if r is None else f"{100 * (r - 1):+.1f} %" for r in ratios]
                 print(f"\nscaleflow against {anchor}, rate at equal PSNR-YUV {shown[0]}, at equal MS-SSIM {shown[1]}")
             everything += records
     if arguments.out:
