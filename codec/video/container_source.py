@@ -176,6 +176,19 @@ class ContainerSource:
         except av.error.FFmpegError as error:
             raise DataError(f"{self.name}: reading failed after {count} pictures: {_reason(error)}") from error
 
+    def seek(self, pts: int) -> None:
+        """Go on from the last key frame at or before ``pts``; to be followed by a new :meth:`items`.
+
+        Raises:
+            DataError: the container cannot seek, or its pictures carry no times.
+        """
+        if self._constant_rate:
+            raise DataError(f"{self.name}: has no times to seek by")
+        try:
+            self._container.seek(pts, stream=self._video, backward=True)
+        except av.error.FFmpegError as error:
+            raise DataError(f"{self.name}: cannot seek: {_reason(error)}") from error
+
     def _number_frames(self) -> None:
         """Time by number and rate: elementary streams carry no times of their own."""
         self._constant_rate = True

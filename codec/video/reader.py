@@ -126,6 +126,22 @@ class VideoReader:
         except DataError as error:
             raise DataError(f"{source.name}: {error}") from None
 
+    def skip_to(self, pts: int) -> None:
+        """Leave out what comes before the picture at ``pts``, by seeking; before the pictures are taken.
+
+        Raises:
+            DataError: the source cannot seek.
+        """
+        if not isinstance(self._source, ContainerSource):
+            raise DataError(f"{self._source.name}: pictures in files of their own are not sought by time")
+        self._source.seek(pts)
+        self._early.clear()
+        self._items = (
+            item
+            for item in self._source.items()
+            if isinstance(item, AudioPacketData) or item.pts is None or item.pts >= pts
+        )
+
     def items(self) -> Iterator[Picture | AudioPacketData]:
         """Pictures and audio packets in the order in which the file holds them. Can be taken once.
 

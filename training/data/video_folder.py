@@ -1,0 +1,131 @@
+"""A folder of videos: clips are decoded when they are asked for, with the help of an index that is built once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.errors import DataError, UsageError
+from codec.video.reader import open_video
+from training.data.augmentation import crop_at_random, mirror_at_random
+from training.data.clip import Clip, ClipRequest, Plane, stack_pictures
+from training.data.video_index import VideoRecord, index_folder
+
+logger = logging.getLogger(__name__)
+
+HALVE_FROM = 360
+"""Lines from which compressed sources are halved, which removes most of their artefacts."""
+
+LEAST_MOTION = 1.0
+STILL_WEIGHT = 0.15
+"""Below that mean absolute change (of 255) a place teaches little, and is taken this much less often."""
+
+PLACE_LENGTH = 16
+"""Pictures from one place to the next."""
+
+
+class VideoFolder:
+    """A :class:`training.data.clip.ClipSource`: places are spread evenly over the scenes of all videos of a folder.
+
+    A clip lies within one scene. Videos whose names begin alike (takes of one scene) share the weight of one and a
+    half. Compressed sources of 360 lines and more are reduced by two, by area.
+    """
+
+    def __init__(self, folder: Path, index_path: Path | None = None, halve: bool = True) -> None:
+        """Read or build the index.
+
+        Raises:
+            UsageError: there is no such folder.
+            DataError: it holds no video that can be read.
+        """
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: there is no such folder of videos")
+        self._folder, self._halve = folder, halve
+        self._records = index_folder(folder, index_path)
+        self._places = [
+            (video, first)
+            for video, record in enumerate(self._records)
+            for start, end in record.scenes()
+            for first in range(start, max(start + 1, end - PLACE_LENGTH // 2), PLACE_LENGTH)
+        ]
+        if not self._places:
+            raise DataError(f"{folder}: holds no video that can be read")
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def weights(self) -> Sequence[float]:
+        """By motion; each video's weights sum to its share."""
+        raw = np.array([self._motion_weight(video, first) for video, first in self._places])
+        owner = np.array([video for video, _ in self._places])
+        for video, record in enumerate(self._records):
+            alike = sum(other.name[:9] == record.name[:9] for other in self._records)
+            share = 1.0 if alike == 1 else 1.5 / alike
+            total = raw[owner == video].sum()
+            if total:
+                raw[owner == video] *= share / total
+        return [float(weight) for weight in raw]
+
+    def describe(self) -> str:
+        """See :class:`training.data.clip.ClipSource`."""
+        pictures = sum(record.pictures for record in self._records)
+        return f"{len(self._records)} videos with {pictures} pictures in {len(self)} places, weighted by motion."
+
+    def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
+        """See :class:`training.data.clip.ClipSource`."""
+        video, first = self._places[index]
+        record = self._records[video]
+        start, end = record.scene_of(first)
+        spread = max(1, request.frames - 1)
+        stride = int(generator.integers(1, max(1, min(request.stride, (end - start - 1) // spread)) + 1))
+        length = (request.frames - 1) * stride + 1
+        latest = max(start, min(first + PLACE_LENGTH - 1, end - length))
+        first = int(generator.integers(min(first, latest), latest + 1))
+        # scenes that are too short end with their last picture, repeated
+        numbers = [min(first + n * stride, end - 1) for n in range(request.frames)]
+        planes = self._decode(record, numbers, request)
+        try:
+            return mirror_at_random(crop_at_random(planes, request, generator), request, generator)
+        except DataError as error:
+            raise DataError(f"{self._folder / record.name}: {error}") from None
+
+    def _decode(self, record: VideoRecord, numbers: list[int], request: ClipRequest) -> Clip:
+        path = self._folder / record.name
+        wanted, pictures = set(numbers), {}
+        with open_video(path, working_format=request.working_format, threads=1) as reader:
+            number = 0
+            if record.seekable and numbers[0] > 0:
+                reader.skip_to(record.times[numbers[0]])
+                number = numbers[0]
+            for picture in reader:
+                if number in wanted:
+                    pictures[number] = picture.planes
+                number += 1
+                if number > numbers[-1]:
+                    break
+        if len(pictures) < len(wanted):
+            raise DataError(f"{path}: ends at picture {number}, the index says {record.pictures}: delete the index")
+        clip = stack_pictures([pictures[n] for n in numbers], request.working_format)
+        halves = self._halve and record.height >= HALVE_FROM and min(record.height, record.width) >= 2 * request.crop
+        return Clip(tuple(halve_area(plane) for plane in clip.planes)) if halves else clip
+
+    def _motion_weight(self, video: int, first: int) -> float:
+        record = self._records[video]
+        _, end = record.scene_of(first)
+        changes = record.changes[first + 1 : min(end, first + PLACE_LENGTH)]
+        motion = float(np.mean(changes)) if changes else 0.0
+        return 1.0 if motion >= LEAST_MOTION else STILL_WEIGHT
+
+
+def halve_area(plane: Plane) -> Plane:
+    """Means of 2x2 samples, rounded, of the last two dimensions; an odd last row or column is left out."""
+    height, width = plane.shape[2] // 2 * 2, plane.shape[3] // 2 * 2
+    even = plane[:, :, :height, :width].astype(np.uint16)
+    total: NDArray[np.uint16] = (
+        even[..., ::2, ::2] + even[..., 1::2, ::2] + even[..., ::2, 1::2] + even[..., 1::2, 1::2]
+    )
+    return ((total + 2) >> 2).astype(np.uint8)
