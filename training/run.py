@@ -10,9 +10,10 @@ import torch
 
 from codec.errors import DataError, UsageError
 from training.checkpoint import load_checkpoint
-from training.clip_batches import ClipBatches, open_source
+from training.clip_batches import ClipBatches
 from training.configuration import StageConfig, TrainingConfig
 from training.data.clip import ClipSource
+from training.data.sources import open_source
 from training.distributed import Processes, join_processes
 from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
 from training.model_card import StageRecord, model_card
@@ -67,7 +68,7 @@ def train(
         raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
     with join_processes(device) as processes:
         model = make_model(config)
-        source = open_source(config, model.working_format)
+        source = open_source(config.data)
         batches = ClipBatches(config, source, model.working_format, processes)
         if processes.is_first:
             _write(folder / CONFIGURATION, config.to_yaml())
@@ -79,7 +80,6 @@ def train(
             done = loop.run(stop)
         finally:
             watcher.close()
-            batches.close()
         if processes.is_first:
             _write(folder / CARD, watcher.card(source, loop.seconds))
         return done

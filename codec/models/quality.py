@@ -15,7 +15,7 @@ HIGHEST_QUALITY = 63.0
 ANCHORS = 8
 """Learned points of each quality-dependent value, evenly spaced over 0..63."""
 
-COARSEST_STEP, FINEST_STEP = 224.0, 3.5
+COARSEST_STEP, FINEST_STEP = 224.0 * 2**0.5, 3.5 * 0.5**0.5
 """Quantization steps at quality 0 and 63, in code values of 8 bits, where the transforms are orthonormal."""
 
 

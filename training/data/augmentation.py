@@ -21,9 +21,8 @@ def crop_at_random(clip: Clip, request: ClipRequest, generator: np.random.Genera
     top = 2 * int(generator.integers((height - side) // 2 + 1))
     left = 2 * int(generator.integers((width - side) // 2 + 1))
     planes = []
-    for plane in clip.planes:
-        # chroma is smaller by the ratio of the widths, rounded up
-        part = 2 if plane.shape[3] * 2 <= width + 1 and plane.shape[1] == 2 else 1
+    for number, plane in enumerate(clip.planes):
+        part = 2 if number else 1  # the second is chroma
         rows = slice(top // part, (top + side) // part)
         planes.append(plane[:, :, rows, left // part : (left + side) // part])
     return Clip(tuple(planes))

@@ -7,9 +7,11 @@ import json
 import logging
 import os
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codec.errors import DataError, ScaleFlowError
 from codec.scene_cut import SceneCutDetector
@@ -45,7 +47,7 @@ class VideoRecord:
     def scenes(self) -> list[tuple[int, int]]:
         """First picture of each scene, and the first one after it."""
         bounds = [0, *self.cuts, self.pictures]
-        return [(start, end) for start, end in zip(bounds[:-1], bounds[1:], strict=True) if end > start]
+        return [(start, end) for start, end in pairwise(bounds) if end > start]
 
     def scene_of(self, picture: int) -> tuple[int, int]:
         """The scene that a picture lies in."""
@@ -85,7 +87,7 @@ def _describe(file: Path, name: str) -> VideoRecord:
     times: list[int] = []
     changes: list[float] = []
     cuts: list[int] = []
-    before: np.ndarray | None = None
+    before: NDArray[np.float32] | None = None
     detector: SceneCutDetector | None = None
     with open_video(file, threads=1) as reader:
         properties = reader.properties

@@ -1,0 +1,58 @@
+"""A folder of pictures, for the intra stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from codec.errors import DataError, UsageError
+from codec.video.reader import open_video
+from training.data.augmentation import crop_at_random, mirror_at_random
+from training.data.clip import Clip, ClipRequest, stack_pictures
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
+
+
+class ImageFolder:
+    """A :class:`training.data.clip.ClipSource` whose clips are single pictures: all pictures below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """List the pictures.
+
+        Raises:
+            UsageError: there is no such folder.
+            DataError: it holds no picture.
+        """
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: there is no such folder of pictures")
+        self._folder = folder
+        self._paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not self._paths:
+            raise DataError(f"{folder}: holds no picture ({', '.join(sorted(SUFFIXES))})")
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def weights(self) -> Sequence[float]:
+        """All alike."""
+        return [1.0] * len(self)
+
+    def describe(self) -> str:
+        """See :class:`training.data.clip.ClipSource`."""
+        return f"{len(self)} pictures."
+
+    def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
+        """See :class:`training.data.clip.ClipSource`."""
+        if request.frames != 1:
+            raise UsageError(
+                f"{self._folder}: pictures that stand alone serve the intra stage only, not clips of {request.frames}"
+            )
+        path = self._paths[index]
+        with open_video(path, working_format=request.working_format, threads=1) as reader:
+            clip = stack_pictures([next(iter(reader)).planes], request.working_format)
+        try:
+            return mirror_at_random(crop_at_random(clip, request, generator), request, generator)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None

@@ -1,0 +1,145 @@
+"""Crops kept as arrays on disk: nothing is decoded between the steps, and the memory of the machine is not needed.
+
+A folder of ``luma.npy`` (N, T, 1, S, S), ``chroma.npy`` (N, T, 2, S / 2, S / 2), both uint8, and ``packed.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from av import VideoFrame
+
+from codec.errors import DataError, UsageError
+from training.data.augmentation import crop_at_random, mirror_at_random
+from training.data.clip import Clip, ClipRequest, ClipSource
+
+MANIFEST = "packed.json"
+FORMAT = "scaleflow-packed-1"
+
+
+class PackedClips:
+    """A :class:`training.data.clip.ClipSource` of crops that :func:`pack_clips` wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        """Map the arrays into memory.
+
+        Raises:
+            UsageError: there are none.
+            DataError: they are damaged.
+        """
+        self._folder = folder
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text())
+            self._luma = np.load(folder / "luma.npy", mmap_mode="r")
+            self._chroma = np.load(folder / "chroma.npy", mmap_mode="r")
+        except FileNotFoundError as error:
+            missing = Path(error.filename).name
+            raise UsageError(f"{folder}: holds no {missing}: give a folder that scaleflow pack has written") from error
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder}: the packed crops are damaged ({error}): pack them again") from error
+        expected = (*self._luma.shape[:2], 2, self._luma.shape[-1] // 2, self._luma.shape[-1] // 2)
+        if manifest.get("format") != FORMAT or self._luma.ndim != 5 or self._chroma.shape != expected:
+            raise DataError(f"{folder}: the packed crops are damaged or of another version: pack them again")
+        self._source = str(manifest.get("source", ""))
+
+    def __len__(self) -> int:
+        return len(self._luma)
+
+    def weights(self) -> Sequence[float]:
+        """All alike: weights were heeded when packing."""
+        return [1.0] * len(self)
+
+    def describe(self) -> str:
+        """See :class:`training.data.clip.ClipSource`."""
+        pictures, side = self._luma.shape[1], self._luma.shape[-1]
+        return f"{len(self)} packed clips of {pictures} pictures of {side}x{side}. {self._source}".strip()
+
+    def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
+        """See :class:`training.data.clip.ClipSource`; the distance in time was chosen when packing."""
+        return cut_packed(Clip((self._luma[index], self._chroma[index])), self._folder, request, generator)
+
+
+def pack_clips(
+    source: ClipSource,
+    folder: Path,
+    count: int,
+    request: ClipRequest,
+    seed: int,
+    report: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Write ``count`` random clips of a source.
+
+    ``packed.json`` is written last: a folder without is not complete.
+
+    Raises:
+        UsageError: the folder holds packed crops already.
+        DataError: it cannot be written.
+    """
+    if (folder / MANIFEST).exists():
+        raise UsageError(f"{folder}: holds packed crops already; choose another folder")
+    side, frames = request.crop, request.frames
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        luma = _create(folder / "luma.npy", (count, frames, 1, side, side))
+        chroma = _create(folder / "chroma.npy", (count, frames, 2, side // 2, side // 2))
+        for number in range(count):
+            luma[number], chroma[number] = choose_clip(source, request, seed, number).planes
+            report(number + 1)
+        luma.flush()
+        chroma.flush()
+        manifest = {"format": FORMAT, "source": source.describe()}
+        (folder / MANIFEST).write_text(json.dumps(manifest))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def choose_clip(source: ClipSource, request: ClipRequest, seed: int, number: int) -> Clip:
+    """Random clip ``number`` of a source, places taken by their weights."""
+    generator = np.random.default_rng([seed, number])
+    weights = np.asarray(source.weights(), dtype=np.float64)
+    return source.read(int(generator.choice(len(weights), p=weights / weights.sum())), request, generator)
+
+
+def cut_packed(clip: Clip, path: Path, request: ClipRequest, generator: np.random.Generator) -> Clip:
+    """What a request asks for, out of a packed clip in 4:2:0 that lies at ``path``.
+
+    Raises:
+        UsageError: the packed clip is too short.
+        DataError: its pictures are too small.
+    """
+    available = len(clip.planes[0])
+    if request.frames > available:
+        raise UsageError(
+            f"{path}: {request.frames} pictures are asked for, packed clips have {available}: shorten stages' unroll, "
+            f"or pack again with --frames {request.frames}"
+        )
+    first = int(generator.integers(available - request.frames + 1))
+    chosen = Clip(tuple(plane[first : first + request.frames] for plane in clip.planes))
+    try:
+        cut = mirror_at_random(crop_at_random(chosen, request, generator), request, generator)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return _to_rgb(cut) if request.working_format == "rgb" else cut
+
+
+def _create(path: Path, shape: tuple[int, ...]) -> np.memmap:  # type: ignore[type-arg]
+    """An array on disk whose space is really there: a full disk is an error here, not a crash while it is filled."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
+
+
+def _to_rgb(clip: Clip) -> Clip:
+    luma, chroma = clip.planes
+    height, width = luma.shape[2:]
+    pictures = []
+    for y, c in zip(luma, chroma, strict=True):
+        planes = np.concatenate((y.reshape(-1), c.reshape(-1))).reshape(height * 3 // 2, width)
+        frame = VideoFrame.from_ndarray(planes, "yuv420p")
+        pictures.append(frame.to_ndarray(format="rgb24").transpose(2, 0, 1))
+    return Clip((np.stack(pictures),))

@@ -1,0 +1,129 @@
+"""Crops in tar files as WebDataset names them, ``000012.luma.npy`` and ``000012.chroma.npy``, for many machines.
+
+Tar files are not compressed, so an array is read where it lies; nothing is unpacked, and any sample can be had at once.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from codec.errors import DataError, UsageError
+from training.data.clip import Clip, ClipRequest, ClipSource, Plane
+from training.data.packed import choose_clip, cut_packed
+
+ENDINGS = (".luma.npy", ".chroma.npy")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the arrays of a sample begin, and how long they are."""
+
+    shard: Path
+    spans: tuple[tuple[int, int], ...]
+
+
+class ShardedClips:
+    """A :class:`training.data.clip.ClipSource` of all ``.tar`` files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """List what the tar files hold.
+
+        Raises:
+            UsageError: there are none.
+            DataError: one of them is damaged, or holds no samples.
+        """
+        shards = sorted(folder.glob("*.tar")) if folder.is_dir() else []
+        if not shards:
+            raise UsageError(f"{folder}: holds no .tar files: give a folder that scaleflow pack --shards has written")
+        self._folder = folder
+        self._shards = len(shards)
+        self._places = [place for shard in shards for place in _places(shard)]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def weights(self) -> Sequence[float]:
+        """All alike: weights were heeded when packing."""
+        return [1.0] * len(self)
+
+    def describe(self) -> str:
+        """See :class:`training.data.clip.ClipSource`."""
+        return f"{len(self)} clips in {self._shards} shards."
+
+    def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
+        """See :class:`training.data.clip.ClipSource`; the distance in time was chosen when packing."""
+        place = self._places[index]
+        planes: list[Plane] = []
+        try:
+            with place.shard.open("rb") as file:
+                for start, length in place.spans:
+                    file.seek(start)
+                    planes.append(np.load(io.BytesIO(file.read(length)), allow_pickle=False))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{place.shard}: cannot be read at byte {start}: {error}") from error
+        return cut_packed(Clip(tuple(planes)), place.shard, request, generator)
+
+
+def write_shards(
+    source: ClipSource,
+    folder: Path,
+    count: int,
+    of_each: int,
+    request: ClipRequest,
+    seed: int,
+    report: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Write ``count`` random clips of a source, ``of_each`` to a tar file; a file has its name once it is complete.
+
+    Raises:
+        UsageError: the folder holds tar files already.
+        DataError: they cannot be written.
+    """
+    if any(folder.glob("*.tar")):
+        raise UsageError(f"{folder}: holds tar files already; choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for first in range(0, count, of_each):
+            path = folder / f"{first // of_each:06}.tar"
+            temporary = path.with_suffix(".partial")
+            with tarfile.open(temporary, "w") as tar:
+                for number in range(first, min(first + of_each, count)):
+                    for ending, plane in zip(ENDINGS, choose_clip(source, request, seed, number).planes, strict=True):
+                        _add(tar, f"{number:09}{ending}", plane)
+                    report(number + 1)
+            os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _add(tar: tarfile.TarFile, name: str, plane: Plane) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(plane))
+    member = tarfile.TarInfo(name)
+    member.size = buffer.tell()
+    buffer.seek(0)
+    tar.addfile(member, buffer)
+
+
+def _places(shard: Path) -> list[_Place]:
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            for member in tar:
+                name, dot, ending = member.name.partition(".")
+                found.setdefault(name, {})[dot + ending] = (member.offset_data, member.size)
+    except (tarfile.TarError, OSError) as error:
+        raise DataError(f"{shard}: is a damaged tar file: {error}") from error
+    for name, spans in found.items():
+        if missing := [ending for ending in ENDINGS if ending not in spans]:
+            raise DataError(f"{shard}: sample {name} has no {missing[0]}: the file is incomplete")
+    if not found:
+        raise DataError(f"{shard}: holds no samples")
+    return [_Place(shard, tuple(spans[ending] for ending in ENDINGS)) for _, spans in sorted(found.items())]

@@ -1,0 +1,35 @@
+"""The source of clips that a configuration names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codec.errors import UsageError
+from training.configuration import DataConfig
+from training.data.clip import ClipSource
+from training.data.image_folder import ImageFolder
+from training.data.packed import PackedClips
+from training.data.shards import ShardedClips
+from training.data.video_folder import VideoFolder
+from training.data.vimeo import VimeoSource
+
+
+def open_source(config: DataConfig) -> ClipSource:
+    """Open what ``config.path`` holds.
+
+    Raises:
+        UsageError: no path was given, or it is not of ``config.kind``.
+        DataError: nothing can be read there.
+    """
+    if not config.path:
+        raise UsageError("data.path is empty: say where the training data lies, such as data.path=videos")
+    path = Path(config.path)
+    if config.kind == "videos":
+        return VideoFolder(path, halve=config.halve)
+    if config.kind == "vimeo":
+        return VimeoSource(path)
+    if config.kind == "images":
+        return ImageFolder(path)
+    if config.kind == "packed":
+        return PackedClips(path)
+    return ShardedClips(path)
