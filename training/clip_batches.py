@@ -55,7 +55,7 @@ class _Samples(Dataset[tuple[Tensor, ...]]):
             reverse=data.reverse,
         )
         clip = self._source.read(index, request, generator)
-        return tuple(torch.from_numpy(np.ascontiguousarray(plane)) for plane in clip.planes)
+        return tuple(torch.from_numpy(np.array(plane)) for plane in clip.planes)
 
 
 class _Plan(Sampler[list[_Key]]):

@@ -188,6 +188,7 @@ class ModelConfig:
             continue from.
         guided_motion: give the motion encoder block-matched vectors; without, it must find motion alone.
         intra_latents, residual_latents, motion_latents: channels, of ``default``.
+        variable_rate: give ``ssf2020`` gains, so that one model serves every rate, as ``default`` always does.
         distortion_weight: lambda of models with one rate: loss = lambda * 255^2 * MSE + bits per pixel.
     """
 
@@ -199,6 +200,7 @@ class ModelConfig:
     intra_latents: int = 256
     residual_latents: int = 256
     motion_latents: int = 32
+    variable_rate: bool = False
     distortion_weight: float = 0.0067
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ from codec.errors import DataError, UsageError
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.configuration import StageConfig, TrainingConfig
 from training.distributed import Processes
-from training.models.trainable import ClipBatch, StepResult, TrainableModel
+from training.models.trainable import ClipBatch, ParameterGroup, StepResult, TrainableModel
 from training.moving_average import MovingAverage
 
 logger = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class TrainingLoop:
             optimizer.load_state_dict(self._optimizer_state)
             average.load_state(self._average_state)
         self._model.network.train()
-        runner = _StepRunner(self._config, self._model, self._processes, list(named.values()), optimizer)
+        runner = _StepRunner(self._config, self._model, self._processes, groups, optimizer)
         report = _Reporter(self._config, stage, self._hooks.report, self._processes)
         started, seconds_before = time.monotonic(), self.seconds.get(stage.name, 0.0)
         every, validate_every = self._config.checkpoint_every, self._config.validation.every
@@ -216,11 +216,13 @@ class _StepRunner:
         config: TrainingConfig,
         model: TrainableModel,
         processes: Processes,
-        parameters: list[nn.Parameter],
+        groups: list[ParameterGroup],
         optimizer: torch.optim.Optimizer,
     ) -> None:
         self._config, self._model, self._processes = config, model, processes
-        self._parameters, self._optimizer = parameters, optimizer
+        self._parameters = [parameter for group in groups for parameter in group.parameters]
+        self._clipped = [parameter for group in groups if group.clipped for parameter in group.parameters]
+        self._optimizer = optimizer
         self._skipped = 0
 
     def run(
@@ -235,10 +237,10 @@ class _StepRunner:
             torch.manual_seed(_noise_seed(self._config.seed, stage_number, step, part.number))
             result = self._model.step(part.clips, stage)
             (result.loss * part.share).backward()
-            for key, value in {"loss": float(result.loss), **result.scalars}.items():
+            for key, value in {"loss": float(result.loss.detach()), **result.scalars}.items():
                 sums[key] = sums.get(key, 0.0) + part.share * value
         self._processes.average_gradients(self._parameters)
-        norm = nn.utils.clip_grad_norm_(self._parameters, self._config.optimization.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self._clipped, self._config.optimization.clip_norm)
         if torch.isfinite(norm):
             self._skipped = 0
             self._optimizer.step()

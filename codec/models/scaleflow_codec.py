@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.errors import DataError
 from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
+from codec.models.quality_symbol import decode_quality, encode_quality, quality_code
 from codec.models.scaleflow import (
     IntraCoder,
     MotionCoder,
@@ -87,14 +87,14 @@ class ScaleFlowCodec(nn.Module):
         self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
     ) -> EncodedPicture:
         """See :class:`codec.models.video_model.VideoModel`."""
-        code = min(max(round(quality * QUALITY_STEPS), 0), 63 * QUALITY_STEPS)
+        code = quality_code(quality)
         encoder = SymbolEncoder()
         bits: dict[str, float] = {}
         with torch.inference_mode(), self._arithmetic():
             picture = self._to_packed(planes, geometry)
             level = torch.tensor([code / QUALITY_STEPS], device=self.device)
             if reference is None:
-                bits["quality"] = _encode_quality(encoder, code, None)
+                bits["quality"] = encode_quality(encoder, code, None)
                 latents, bits["intra"], bits["intra hyper"] = self.intra_prior.encode(
                     self.network.intra.analysis(picture, level), code, None, encoder
                 )
@@ -102,7 +102,7 @@ class ScaleFlowCodec(nn.Module):
                 result = self._reference(decoded, None, None, code, geometry)
             else:
                 assert isinstance(reference, ScaleFlowReference)
-                bits["quality"] = _encode_quality(encoder, code, reference.quality_code)
+                bits["quality"] = encode_quality(encoder, code, reference.quality_code)
                 luma, _ = unpack_planes(picture)
                 earlier, _ = unpack_planes(reference.packed)
                 vectors = match_blocks(luma * 255, earlier * 255, vector_smoothness(code / QUALITY_STEPS))
@@ -134,12 +134,12 @@ class ScaleFlowCodec(nn.Module):
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         with torch.inference_mode(), self._arithmetic():
             if reference is None:
-                code = _decode_quality(decoder, None)
+                code = decode_quality(decoder, None)
                 level = torch.tensor([code / QUALITY_STEPS], device=self.device)
                 latents = self.intra_prior.decode(size, code, None, decoder)
                 return self._reference(self.network.intra.synthesis(latents.values, level), None, None, code, geometry)
             assert isinstance(reference, ScaleFlowReference)
-            code = _decode_quality(decoder, reference.quality_code)
+            code = decode_quality(decoder, reference.quality_code)
             level = torch.tensor([code / QUALITY_STEPS], device=self.device)
             motion = self.motion_prior.decode(size, code, reference.motion, decoder)
             context = torch.cat((reference.residual, motion.fixed), 1)
@@ -241,28 +241,6 @@ class ScaleFlowCodec(nn.Module):
 
     def _zeros(self, channels: int, height: int, width: int) -> Tensor:
         return torch.zeros(1, channels, height, width, dtype=torch.float64, device=self.device)
-
-
-_QUALITY_TABLES = FrequencyTables.from_rows([([1] * 1009 + [1], 0), ([1] * 32 + [1000] + [1] * 32 + [4], -32)])
-"""Row 0 is of an intra picture's quality code; row 1 of an inter picture's change of it: nearly always none."""
-
-
-def _quality_row(previous: int | None) -> NDArray[np.uint8]:
-    return np.array([0 if previous is None else 1], dtype=np.uint8)
-
-
-def _encode_quality(encoder: SymbolEncoder, code: int, previous: int | None) -> float:
-    """Returns the ideal bits."""
-    symbol, row = np.array([code - (previous or 0)], dtype=np.int32), _quality_row(previous)
-    encoder.encode(symbol, row, _QUALITY_TABLES)
-    return _QUALITY_TABLES.bits(symbol, row)
-
-
-def _decode_quality(decoder: SymbolDecoder, previous: int | None) -> int:
-    code = int(decoder.decode(_quality_row(previous), _QUALITY_TABLES)[0]) + (previous or 0)
-    if not 0 <= code <= 63 * QUALITY_STEPS:
-        raise DataError(f"damaged picture: quality {code / QUALITY_STEPS} is outside 0..63")
-    return code
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from codec.errors import DataError, UsageError
+from codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,8 @@ def _published(quality: int) -> ScaleSpaceFlow:
 def _from_file(path: Path) -> ScaleSpaceFlow:
     state = _read_tensors(path)
     try:
+        if any(key.startswith("gains.") for key in state):
+            return VariableRateScaleSpaceFlow.from_state_dict(load_pretrained(state))
         return ScaleSpaceFlow.from_state_dict(load_pretrained(state))
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"{path}: its tensors are not those of ssf2020 ({_first_line(error)})") from error

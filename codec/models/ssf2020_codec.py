@@ -24,7 +24,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.errors import DataError, UsageError
+from codec.models.frozen_hyperprior import QUALITY_STEPS
+from codec.models.quality_symbol import decode_quality, encode_quality, quality_code
 from codec.models.ssf2020 import load_network
+from codec.models.ssf2020_gains import Part, VariableRateScaleSpaceFlow
 from codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from codec.models.weights_hash import hash_tensors
 from codec.picture import Planes, WorkingFormat
@@ -64,9 +67,11 @@ def load_ssf2020(name: str, device: str | torch.device = "cpu") -> Ssf2020Codec:
 
 @dataclass(frozen=True)
 class Ssf2020Reference:
-    """The decoded picture, padding included: (1, 3, H, W), multiples of 1/255 in 0..1."""
+    """The decoded picture, padding included: (1, 3, H, W), multiples of 1/255 in 0..1; and its quality in sixteenths,
+    None for networks with one rate."""
 
     picture: Tensor
+    quality_code: int | None
     geometry: PictureGeometry
 
     def planes(self) -> Planes:
@@ -130,13 +135,13 @@ class FrozenSsfHyperprior(nn.Module):
 
 
 class Ssf2020Codec(nn.Module):
-    """Implements :class:`codec.models.video_model.VideoModel` for CompressAI's network, one rate for each checkpoint.
+    """Implements :class:`codec.models.video_model.VideoModel` for CompressAI's network, one rate for each checkpoint,
+    or with gains (:mod:`codec.models.ssf2020_gains`), every rate.
 
     Tables and integer networks are derived here, at load.
     """
 
     working_format: WorkingFormat = "rgb"
-    variable_rate = False
 
     def __init__(self, network: ScaleSpaceFlow, *, name: str = "ssf2020") -> None:
         """Raises ValueError where weights are too large, or not finite, for exact integers."""
@@ -146,6 +151,7 @@ class Ssf2020Codec(nn.Module):
         self.name = name
         self.precision: Precision = "fp32"
         self.network = network
+        self.variable_rate = isinstance(network, VariableRateScaleSpaceFlow)
         grid = ScaleGrid()
         gaussian = gaussian_tables(grid)
         self.intra_prior = FrozenSsfHyperprior(network.img_hyperprior, grid, gaussian)
@@ -162,43 +168,59 @@ class Ssf2020Codec(nn.Module):
     def encode_picture(
         self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
     ) -> EncodedPicture:
-        """See :class:`codec.models.video_model.VideoModel`; ``quality`` plays no part."""
+        """See :class:`codec.models.video_model.VideoModel`; ``quality`` plays no part without gains."""
+        assert reference is None or isinstance(reference, Ssf2020Reference)
         encoder = SymbolEncoder()
         bits: dict[str, float] = {}
         network = self.network
+        code = quality_code(quality) if self.variable_rate else None
         with torch.inference_mode(), self._arithmetic():
             picture = self._to_picture(planes, geometry)
+            if code is not None:
+                bits["quality"] = encode_quality(encoder, code, reference.quality_code if reference else None)
             if reference is None:
-                latents = network.img_encoder(picture).float()
+                gain = self._gain("img", code)
+                latents = network.img_encoder(picture).float() * gain
                 decoded, bits["intra"], bits["intra hyper"] = self.intra_prior.encode(latents, encoder)
-                result = self._reference(network.img_decoder(decoded), geometry)
+                result = self._reference(network.img_decoder(decoded / gain), code, geometry)
             else:
-                assert isinstance(reference, Ssf2020Reference)
                 earlier = reference.picture
-                latents = network.motion_encoder(torch.cat((picture, earlier), 1)).float()
+                gain = self._gain("motion", code)
+                latents = network.motion_encoder(torch.cat((picture, earlier), 1)).float() * gain
                 motion, bits["motion"], bits["motion hyper"] = self.motion_prior.encode(latents, encoder)
+                motion = motion / gain
                 prediction = self._predict(earlier, motion)
-                latents = network.res_encoder(picture - prediction).float()
+                gain = self._gain("res", code)
+                latents = network.res_encoder(picture - prediction).float() * gain
                 residual, bits["residual"], bits["residual hyper"] = self.residual_prior.encode(latents, encoder)
-                result = self._reference(self._add_residual(prediction, residual, motion), geometry)
+                result = self._reference(self._add_residual(prediction, residual / gain, motion), code, geometry)
         return EncodedPicture(encoder.finish(), result, bits)
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`codec.models.video_model.VideoModel`."""
+        assert reference is None or isinstance(reference, Ssf2020Reference)
         decoder = SymbolDecoder(payload)
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         try:
             with torch.inference_mode(), self._arithmetic():
+                code = None
+                if self.variable_rate:
+                    code = decode_quality(decoder, reference.quality_code if reference else None)
                 if reference is None:
-                    latents = self.intra_prior.decode(size, decoder)
-                    return self._reference(self.network.img_decoder(latents), geometry)
-                assert isinstance(reference, Ssf2020Reference)
-                motion = self.motion_prior.decode(size, decoder)
-                residual = self.residual_prior.decode(size, decoder)
+                    latents = self.intra_prior.decode(size, decoder) / self._gain("img", code)
+                    return self._reference(self.network.img_decoder(latents), code, geometry)
+                motion = self.motion_prior.decode(size, decoder) / self._gain("motion", code)
+                residual = self.residual_prior.decode(size, decoder) / self._gain("res", code)
                 prediction = self._predict(reference.picture, motion)
-                return self._reference(self._add_residual(prediction, residual, motion), geometry)
+                return self._reference(self._add_residual(prediction, residual, motion), code, geometry)
         except DamagedSymbolsError as error:
             raise DataError(str(error)) from error
+
+    def _gain(self, part: Part, code: int | None) -> Tensor:
+        """What latents are multiplied by at a quality; one for networks with one rate."""
+        if code is None or not isinstance(self.network, VariableRateScaleSpaceFlow):
+            return torch.ones(1, device=self.device)
+        return self.network.gain(part, torch.tensor([code / QUALITY_STEPS], device=self.device))
 
     def _predict(self, earlier: Tensor, motion: Tensor) -> Tensor:
         prediction: Tensor = self.network.forward_prediction(earlier, self.network.motion_decoder(motion).float())
@@ -218,9 +240,9 @@ class Ssf2020Codec(nn.Module):
         return F.pad(picture, padding, mode="replicate")
 
     @staticmethod
-    def _reference(decoded: Tensor, geometry: PictureGeometry) -> Ssf2020Reference:
+    def _reference(decoded: Tensor, code: int | None, geometry: PictureGeometry) -> Ssf2020Reference:
         """The decoded picture as both sides keep it: rounded to 8 bits."""
-        return Ssf2020Reference((decoded.float() * 255).round().clamp(0, 255) / 255, geometry)
+        return Ssf2020Reference((decoded.float() * 255).round().clamp(0, 255) / 255, code, geometry)
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:

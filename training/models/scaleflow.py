@@ -33,7 +33,7 @@ from training.losses import distortion, rate_distortion
 from training.models.trainable import ClipBatch, FlowField, ParameterGroup, StepResult
 
 INTRA_QUALITY_OFFSET = 8.0
-"""How much better the intra picture of a training clip is than the pictures predicted from it, as in use."""
+"""How much better the intra picture of a training clip is, on average, than those predicted from it, as in use."""
 
 START_BATCHES = 24
 """Batches from which the start of a stage is computed."""
@@ -105,7 +105,8 @@ class ScaleFlowTraining:
     def _inter_step(self, pictures: list[Tensor], quality: Tensor, intra_learns: bool) -> StepResult:
         losses: list[Tensor] = []
         records: list[dict[str, float]] = []
-        intra_quality = (quality + INTRA_QUALITY_OFFSET).clamp(max=HIGHEST_QUALITY)
+        offset = INTRA_QUALITY_OFFSET * 2 * torch.rand_like(quality)
+        intra_quality = (quality + offset).clamp(max=HIGHEST_QUALITY)
         with torch.set_grad_enabled(intra_learns):
             decoded, coded = self.network.intra(pictures[0], intra_quality)
             if intra_learns:
@@ -175,7 +176,7 @@ class ScaleFlowTraining:
         bits_per_pixel = bits / _pixels(picture)
         error = distortion(unpack_planes(picture), unpack_planes(decoded), self._loss)
         loss = rate_distortion(bits_per_pixel, error, quality, self._loss).mean()
-        return loss, {"bpp": float(bits_per_pixel.mean()), "error": float(error.mean())}
+        return loss, {"bpp": float(bits_per_pixel.detach().mean()), "error": float(error.detach().mean())}
 
     def _zero_state(self, reference: Tensor) -> tuple[Tensor, Tensor]:
         height, width = reference.shape[2] // PATCH, reference.shape[3] // PATCH

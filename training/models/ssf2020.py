@@ -1,13 +1,15 @@
-"""Training steps of CompressAI's ``ssf2020``: RGB, one rate, the reference detached after the key frame.
+"""Training steps of CompressAI's ``ssf2020``: RGB, the reference detached after the key frame.
 
 Loss as in CompressAI's example: lambda * 255^2 * MSE + bits per pixel, means over the pictures of a clip; the quantiles
-of the factorised priors have a loss of their own, added with a rate of their own.
+of the factorised priors have a loss of their own, added with a rate of their own. With gains
+(:mod:`codec.models.ssf2020_gains`) the loss is that of the default model, at a random quality for each clip.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from compressai.entropy_models import EntropyBottleneck
@@ -15,9 +17,10 @@ from compressai.models.video import ScaleSpaceFlow
 from torch import Tensor
 
 from codec.models.ssf2020_codec import Ssf2020Codec
+from codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
 from codec.picture import WorkingFormat
 from training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
-from training.losses import distortion
+from training.losses import distortion, rate_distortion
 from training.models.trainable import ClipBatch, ParameterGroup, StepResult
 
 QUANTILES_RATE = 10.0
@@ -30,13 +33,14 @@ class Ssf2020Training:
     working_format: WorkingFormat = "rgb"
 
     def __init__(self, model: ModelConfig, loss: LossConfig, optimization: OptimizationConfig) -> None:
-        self.network: ScaleSpaceFlow = ScaleSpaceFlow()
+        self.network = _empty_network(model).to(memory_format=torch.channels_last)
         self._model, self._loss, self._optimization = model, loss, optimization
 
     def parameter_groups(self, stage: StageConfig) -> list[ParameterGroup]:
         """All networks, and the quantiles apart."""
-        parts = {"intra": ("img_",), "inter": ("motion_", "res_"), "all": ("img_", "motion_", "res_")}[stage.trains]
-        networks, quantiles = ParameterGroup([]), ParameterGroup([], QUANTILES_RATE)
+        intra, inter = ("img_", "gains.img."), ("motion_", "res_", "gains.motion.", "gains.res.")
+        parts = {"intra": intra, "inter": inter, "all": intra + inter}[stage.trains]
+        networks, quantiles = ParameterGroup([]), ParameterGroup([], QUANTILES_RATE, clipped=False)
         for name, parameter in self.network.named_parameters():
             if name.startswith(parts):
                 group = quantiles if name.endswith("quantiles") else networks
@@ -51,44 +55,43 @@ class Ssf2020Training:
         """Code clips as CompressAI's model does."""
         pictures = [batch.planes[0][:, t] for t in range(batch.frames)]
         bf16 = self._optimization.precision == "bf16"
+        if stage.trains == "intra":
+            pictures = pictures[:1]
         with torch.autocast(pictures[0].device.type, torch.bfloat16, enabled=bf16):
-            if stage.trains == "intra":
-                decoded, likelihoods = self.network.forward_keyframe(pictures[0])
-                coded = {"x_hat": [decoded], "likelihoods": [likelihoods]}
-                pictures = pictures[:1]
+            if isinstance(self.network, VariableRateScaleSpaceFlow):
+                coded = self.network(pictures, batch.quality)
             else:
                 coded = self.network(pictures)
-        rates = [
-            sum(map(_bits, _leaves(one)), torch.zeros(())) / batch.pixels / len(pictures[0])
-            for one in coded["likelihoods"]
-        ]
-        decoded_pictures = [picture.float() for picture in coded["x_hat"]]
-        errors = [
-            distortion((picture,), (decoded,), self._loss).mean()
-            for picture, decoded in zip(pictures, decoded_pictures, strict=True)
-        ]
-        rate, error = torch.stack(rates).mean(), torch.stack(errors).mean()
+        decoded = [picture.float() for picture in coded["x_hat"]]
+        rates = torch.stack([_bits(likelihoods) for likelihoods in coded["likelihoods"]]) / batch.pixels
+        errors = torch.stack(
+            [distortion((ours,), (theirs,), self._loss) for ours, theirs in zip(pictures, decoded, strict=True)]
+        )
         bottlenecks = [module for module in self.network.modules() if isinstance(module, EntropyBottleneck)]
-        quantiles = sum((bottleneck.loss() for bottleneck in bottlenecks), torch.zeros(()))
-        loss = self._model.distortion_weight * error + rate + quantiles
-        shown = decoded_pictures[-1].detach().clamp(0, 1)
-        return StepResult(loss, {"bpp": float(rate), "error": float(error)}, (pictures[-1],), (shown,))
+        loss = self._loss_of(rates, errors, batch.quality) + sum(bottleneck.loss() for bottleneck in bottlenecks)
+        scalars = {"bpp": float(rates.detach().mean()), "error": float(errors.detach().mean())}
+        return StepResult(loss, scalars, (pictures[-1],), (decoded[-1].detach().clamp(0, 1),))
+
+    def _loss_of(self, rates: Tensor, errors: Tensor, quality: Tensor) -> Tensor:
+        """``rates`` and ``errors`` are of each picture of each clip, (T, N)."""
+        if self._model.variable_rate:
+            return rate_distortion(rates, errors, quality, self._loss).mean()
+        return self._model.distortion_weight * errors.mean() + rates.mean()
 
     def freeze(self) -> Ssf2020Codec:
         """See :class:`training.models.trainable.TrainableModel`."""
-        network = ScaleSpaceFlow()
+        network = _empty_network(self._model)
         network.load_state_dict({key: value.detach().cpu() for key, value in self.network.state_dict().items()})
         return Ssf2020Codec(network.eval().requires_grad_(False), name="ssf2020")
 
 
-def _leaves(likelihoods: dict[str, object]) -> Iterator[Tensor]:
-    for value in likelihoods.values():
-        if isinstance(value, dict):
-            yield from _leaves(value)
-        else:
-            assert isinstance(value, Tensor)
-            yield value
+def _empty_network(model: ModelConfig) -> ScaleSpaceFlow:
+    return VariableRateScaleSpaceFlow() if model.variable_rate else ScaleSpaceFlow()
 
 
-def _bits(likelihood: Tensor) -> Tensor:
-    return likelihood.float().log().sum() / -math.log(2)
+def _bits(likelihoods: dict[str, Any]) -> Tensor:
+    """Of each clip, (N,): of a tensor of likelihoods (N, ...), or of all tensors below."""
+    bits: list[Tensor] = []
+    for part in likelihoods.values():
+        bits.append(_bits(part) if isinstance(part, dict) else part.float().log().flatten(1).sum(1) / -math.log(2))
+    return torch.stack(bits).sum(0)

@@ -60,11 +60,15 @@ class StepResult:
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters that share a multiple of the learning rate, and the name that checkpoints know them by."""
+    """Parameters that share a multiple of the learning rate, and the name that checkpoints know them by.
+
+    Those with a loss of their own are not ``clipped``: their gradients say nothing of the others'.
+    """
 
     parameters: list[nn.Parameter]
     rate: float = 1.0
     names: list[str] = field(default_factory=list)
+    clipped: bool = True
 
 
 class TrainableModel(Protocol):
