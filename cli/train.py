@@ -69,7 +69,7 @@ def train(
 
 def resolve(changes: list[str], out: Path, config: Path | None, preset_name: str, resume: bool) -> TrainingConfig:
     """The configuration that a command line asks for. Raises :class:`UsageError`."""
-    from training.configuration import TrainingConfig, override, preset, read_yaml
+    from training.configuration_file import configuration_of, override, preset, read_yaml
 
     if resume:
         if config is not None:
@@ -77,7 +77,7 @@ def resolve(changes: list[str], out: Path, config: Path | None, preset_name: str
         config = out / "config.yaml"
     values = preset(preset_name) if config is None else read_yaml(config)
     override(values, changes)
-    return TrainingConfig.from_mapping(values, str(config or f"preset {preset_name}"))
+    return configuration_of(values, str(config or f"preset {preset_name}"))
 
 
 def _print_line(progress: TrainingProgress) -> None:

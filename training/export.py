@@ -29,7 +29,7 @@ from codec.video.reader import open_video
 from entropy.fixed_point import ONE
 from entropy.symbol_coder import SymbolEncoder
 from training.checkpoint import load_checkpoint
-from training.configuration import TrainingConfig
+from training.configuration_file import configuration_of
 from training.models.scaleflow import ScaleFlowTraining
 from training.validation import RatePoint, rate_distortion_points
 
@@ -77,7 +77,7 @@ def export_checkpoint(
     if output.exists() and not overwrite:
         raise UsageError(f"{output}: exists already; choose another name or pass --overwrite")
     state = load_checkpoint(checkpoint)
-    config = TrainingConfig.from_mapping(state["config"], str(checkpoint))
+    config = configuration_of(state["config"], str(checkpoint))
     if config.model.name != "default":
         raise UsageError(f"{checkpoint}: is of the model {config.model.name}; only default is exported to this form")
     model = ScaleFlowTraining(config.model, config.loss, config.optimization)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from codec.errors import UsageError
-from training.configuration import PRESETS, TrainingConfig, override, preset
+from training.configuration_file import PRESETS, configuration_of, override, preset, read_yaml
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_sound_and_come_back_from_their_yaml(name: str, tmp_path: Path) -> None:
-    config = TrainingConfig.from_mapping(preset(name))
+    config = configuration_of(preset(name))
     (tmp_path / "run.yaml").write_text(config.to_yaml())
-    assert TrainingConfig.load(tmp_path / "run.yaml") == config
+    assert configuration_of(read_yaml(tmp_path / "run.yaml"), str(tmp_path / "run.yaml")) == config
 
 
 def test_changes() -> None:
@@ -23,7 +23,7 @@ def test_changes() -> None:
         values,
         ["data.path=some/folder", "stages.inter.learning_rate=1e-4", "loss.weights=[6, 1, 1]", "validation.every=5"],
     )
-    config = TrainingConfig.from_mapping(values)
+    config = configuration_of(values)
     assert config.data.path == "some/folder" and config.stages[1].learning_rate == 1e-4
     assert config.loss.weights == (6, 1, 1) and config.validation.every == 5
 
@@ -52,7 +52,7 @@ def test_mistakes_are_named(change: str, message: str) -> None:
     values["seed"] = 3
     with pytest.raises(UsageError) as caught:
         override(values, [change])
-        TrainingConfig.from_mapping(values, "run.yaml")
+        configuration_of(values, "run.yaml")
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -60,6 +60,6 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     for text, message in (("- 1", "expected keys"), ("a: [", "is no YAML"), ("\xff", "expected keys")):
         (tmp_path / "run.yaml").write_text(text)
         with pytest.raises(UsageError, match=message):
-            TrainingConfig.load(tmp_path / "run.yaml")
+            configuration_of(read_yaml(tmp_path / "run.yaml"), str(tmp_path / "run.yaml"))
     with pytest.raises(UsageError, match="cannot be read"):
-        TrainingConfig.load(tmp_path / "none.yaml")
+        configuration_of(read_yaml(tmp_path / "none.yaml"), str(tmp_path / "none.yaml"))

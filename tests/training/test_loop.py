@@ -13,7 +13,8 @@ import torch.multiprocessing as multiprocessing
 from torch import Tensor
 
 from codec.errors import DataError, UsageError
-from training.configuration import StageConfig, TrainingConfig, override, preset
+from training.configuration import StageConfig, TrainingConfig
+from training.configuration_file import configuration_of, override, preset
 from training.distributed import Processes, join_processes
 from training.loop import LoopHooks, MicroBatch, TrainingLoop, TrainingProgress
 from training.losses import spread_qualities
@@ -35,7 +36,7 @@ def configuration(*changes: str) -> TrainingConfig:
     override(
         values, [*small, *steps, "stages.inter.batch=2", "stages.inter.micro_batch=1", "checkpoint_every=2", *changes]
     )
-    return TrainingConfig.from_mapping(values)
+    return configuration_of(values)
 
 
 def moving_pictures(number: int, frames: int) -> tuple[Tensor, Tensor]:
