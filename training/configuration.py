@@ -180,8 +180,8 @@ class ModelConfig:
 
     Attributes:
         name: ``default`` or ``ssf2020``.
-        start: ``transform`` (principal components, measured deviations), ``random``, or a checkpoint or weights to
-            continue from.
+        start: ``transform`` (principal components, measured deviations), ``random``, ``default`` (the shipped
+            weights), or a checkpoint or weights file to continue from.
         guided_motion: give the motion encoder block-matched vectors; without, it must find motion alone.
         intra_latents, residual_latents, motion_latents: channels, of ``default``.
         variable_rate: give ``ssf2020`` gains, so that one model serves every rate, as ``default`` always does.

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import torch
 
-from codec.errors import DataError, UsageError
-from training.checkpoint import load_checkpoint
+from codec.errors import UsageError
 from training.clip_batches import ClipBatches
 from training.configuration import StageConfig, TrainingConfig
 from training.data.clip import ClipSource
@@ -21,6 +20,7 @@ from training.models.scaleflow import ScaleFlowTraining
 from training.models.ssf2020 import Ssf2020Training
 from training.models.trainable import TrainableModel
 from training.monitor import TensorBoardMonitor
+from training.start import load_start
 from training.validation import RatePoint, rate_distortion_points
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def make_model(config: TrainingConfig) -> TrainableModel:
     else:
         model = Ssf2020Training(config.model, config.loss, config.optimization)
     if config.model.start not in ("transform", "random"):
-        _load_start(model, Path(config.model.start))
+        load_start(model, config.model.start)
     return model
 
 
@@ -136,19 +136,6 @@ class _Watcher:
         """End the TensorBoard files."""
         if self._monitor is not None:
             self._monitor.close()
-
-
-def _load_start(model: TrainableModel, path: Path) -> None:
-    """Weights of a checkpoint, averaged where there are averages."""
-    state = load_checkpoint(path)
-    weights = dict(state["network"])
-    if state["average"] is not None and state["config"]["optimization"]["average"]:
-        weights |= state["average"]["values"]
-    try:
-        model.network.load_state_dict(weights)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise DataError(f"{path}: is a checkpoint of another architecture: {first}") from error
 
 
 def _write(path: Path, text: str) -> None:

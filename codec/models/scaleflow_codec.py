@@ -36,6 +36,11 @@ from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 CELL = 16
 """Pictures are padded to a multiple of this, one position of the latents."""
 
+_FROZEN_PARTS = (".hyperprior.synthesis.", ".bottleneck.", ".conditional.", ".gain.")
+"""Of the network: what the coder uses in integers only."""
+
+_FOR_TRAINING = "training."
+
 
 @dataclass(frozen=True)
 class ScaleFlowReference:
@@ -60,7 +65,10 @@ class ScaleFlowReference:
 
 
 class ScaleFlowCodec(nn.Module):
-    """Implements :class:`codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`."""
+    """Implements :class:`codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`.
+
+    ``can_be_trained``: ``network`` is complete, with what its priors were frozen from.
+    """
 
     working_format: WorkingFormat = "yuv420"
     variable_rate = True
@@ -70,6 +78,7 @@ class ScaleFlowCodec(nn.Module):
         self.name = name
         self.precision: Precision = "fp32"
         self.weights_hash = ""
+        self.can_be_trained = True
         self.network = ScaleFlowNetwork(config)
         config = self.network.config
         self.gaussian = gaussian_tables(ScaleGrid())
@@ -154,12 +163,17 @@ class ScaleFlowCodec(nn.Module):
             prior.freeze(coder.gain)
 
     def frozen_tensors(self) -> dict[str, Tensor]:
-        """All that a weights file holds: float parts that only shape pictures in float16, the priors in integers."""
+        """All that a weights file holds: float parts that only shape pictures in float16, the priors in integers.
+
+        What the priors were frozen from is kept as well, under ``training.``: coding needs none of it.
+        """
         tensors: dict[str, Tensor] = {}
         for key, value in self.network.state_dict().items():
-            if ".hyperprior.synthesis." in key or ".bottleneck." in key or ".conditional." in key or ".gain." in key:
-                continue
-            tensors[f"network.{key}"] = value.half()
+            if not any(part in key for part in _FROZEN_PARTS):
+                tensors[f"network.{key}"] = value.half()
+        for key, value in self.network.named_parameters():
+            if any(part in key for part in _FROZEN_PARTS):
+                tensors[f"{_FOR_TRAINING}{key}"] = value.half() if ".synthesis." in key else value
         for kind, prior in zip(("intra", "motion", "residual"), (p for p, _ in self._priors()), strict=True):
             for key, value in prior.synthesis.state_dict().items():
                 tensors[f"{kind}.synthesis.{key}"] = value
@@ -179,14 +193,12 @@ class ScaleFlowCodec(nn.Module):
             unknown = given.keys() - state.keys()
             if unknown:
                 raise DataError(f"weights hold the unknown tensor {sorted(unknown)[0]!r}")
-            missing = {
-                k
-                for k in state.keys() - given.keys()
-                if not any(part in k for part in (".hyperprior.synthesis.", ".bottleneck.", ".conditional.", ".gain."))
-            }
+            missing = {k for k in state.keys() - given.keys() if not any(part in k for part in _FROZEN_PARTS)}
             if missing:
                 raise DataError(f"weights lack the tensor {sorted(missing)[0]!r}")
-            self.network.load_state_dict(given, strict=False)
+            before_freezing = {key: value.float() for key, value in _below(tensors, _FOR_TRAINING).items()}
+            self.can_be_trained = bool(before_freezing)
+            self.network.load_state_dict(given | before_freezing, strict=False)
             self.gaussian = FrequencyTables.from_tensors(_below(tensors, "gaussian."))
             for kind, prior in zip(("intra", "motion", "residual"), (p for p, _ in self._priors()), strict=True):
                 prior.synthesis.load_state_dict(_below(tensors, f"{kind}.synthesis."))
@@ -196,7 +208,7 @@ class ScaleFlowCodec(nn.Module):
                 prior.gaussian = self.gaussian
         except (KeyError, RuntimeError, ValueError) as error:
             raise DataError(f"these weights do not fit the model: {str(error).splitlines()[0]}") from error
-        self.weights_hash = hash_tensors(tensors)
+        self.weights_hash = hash_tensors({k: v for k, v in tensors.items() if not k.startswith(_FOR_TRAINING)})
         self.to(memory_format=torch.channels_last)
 
     def _priors(self) -> list[tuple[FrozenHyperprior, IntraCoder | MotionCoder | ResidualCoder]]:

@@ -1,0 +1,49 @@
+"""Weights that a run continues from: a checkpoint, a weights file, or what is shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from codec.errors import DataError, UsageError
+from codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
+from training.checkpoint import load_checkpoint
+from training.models.trainable import TrainableModel
+
+
+def load_start(model: TrainableModel, start: str) -> None:
+    """Give ``model`` the weights that ``model.start`` of a configuration names.
+
+    Args:
+        model: whatever weights it has.
+        start: ``default`` for the shipped weights, a ``.safetensors`` file that ``scaleflow export`` wrote, or a
+            checkpoint, of which the averaged weights are taken where there are some.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is damaged, of another architecture, or not complete enough to go on.
+    """
+    weights = _from_weights(start) if start == DEFAULT_MODEL or start.endswith(".safetensors") else _of_run(Path(start))
+    try:
+        model.network.load_state_dict(weights)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise DataError(f"{start}: is of another architecture: {lines[min(1, len(lines) - 1)]}") from error
+
+
+def _of_run(path: Path) -> dict[str, Tensor]:
+    state = load_checkpoint(path)
+    weights = dict(state["network"])
+    if state["average"] is not None and state["config"]["optimization"]["average"]:
+        weights |= state["average"]["values"]
+    return weights
+
+
+def _from_weights(start: str) -> dict[str, Tensor]:
+    if start != DEFAULT_MODEL and not Path(start).exists():
+        raise UsageError(f"{start}: there is no such weights file")
+    codec = scaleflow_small() if start == DEFAULT_MODEL else load_scaleflow(Path(start))
+    if not codec.can_be_trained:
+        raise DataError(f"{start}: holds integer priors only; export the checkpoint again, or continue from that")
+    return codec.network.state_dict()
