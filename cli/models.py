@@ -7,21 +7,20 @@ import typer
 from cli import options
 from cli.console import print_json
 
-_DESCRIPTIONS = {
-    "default": "shipped with ScaleFlow: 4:2:0, 8 and 10 bit, every quality",
-    "ssf2020": "CompressAI's scale-space flow, one rate each, RGB of 8 bits; downloaded by CompressAI when first used",
-}
-
 
 def models(json: options.Json = False) -> None:
-    """List the models that encode --model knows."""
-    from codec.models.registry import model_names
+    """List the models that encode --model knows, and which weights are on this machine."""
+    from codec.models.installed import installed_models
 
-    for name in model_names():
-        description = _DESCRIPTIONS.get(name.split("-")[0], "")
+    for model in installed_models():
+        place = None if model.path is None else str(model.path)
         if json:
-            print_json({"name": name, "description": description})
+            print_json({"name": model.name, "description": model.description, "path": place, "bytes": model.file_bytes})
         else:
-            typer.echo(f"{name:12} {description}")
+            typer.echo(f"{model.name:12} {model.description}; {_state(place, model.file_bytes)}")
     if not json:
-        typer.echo("ssf2020:PATH a checkpoint of that architecture")
+        typer.echo("ssf2020:PATH a checkpoint of that architecture; --weights PATH: of default, by scaleflow export")
+
+
+def _state(path: str | None, file_bytes: int) -> str:
+    return "not on this machine yet" if path is None else f"{file_bytes / 1e6:.1f} MB, {path}"

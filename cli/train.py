@@ -75,6 +75,8 @@ def resolve(changes: list[str], out: Path, config: Path | None, preset_name: str
         if config is not None:
             raise UsageError("--resume continues with the configuration of the run: leave --config out")
         config = out / "config.yaml"
+        if not config.exists():
+            raise UsageError(f"{out}: holds no run to resume: leave --resume out to start one")
     values = preset(preset_name) if config is None else read_yaml(config)
     override(values, changes)
     return configuration_of(values, str(config or f"preset {preset_name}"))

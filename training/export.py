@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from torch import Tensor
 
 from codec.errors import DataError, UsageError
@@ -96,7 +96,7 @@ def export_checkpoint(
         "training": json.dumps(stages),
     }
     try:
-        save_file(codec.frozen_tensors(), temporary, metadata=metadata)
+        temporary.write_bytes(serialized(codec.frozen_tensors(), metadata))
         frozen = load_scaleflow(temporary)
         require_round_trip(frozen)
         costs = tuple(_cost(codec, frozen, calibration, frames, quality) for quality in QUALITIES if calibration)

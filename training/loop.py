@@ -106,8 +106,8 @@ class TrainingLoop:
         for key in ("model", "stages", "optimization", "seed"):
             if theirs[key] != ours[key]:
                 raise UsageError(
-                    f"{self.checkpoint}: was made with another {key}; resume with the configuration beside it, or "
-                    "start a new run from it with model.start"
+                    f"{self.checkpoint}: was made with other settings of {key}; resume with the configuration beside "
+                    "it, or start a new run from it with model.start"
                 )
         self._model.network.load_state_dict(state["network"])
         self._stage_number, self._step, self.seconds = state["stage"], state["step"], state["seconds"]

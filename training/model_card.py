@@ -19,7 +19,11 @@ class StageRecord:
 
 
 def model_card(
-    config: TrainingConfig, data: str, parameters: int, records: list[StageRecord], command: str = "scaleflow train"
+    config: TrainingConfig,
+    data: str,
+    parameters: int,
+    records: list[StageRecord],
+    command: str = "scaleflow train --config config.yaml --out run",
 ) -> str:
     """Markdown.
 
@@ -43,13 +47,14 @@ def model_card(
         command,
         "```",
         "",
-        "**Validation**, from decoded payloads:",
-        "",
-        "| stage | clip | quality | bpp | PSNR dB |",
-        "|---|---|---|---|---|",
     ]
-    for record in records:
-        for p in record.points:
-            lines.append(f"| {record.name} | {p.clip} | {p.quality:g} | {p.bits_per_pixel:.4f} | {p.psnr:.2f} |")
-    lines += ["", "**Configuration.**", "", "```yaml", config.to_yaml().rstrip(), "```", ""]
+    rows = [
+        f"| {record.name} | {p.clip} | {p.quality:g} | {p.bits_per_pixel:.4f} | {p.psnr:.2f} |"
+        for record in records
+        for p in record.points
+    ]
+    if rows:
+        head = ["| stage | clip | quality | bpp | PSNR-YUV dB |", "|---|---|---|---|---|"]
+        lines += ["**Validation**, from decoded payloads:", "", *head, *rows, ""]
+    lines += ["**Configuration.**", "", "```yaml", config.to_yaml().rstrip(), "```", ""]
     return "\n".join(lines)

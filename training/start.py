@@ -25,11 +25,20 @@ def load_start(model: TrainableModel, start: str) -> None:
         DataError: it is damaged, of another architecture, or not complete enough to go on.
     """
     weights = _from_weights(start) if start == DEFAULT_MODEL or start.endswith(".safetensors") else _of_run(Path(start))
-    try:
-        model.network.load_state_dict(weights)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        raise DataError(f"{start}: is of another architecture: {lines[min(1, len(lines) - 1)]}") from error
+    if difference := _difference(weights, model.network.state_dict()):
+        raise DataError(f"{start}: is of another architecture than {model.name} as configured: {difference}")
+    model.network.load_state_dict(weights)
+
+
+def _difference(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
+    """The first thing that does not fit, or nothing."""
+    for name, tensor in wanted.items():
+        if name not in given:
+            return f"it has no {name}"
+        if given[name].shape != tensor.shape:
+            return f"its {name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+    unknown = sorted(given.keys() - wanted.keys())
+    return f"it has {unknown[0]}" if unknown else ""
 
 
 def _of_run(path: Path) -> dict[str, Tensor]:

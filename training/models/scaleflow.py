@@ -45,6 +45,7 @@ MOST_PATCHES = 4000
 class ScaleFlowTraining:
     """Implements :class:`training.models.trainable.TrainableModel`."""
 
+    name = "default"
     working_format: WorkingFormat = "yuv420"
 
     def __init__(self, model: ModelConfig, loss: LossConfig, optimization: OptimizationConfig) -> None:

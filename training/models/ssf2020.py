@@ -30,6 +30,7 @@ QUANTILES_RATE = 10.0
 class Ssf2020Training:
     """Implements :class:`training.models.trainable.TrainableModel`."""
 
+    name = "ssf2020"
     working_format: WorkingFormat = "rgb"
 
     def __init__(self, model: ModelConfig, loss: LossConfig, optimization: OptimizationConfig) -> None:

@@ -74,6 +74,7 @@ class ParameterGroup:
 class TrainableModel(Protocol):
     """A model as the loop sees it."""
 
+    name: str
     working_format: WorkingFormat
 
     @property

@@ -1,0 +1,36 @@
+"""Which models there are, and where their weights lie on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER, model_names
+from codec.models.ssf2020 import cached_checkpoint
+
+_DEFAULT = "shipped with ScaleFlow: 4:2:0, 8 and 10 bit, every quality"
+_SSF2020 = "CompressAI's scale-space flow, one rate, RGB of 8 bits; downloaded by CompressAI when first used"
+
+
+@dataclass(frozen=True)
+class InstalledModel:
+    """A name for ``--model``; ``path`` is None where the weights would have to be downloaded."""
+
+    name: str
+    description: str
+    path: Path | None
+    file_bytes: int
+
+
+def installed_models() -> list[InstalledModel]:
+    """All models that are known by name. Nothing is downloaded."""
+    return [_describe(name) for name in model_names()]
+
+
+def _describe(name: str) -> InstalledModel:
+    if name == DEFAULT_MODEL:
+        path, description = WEIGHTS_FOLDER / "default.safetensors", _DEFAULT
+    else:
+        path, description = cached_checkpoint(int(name.rpartition("-")[2])), _SSF2020
+    there = path.is_file()
+    return InstalledModel(name, description, path if there else None, path.stat().st_size if there else 0)
