@@ -24,7 +24,7 @@ def export(
     overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> None:
-    """Freeze a checkpoint into weights for encode --weights: integer tables and priors, transforms in float16."""
+    """Make a weights file of a checkpoint: for encode --weights, or of ssf2020, for encode --model ssf2020:PATH."""
     from dataclasses import asdict
 
     from training.export import export_checkpoint

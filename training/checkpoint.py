@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from codec.errors import DataError, UsageError
 
@@ -50,3 +51,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise DataError(f"{path}: is no checkpoint of scaleflow train")
     return state
+
+
+def final_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of a checkpoint's network: averaged where the run averages."""
+    weights: dict[str, Tensor] = dict(state["network"])
+    if state["average"] is not None and state["config"]["optimization"]["average"]:
+        weights |= state["average"]["values"]
+    return weights

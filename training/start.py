@@ -8,7 +8,7 @@ from torch import Tensor
 
 from codec.errors import DataError, UsageError
 from codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
-from training.checkpoint import load_checkpoint
+from training.checkpoint import final_weights, load_checkpoint
 from training.models.trainable import TrainableModel
 
 
@@ -24,7 +24,8 @@ def load_start(model: TrainableModel, start: str) -> None:
         UsageError: there is no such file.
         DataError: it is damaged, of another architecture, or not complete enough to go on.
     """
-    weights = _from_weights(start) if start == DEFAULT_MODEL or start.endswith(".safetensors") else _of_run(Path(start))
+    frozen = start == DEFAULT_MODEL or start.endswith(".safetensors")
+    weights = _from_weights(start) if frozen else final_weights(load_checkpoint(Path(start)))
     if difference := _difference(weights, model.network.state_dict()):
         raise DataError(f"{start}: is of another architecture than {model.name} as configured: {difference}")
     model.network.load_state_dict(weights)
@@ -39,14 +40,6 @@ def _difference(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
             return f"its {name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
     unknown = sorted(given.keys() - wanted.keys())
     return f"it has {unknown[0]}" if unknown else ""
-
-
-def _of_run(path: Path) -> dict[str, Tensor]:
-    state = load_checkpoint(path)
-    weights = dict(state["network"])
-    if state["average"] is not None and state["config"]["optimization"]["average"]:
-        weights |= state["average"]["values"]
-    return weights
 
 
 def _from_weights(start: str) -> dict[str, Tensor]:
