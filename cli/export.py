@@ -9,6 +9,7 @@ import typer
 
 from cli import options
 from cli.console import print_json
+from cli.training_packages import require_training_packages
 
 
 def export(
@@ -25,6 +26,7 @@ def export(
     json: options.Json = False,
 ) -> None:
     """Make a weights file of a checkpoint: for encode --weights, or of ssf2020, for encode --model ssf2020:PATH."""
+    require_training_packages()
     from dataclasses import asdict
 
     from training.export import export_checkpoint

@@ -10,6 +10,7 @@ import typer
 from cli import options
 from cli.console import console, print_json
 from cli.interruption import StopRequest
+from cli.training_packages import require_training_packages
 from codec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def train(
     json: options.Json = False,
 ) -> None:
     """Train a codec on Vimeo-90k, on a folder of videos, or on what another configuration says."""
+    require_training_packages()
     resolved = resolve(changes or [], out, config, preset, resume)
     if show:
         typer.echo(resolved.to_yaml(), nl=False)

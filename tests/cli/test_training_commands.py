@@ -1,0 +1,170 @@
+"""``train`` and ``export`` as a user runs them: on real clips, stopped, resumed, exported, and the result encodes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from codec.distortion import picture_psnr
+from codec.video.reader import open_video
+from tests.cli.conftest import ROOT
+from tests.training.conftest import SHARED_TRAIN, bikes, vimeo_septuplets
+
+__all__ = ["bikes", "vimeo_septuplets"]
+
+Event = dict[str, float | str]
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-W", "ignore", "-m", "cli.main", *map(str, arguments)]
+
+
+def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def events(output: str) -> list[Event]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def mean_loss(reports: Sequence[Event]) -> float:
+    return sum(float(report["loss"]) for report in reports) / len(reports)
+
+
+def assert_codes(weights: Path, clip: Path, folder: Path) -> None:
+    """The weights encode a clip, and what they encode decodes to something like it."""
+    coded, decoded = folder / "coded.sfv", folder / "decoded.y4m"
+    run("encode", clip, coded, "--weights", weights, "--quality", 40, "--frames", 8)
+    run("decode", coded, decoded, "--weights", weights)
+    assert coded.stat().st_size < 8 * 176 * 144 / 2
+    with open_video(clip) as original, open_video(decoded) as copy:
+        pairs = list(zip(copy, original))  # noqa: B905  # the original goes on
+    assert len(pairs) == 8
+    for ours, theirs in pairs:
+        assert picture_psnr(theirs.planes, ours.planes, 8)[0] > 25
+
+
+def test_tiny_on_vimeo_is_stopped_resumed_and_exported(vimeo_septuplets: Path, carphone: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = ("train", "--preset", "tiny", "--json", "--threads", 1, "--out", out)
+    data = ("data.kind=vimeo", f"data.path={vimeo_septuplets}", "model.start=random")
+    with subprocess.Popen(command(*arguments, *data), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        reports = []
+        for line in process.stdout:
+            reports.append(json.loads(line))
+            if reports[-1]["step"] >= 30:
+                process.send_signal(signal.SIGINT)
+                break
+        reports += events(process.stdout.read())
+        assert process.wait(60) == 130
+    stopped = time.time()
+    reports += events(run(*arguments, "--resume").stdout)
+    steps = [(report["stage"], report["step"]) for report in reports]
+    assert steps == [(stage, step) for stage in ("intra", "inter") for step in range(10, 61, 10)]
+    assert (out / "intra.ckpt").stat().st_mtime > stopped
+    intra = [report for report in reports if report["stage"] == "intra"]
+    assert mean_loss(intra[-2:]) < 0.7 * mean_loss(intra[:2])
+    assert "8 sequences of vimeo_septuplet" in (out / "model-card.md").read_text()
+    assert any((out / "tensorboard").iterdir())
+
+    weights = tmp_path / "tiny.safetensors"
+    run("export", out / "last.ckpt", weights)
+    assert_codes(weights, carphone, tmp_path)
+    # and training goes on from what was exported
+    more = ("data.kind=vimeo", f"data.path={vimeo_septuplets}", f"model.start={weights}", "stages.finetune.steps=2")
+    run("train", "--preset", "finetune", "--threads", 1, "--out", tmp_path / "more", *more)
+
+
+def training_clips(folder: Path, suffix: str = "", most: int = 1000) -> Path:
+    """A folder that looks like ``../shared/data/train``, or the first files of it with a suffix."""
+    if not SHARED_TRAIN.is_dir():
+        pytest.skip("../shared/data/train is not there")
+    folder.mkdir()
+    names = sorted(path.name for path in SHARED_TRAIN.iterdir() if not path.name.startswith("."))
+    for name in [name for name in names if name.endswith(suffix)][:most]:
+        (folder / name).symlink_to(SHARED_TRAIN / name)
+    return folder
+
+
+def test_tiny_on_a_folder_of_videos_with_two_processes(carphone: Path, tmp_path: Path) -> None:
+    videos = training_clips(tmp_path / "videos", ".mp4", 4)
+    whole = next(videos.iterdir()).read_bytes()
+    (videos / "cut_off.mp4").write_bytes(whole[: len(whole) // 3])
+    (videos / "notes.txt").write_text("no video")
+    changes = (f"data.path={videos}", "stages.intra.steps=20", "stages.inter.steps=10")
+    done = run("train", "--preset", "tiny", "--json", "--processes", 2, "--out", tmp_path / "run", *changes)
+    assert "cut_off.mp4" in done.stderr and "2 of 6 files" in done.stderr
+    assert [report["step"] for report in events(done.stdout)] == [10, 20, 10]
+    weights = tmp_path / "tiny.safetensors"
+    arguments = ("--calibration", carphone, "--json")
+    report = json.loads(run("export", tmp_path / "run" / "last.ckpt", weights, *arguments).stdout)
+    assert report["file_bytes"] == weights.stat().st_size
+    assert [cost["quality"] for cost in report["costs"]] == [4, 24, 44, 63]
+    assert all(abs(cost["integer_rate"]) < 0.005 for cost in report["costs"])
+    assert_codes(weights, carphone, tmp_path)
+
+
+@pytest.mark.slow
+def test_tiny_on_all_training_clips(carphone: Path, tmp_path: Path) -> None:
+    videos = training_clips(tmp_path / "videos")
+    changes = (f"data.path={videos}", "model.start=random")
+    done = run("train", "--preset", "tiny", "--json", "--threads", 1, "--out", tmp_path / "run", *changes)
+    intra = [report for report in events(done.stdout) if report["stage"] == "intra"]
+    assert mean_loss(intra[-2:]) < 0.7 * mean_loss(intra[:2])
+    weights = tmp_path / "tiny.safetensors"
+    run("export", tmp_path / "run" / "last.ckpt", weights)
+    assert_codes(weights, carphone, tmp_path)
+
+
+def test_no_space_left_keeps_the_last_checkpoint(vimeo_septuplets: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk."""
+    out = tmp_path / "run"
+    changes = ("data.kind=vimeo", f"data.path={vimeo_septuplets}", "stages.intra.steps=2", "stages.inter.steps=2")
+    limited = " ".join(
+        ["ulimit -f 60000;", *command("train", "--preset", "tiny", "--threads", 1, "--out", out, *changes)]
+    )
+    done = subprocess.run(["bash", "-c", limited], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "last.ckpt" in done.stderr or "intra.ckpt" in done.stderr
+    assert "cannot be written" in done.stderr
+    assert not any(path.name.endswith(".partial") for path in out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("train", "--out", "{tmp}/run"), 2, "data.path is empty"),
+        (("train", "--out", "{tmp}/run", "data.path={tmp}/none"), 2, "there is no such folder"),
+        (("train", "--out", "{tmp}/run", "data.path={tmp}/empty"), 1, "holds no video that can be read"),
+        (("train", "--out", "{tmp}/run", "data.path={tmp}/empty", "data.kind=vimeo"), 2, "sep_trainlist.txt"),
+        (("train", "--out", "{tmp}/run", "data.path={vimeo}", "data.kind=vimeo", "data.crop=320"), 1, "too small"),
+        (("train", "--out", "{tmp}/run", "data.path={vimeo}", "data.kind=packed"), 2, "packed.json"),
+        (("train", "--out", "{tmp}/run", "data.path={vimeo}", "data.kind=shards"), 2, ".tar"),
+        (("train", "--out", "{tmp}/run", "data.pth=x"), 2, "did you mean path?"),
+        (("train", "--out", "{tmp}/run", "stages.intra.stepz=1"), 2, "did you mean steps?"),
+        (("train", "--out", "{tmp}/run", "--resume"), 2, "holds no run"),
+        (("train", "--out", "{tmp}/run", "--preset", "huge"), 2, "use default, finetune, ssf2020, tiny"),
+        (("export", "{tmp}/none.ckpt", "{tmp}/a.safetensors"), 2, "no such checkpoint"),
+        (("export", "{clip}", "{tmp}/a.safetensors"), 1, "no checkpoint of scaleflow train"),
+        (("export", "{clip}", "{tmp}/a.pt"), 2, "a.safetensors"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: Sequence[str], code: int, words: str, vimeo_septuplets: Path, carphone: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {"tmp": str(tmp_path), "vimeo": str(vimeo_septuplets), "clip": str(carphone)}
+    done = run(*(argument.format(**places) for argument in arguments), code=code)
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists() and not (tmp_path / "a.safetensors").exists()
