@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import ProcessException, spawn
 
+from cli.console import start_logging
 from cli.interruption import StopRequest
 from codec.errors import DataError, ScaleFlowError, UsageError
 from training.configuration import TrainingConfig
@@ -48,11 +49,15 @@ def launch(
     arguments = (config, folder, resume, device, processes, of_each, _free_port(), outcome, report)
     group = spawn(_train_one, arguments, nprocs=processes, join=False)
     asked = False
-    while not group.join(timeout=0.5):
-        if stop() and not asked:
-            asked = True
-            for process in group.processes:
-                process.terminate()  # taken as the wish to stop at a checkpoint
+    try:
+        while not group.join(timeout=0.5):
+            if stop() and not asked:
+                asked = True
+                for process in group.processes:
+                    process.terminate()  # taken as the wish to stop at a checkpoint
+    except ProcessException:
+        if outcome.empty():
+            raise  # otherwise one process failed with an error that is known, and took the others with it
     kind, value = outcome.get(timeout=10)
     if kind == "error":
         raise {error.__name__: error for error in (UsageError, DataError)}.get(value[0], DataError)(value[1])
@@ -72,6 +77,7 @@ def _train_one(
     report: Report,
 ) -> None:
     """One of several processes; only the first one's outcome counts, unless it never comes."""
+    start_logging(0)
     torch.set_num_threads(threads)
     local = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), **{k: str(v) for k, v in local.items()}}

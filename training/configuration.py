@@ -31,6 +31,7 @@ class DataConfig:
         stride: largest distance in time between successive pictures of a clip.
         flip, reverse: mirror crops, and play clips backwards, at random.
         halve: reduce compressed sources of 360 lines and more by two.
+        masks: random regions of interest that come with the clips, for models that heed them.
         workers: processes that load; 0 loads between the steps.
     """
 
@@ -43,6 +44,7 @@ class DataConfig:
     flip: bool = True
     reverse: bool = True
     halve: bool = True
+    masks: Literal["none", "perlin", "boxes", "mixed"] = "none"
     workers: int = 1
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from codec.errors import UsageError
-from training.configuration import StageConfig, TrainingConfig
+from training.configuration import DataConfig, StageConfig, TrainingConfig
 
 PRESETS = ("default", "finetune", "ssf2020", "tiny")
 
@@ -26,6 +26,14 @@ def configuration_of(values: Mapping[str, Any], source: str = "configuration") -
     """
     try:
         return TypeAdapter(TrainingConfig).validate_python(dict(values))
+    except ValidationError as error:
+        raise UsageError(f"{source}: {_first_complaint(error, values)}") from None
+
+
+def data_configuration_of(values: Mapping[str, Any], source: str = "configuration") -> DataConfig:
+    """The part that names data, alone. Raises as :func:`configuration_of`."""
+    try:
+        return TypeAdapter(DataConfig).validate_python(dict(values))
     except ValidationError as error:
         raise UsageError(f"{source}: {_first_complaint(error, values)}") from None
 

@@ -68,7 +68,7 @@ def train(
         raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
     with join_processes(device) as processes:
         model = make_model(config)
-        source = open_source(config.data)
+        source = _open_in_turn(config, processes)
         batches = ClipBatches(config, source, model.working_format, processes)
         if processes.is_first:
             _write(folder / CONFIGURATION, config.to_yaml())
@@ -136,6 +136,16 @@ class _Watcher:
         """End the TensorBoard files."""
         if self._monitor is not None:
             self._monitor.close()
+
+
+def _open_in_turn(config: TrainingConfig, processes: Processes) -> ClipSource:
+    """The first process builds the index of a folder, the others read it."""
+    if not processes.is_first:
+        processes.wait()
+    source = open_source(config.data)
+    if processes.is_first:
+        processes.wait()
+    return source
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from codec.errors import DataError, UsageError
-from codec.video.reader import open_video
 from training.data.augmentation import crop_at_random, mirror_at_random
 from training.data.clip import Clip, ClipRequest, stack_pictures
+from training.data.clip_reader import reopen_video
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
 
@@ -50,7 +50,7 @@ class ImageFolder:
                 f"{self._folder}: pictures that stand alone serve the intra stage only, not clips of {request.frames}"
             )
         path = self._paths[index]
-        with open_video(path, working_format=request.working_format, threads=1) as reader:
+        with reopen_video(path, request.working_format) as reader:
             clip = stack_pictures([next(iter(reader)).planes], request.working_format)
         try:
             return mirror_at_random(crop_at_random(clip, request, generator), request, generator)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import numpy as np
 from av import VideoFrame
 
 from codec.errors import DataError, UsageError
+from training.configuration import DataConfig
 from training.data.augmentation import crop_at_random, mirror_at_random
 from training.data.clip import Clip, ClipRequest, ClipSource
+from training.data.samples import SampleKey, SampleSet
 
 MANIFEST = "packed.json"
 FORMAT = "scaleflow-packed-1"
@@ -67,41 +70,45 @@ def pack_clips(
     source: ClipSource,
     folder: Path,
     count: int,
-    request: ClipRequest,
+    frames: int,
+    data: DataConfig,
     seed: int,
     report: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Write ``count`` random clips of a source.
-
-    ``packed.json`` is written last: a folder without is not complete.
+    """Write ``count`` random clips of a source, of ``frames`` pictures each, cut as ``data`` says.
 
     Raises:
-        UsageError: the folder holds packed crops already.
-        DataError: it cannot be written.
+        UsageError: the folder holds something already, or the source has no clips of so many pictures.
+        DataError: clips cannot be read or written; nothing is left then.
     """
-    if (folder / MANIFEST).exists():
-        raise UsageError(f"{folder}: holds packed crops already; choose another folder")
-    side, frames = request.crop, request.frames
+    make_empty_folder(folder)
+    samples = SampleSet(source, data, seed, "yuv420")
+    side = data.crop
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         luma = _create(folder / "luma.npy", (count, frames, 1, side, side))
         chroma = _create(folder / "chroma.npy", (count, frames, 2, side // 2, side // 2))
         for number in range(count):
-            luma[number], chroma[number] = choose_clip(source, request, seed, number).planes
+            planes = samples.load(SampleKey(0, number, frames)).planes
+            luma[number], chroma[number] = (plane.numpy() for plane in planes)
             report(number + 1)
         luma.flush()
         chroma.flush()
-        manifest = {"format": FORMAT, "source": source.describe()}
-        (folder / MANIFEST).write_text(json.dumps(manifest))
+        (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "source": source.describe()}))
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise
+
+
+def make_empty_folder(folder: Path) -> None:
+    """Raises :class:`UsageError` where there is something already, :class:`DataError` where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"{folder}: is not empty; choose another folder")
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
-
-
-def choose_clip(source: ClipSource, request: ClipRequest, seed: int, number: int) -> Clip:
-    """Random clip ``number`` of a source, places taken by their weights."""
-    generator = np.random.default_rng([seed, number])
-    weights = np.asarray(source.weights(), dtype=np.float64)
-    return source.read(int(generator.choice(len(weights), p=weights / weights.sum())), request, generator)
+        raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
 
 
 def cut_packed(clip: Clip, path: Path, request: ClipRequest, generator: np.random.Generator) -> Clip:

@@ -6,7 +6,7 @@ Tar files are not compressed, so an array is read where it lies; nothing is unpa
 from __future__ import annotations
 
 import io
-import os
+import shutil
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from codec.errors import DataError, UsageError
+from training.configuration import DataConfig
 from training.data.clip import Clip, ClipRequest, ClipSource, Plane
-from training.data.packed import choose_clip, cut_packed
+from training.data.packed import cut_packed, make_empty_folder
+from training.data.samples import SampleKey, SampleSet
 
 ENDINGS = (".luma.npy", ".chroma.npy")
 
@@ -76,31 +78,27 @@ def write_shards(
     folder: Path,
     count: int,
     of_each: int,
-    request: ClipRequest,
+    frames: int,
+    data: DataConfig,
     seed: int,
     report: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Write ``count`` random clips of a source, ``of_each`` to a tar file; a file has its name once it is complete.
-
-    Raises:
-        UsageError: the folder holds tar files already.
-        DataError: they cannot be written.
-    """
-    if any(folder.glob("*.tar")):
-        raise UsageError(f"{folder}: holds tar files already; choose another folder")
+    """As :func:`training.data.packed.pack_clips`, the same clips, ``of_each`` to a tar file."""
+    make_empty_folder(folder)
+    samples = SampleSet(source, data, seed, "yuv420")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for first in range(0, count, of_each):
-            path = folder / f"{first // of_each:06}.tar"
-            temporary = path.with_suffix(".partial")
-            with tarfile.open(temporary, "w") as tar:
+            with tarfile.open(folder / f"{first // of_each:06}.tar", "w") as tar:
                 for number in range(first, min(first + of_each, count)):
-                    for ending, plane in zip(ENDINGS, choose_clip(source, request, seed, number).planes, strict=True):
-                        _add(tar, f"{number:09}{ending}", plane)
+                    planes = samples.load(SampleKey(0, number, frames)).planes
+                    for ending, plane in zip(ENDINGS, planes, strict=True):
+                        _add(tar, f"{number:09}{ending}", plane.numpy())
                     report(number + 1)
-            os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise
 
 
 def _add(tar: tarfile.TarFile, name: str, plane: Plane) -> None:

@@ -25,7 +25,7 @@ def open_source(config: DataConfig) -> ClipSource:
         raise UsageError("data.path is empty: say where the training data lies, such as data.path=videos")
     path = Path(config.path)
     if config.kind == "videos":
-        return VideoFolder(path, halve=config.halve)
+        return VideoFolder(path, config.crop, halve=config.halve)
     if config.kind == "vimeo":
         return VimeoSource(path)
     if config.kind == "images":

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.errors import DataError, UsageError
-from codec.video.reader import open_video
 from training.data.augmentation import crop_at_random, mirror_at_random
 from training.data.clip import Clip, ClipRequest, Plane, stack_pictures
+from training.data.clip_reader import reopen_video
 from training.data.video_index import VideoRecord, index_folder
 
 logger = logging.getLogger(__name__)
@@ -35,17 +35,24 @@ class VideoFolder:
     half. Compressed sources of 360 lines and more are reduced by two, by area.
     """
 
-    def __init__(self, folder: Path, index_path: Path | None = None, halve: bool = True) -> None:
-        """Read or build the index.
+    def __init__(self, folder: Path, crop: int, *, halve: bool = True, index_path: Path | None = None) -> None:
+        """Read or build the index; videos smaller than ``crop`` are named, left out and counted.
 
         Raises:
             UsageError: there is no such folder.
-            DataError: it holds no video that can be read.
+            DataError: it holds no video that can be read, or all are too small.
         """
         if not folder.is_dir():
             raise UsageError(f"{folder}: there is no such folder of videos")
         self._folder, self._halve = folder, halve
-        self._records = index_folder(folder, index_path)
+        readable = index_folder(folder, index_path)
+        if not readable:
+            raise DataError(f"{folder}: holds no video that can be read")
+        self._records = [record for record in readable if min(record.width, record.height) >= crop]
+        small = [record.name for record in readable if min(record.width, record.height) < crop]
+        if small:
+            logger.warning("left out, too small for crops of %d: %s", crop, ", ".join(small))
+            logger.warning("%s: %d of %d videos are too small", folder, len(small), len(readable))
         self._places = [
             (video, first)
             for video, record in enumerate(self._records)
@@ -53,7 +60,7 @@ class VideoFolder:
             for first in range(start, max(start + 1, end - PLACE_LENGTH // 2), PLACE_LENGTH)
         ]
         if not self._places:
-            raise DataError(f"{folder}: holds no video that can be read")
+            raise DataError(f"{folder}: all {len(readable)} videos are too small for crops of {crop}: lower data.crop")
 
     def __len__(self) -> int:
         return len(self._places)
@@ -96,7 +103,7 @@ class VideoFolder:
     def _decode(self, record: VideoRecord, numbers: list[int], request: ClipRequest) -> Clip:
         path = self._folder / record.name
         wanted, pictures = set(numbers), {}
-        with open_video(path, working_format=request.working_format, threads=1) as reader:
+        with reopen_video(path, request.working_format) as reader:
             number = 0
             if record.seekable and numbers[0] > 0:
                 reader.skip_to(record.times[numbers[0]])

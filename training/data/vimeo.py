@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from codec.errors import DataError, UsageError
-from codec.video.reader import open_video
 from training.data.augmentation import crop_at_random, mirror_at_random
 from training.data.clip import Clip, ClipRequest, stack_pictures
+from training.data.clip_reader import reopen_video
 
 Part = Literal["train", "test"]
 
@@ -78,7 +78,7 @@ class VimeoSource:
         pictures = []
         for number in range(first, first + (request.frames - 1) * stride + 1, stride):
             path = folder / f"im{number + 1}.png"
-            with open_video(path, working_format=request.working_format, threads=1) as reader:
+            with reopen_video(path, request.working_format) as reader:
                 pictures.append(next(iter(reader)).planes)
         clip = stack_pictures(pictures, request.working_format)
         try:

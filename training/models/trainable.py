@@ -18,11 +18,13 @@ class ClipBatch:
     """Successive pictures of N clips in 0..1.
 
     ``planes`` are luma (N, T, 1, H, W) and chroma (N, T, 2, H / 2, W / 2), or for RGB one tensor (N, T, 3, H, W).
-    ``quality`` (N,) is what each clip is coded at, 0..63.
+    ``quality`` (N,) is what each clip is coded at, 0..63. ``mask`` (N, T, 1, H, W), where there is one, is 1 in regions
+    of interest and 0 elsewhere.
     """
 
     planes: tuple[Tensor, ...]
     quality: Tensor
+    mask: Tensor | None = None
 
     @property
     def frames(self) -> int:

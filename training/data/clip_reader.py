@@ -1,0 +1,24 @@
+"""Opening what clips are cut from, again and again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from codec.picture import WorkingFormat
+from codec.video.reader import VideoReader, open_video
+
+
+@contextmanager
+def reopen_video(path: Path, working_format: WorkingFormat) -> Iterator[VideoReader]:
+    """A reader that keeps to itself what is special about the file: thousands of openings would each say it again."""
+    readers = logging.getLogger("codec.video")
+    level = readers.level
+    readers.setLevel(logging.ERROR)
+    try:
+        with open_video(path, working_format=working_format, threads=1) as reader:
+            yield reader
+    finally:
+        readers.setLevel(level)
