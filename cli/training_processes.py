@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,8 @@ def launch(
     outcome = multiprocessing.get_context("spawn").Queue()
     of_each = threads or _threads_of_each(processes)
     arguments = (config, folder, resume, device, processes, of_each, _free_port(), outcome, report)
-    group = spawn(_train_one, arguments, nprocs=processes, join=False)
+    with _quiet_children():
+        group = spawn(_train_one, arguments, nprocs=processes, join=False)
     asked = False
     try:
         while not group.join(timeout=0.5):
@@ -89,6 +92,21 @@ def _train_one(
             return
     if rank == 0:
         outcome.put(("done", done))
+
+
+@contextmanager
+def _quiet_children() -> Iterator[None]:
+    """New processes do not show what libraries warn of while they are imported, as this one does not."""
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning,ignore::DeprecationWarning"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _threads_of_each(processes: int) -> int:

@@ -23,6 +23,7 @@ from codec.video.frame_source import FrameSource
 from codec.video.picture_sequence import PictureSequence, is_picture_sequence
 from codec.video.pixel_format import describe_pixel_format
 from codec.video.raw_format import RawVideoFormat
+from codec.video.raw_name import RAW_SUFFIX, raw_format_of_name
 from codec.video.rotation import clockwise_rotation
 from codec.video.timestamps import RisingTimestamps
 from codec.video.working_format import color_coding, to_working, working_bit_depth
@@ -43,7 +44,8 @@ def open_video(
     Args:
         path: any file that FFmpeg reads; a folder, printf pattern or glob pattern of pictures; or ``-``, a y4m stream
             on standard input.
-        raw: form of a file (or standard input) without header.
+        raw: form of a file (or standard input) without header; of ``.yuv`` files their names may say it, see
+            :mod:`codec.video.raw_name`.
         frame_rate: constant rate of a folder of pictures (25 where not given); replaces the timing of other inputs.
         working_format: "yuv420" or "rgb", see :mod:`codec.video.working_format`.
         threads: decoder threads, 0 for one a core. The pictures do not depend on it.
@@ -55,6 +57,8 @@ def open_video(
     if frame_rate is not None and frame_rate <= 0:
         raise UsageError(f"frame rate {frame_rate} must be positive")
     name = os.fspath(path)
+    if raw is None and name.lower().endswith(RAW_SUFFIX):
+        raw, frame_rate = raw_format_of_name(name, frame_rate), None
     source: FrameSource
     if raw is None and name != "-" and is_picture_sequence(name):
         source = PictureSequence(name, frame_rate)

@@ -12,16 +12,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from av import VideoFrame
 
 from codec.errors import DataError, UsageError
+from codec.video.color import ColorCoding
+from codec.video.pixel_format import describe_pixel_format
+from codec.video.working_format import from_working
 from training.configuration import DataConfig
 from training.data.augmentation import crop_at_random, mirror_at_random
-from training.data.clip import Clip, ClipRequest, ClipSource
+from training.data.clip import Clip, ClipRequest, ClipSource, stack_pictures
 from training.data.samples import SampleKey, SampleSet
 
 MANIFEST = "packed.json"
 FORMAT = "scaleflow-packed-1"
+
+_RGB = describe_pixel_format("gbrp")
+_CODING = ColorCoding(matrix="bt709", full_range=False)
+"""What crops are taken for where RGB is asked of them; they carry no tags."""
 
 
 class PackedClips:
@@ -143,10 +149,5 @@ def _create(path: Path, shape: tuple[int, ...]) -> np.memmap:  # type: ignore[ty
 
 def _to_rgb(clip: Clip) -> Clip:
     luma, chroma = clip.planes
-    height, width = luma.shape[2:]
-    pictures = []
-    for y, c in zip(luma, chroma, strict=True):
-        planes = np.concatenate((y.reshape(-1), c.reshape(-1))).reshape(height * 3 // 2, width)
-        frame = VideoFrame.from_ndarray(planes, "yuv420p")
-        pictures.append(frame.to_ndarray(format="rgb24").transpose(2, 0, 1))
-    return Clip((np.stack(pictures),))
+    pictures = [from_working((y[0], *c), _RGB, _CODING, "yuv420", 8) for y, c in zip(luma, chroma, strict=True)]
+    return stack_pictures(pictures, "rgb")

@@ -1,0 +1,56 @@
+"""Forms of raw files from the names of known collections."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codec.errors import UsageError
+from codec.video.raw_format import RawVideoFormat
+from codec.video.raw_name import raw_format_of_name
+from codec.video.reader import open_video
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Beauty_1920x1080_120fps_420_8bit_YUV.yuv", (1920, 1080, 120, "yuv420p")),
+        ("Jockey_3840x2160_120fps_420_10bit_YUV.yuv", (3840, 2160, 120, "yuv420p10le")),
+        ("BasketballDrive_1920x1080_50.yuv", (1920, 1080, 50, "yuv420p")),
+        ("videos/640x480/videoSRC01_1920x1080_30.yuv", (1920, 1080, 30, "yuv420p")),
+        ("Kimono_1920x1080_23.976fps_444.yuv", (1920, 1080, Fraction(24000, 1001), "yuv444p")),
+        ("clip_640x360_25fps_yuv422p10le.yuv", (640, 360, 25, "yuv422p10le")),
+        ("clip_640x360_29.97fps_nv12.yuv", (640, 360, Fraction(2997, 100), "nv12")),
+    ],
+)
+def test_names_of_known_collections(name: str, expected: tuple[int, int, Fraction, str]) -> None:
+    width, height, rate, pixel_format = expected
+    found = raw_format_of_name(name)
+    assert (found.width, found.height, found.pixel_format) == (width, height, pixel_format)
+    assert abs(found.frame_rate - rate) < Fraction(1, 1000)
+
+
+def test_sizes_by_name_need_a_frame_rate() -> None:
+    assert raw_format_of_name("foreman_qcif.yuv", Fraction(30)) == RawVideoFormat(176, 144, Fraction(30))
+    with pytest.raises(UsageError, match=r"foreman_cif\.yuv: .*frame rate: say --fps"):
+        raw_format_of_name("foreman_cif.yuv")
+
+
+def test_names_that_say_nothing_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"clip\.yuv: .*does not say its size.*--size, --fps"):
+        raw_format_of_name("clip.yuv")
+
+
+def test_reading_a_file_by_its_name(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (3, 48 * 64 * 3 // 2), dtype=np.uint8)
+    path = tmp_path / "Noise_64x48_50fps_420_8bit_YUV.yuv"
+    path.write_bytes(samples.tobytes())
+    with open_video(path) as reader:
+        pictures = [picture.planes for picture in reader]
+        assert reader.properties.frame_rate == 50
+    assert len(pictures) == 3
+    for planes, wanted in zip(pictures, samples, strict=True):
+        assert np.array_equal(np.concatenate([plane.ravel() for plane in planes]), wanted)
