@@ -1,0 +1,133 @@
+"""Samples follow from (seed, stage, number) alone; what cannot be read is replaced, and said once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codec.errors import DataError, UsageError
+from tests.training.conftest import vimeo_septuplets
+from training.clip_batches import ClipBatches
+from training.configuration import DataConfig, TrainingConfig
+from training.configuration_file import configuration_of, override, preset
+from training.data.clip import Clip, ClipRequest
+from training.data.image_folder import ImageFolder
+from training.data.samples import SampleKey, SampleSet
+from training.data.sources import open_source
+from training.distributed import Processes
+from training.models.trainable import ClipBatch
+
+__all__ = ["vimeo_septuplets"]
+
+
+class PartlyBroken:
+    """Places 0 to 9; the first ``broken`` ones cannot be read, the others hold their own number."""
+
+    def __init__(self, broken: int) -> None:
+        self.broken = broken
+
+    def __len__(self) -> int:
+        return 10
+
+    def weights(self) -> Sequence[float]:
+        return [1.0] * 10
+
+    def describe(self) -> str:
+        return "made"
+
+    def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
+        if index < self.broken:
+            raise DataError(f"place{index}: is broken")
+        return Clip((np.full((request.frames, 3, request.crop, request.crop), index, np.uint8),))
+
+
+def test_broken_places_are_replaced_and_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    samples = SampleSet(PartlyBroken(3), DataConfig(crop=64), 0, "rgb")
+    with caplog.at_level(logging.WARNING):
+        found = {int(samples.load(SampleKey(0, number, 1)).planes[0][0, 0, 0, 0]) for number in range(100)}
+    assert found == set(range(3, 10))
+    assert sorted(record.message.split(": ")[1] for record in caplog.records) == ["place0", "place1", "place2"]
+
+
+def test_data_that_has_gone_is_an_error() -> None:
+    with pytest.raises(DataError, match="is broken"):
+        SampleSet(PartlyBroken(10), DataConfig(crop=64), 0, "rgb").load(SampleKey(0, 0, 1))
+
+
+def configuration(path: Path, *changes: str) -> TrainingConfig:
+    values = preset("tiny")
+    override(values, [f"data.path={path}", "data.kind=vimeo", "data.masks=mixed", *changes])
+    return configuration_of(values)
+
+
+def batches(config: TrainingConfig, rank: int = 0, count: int = 1) -> ClipBatches:
+    return ClipBatches(config, open_source(config.data), "yuv420", Processes(rank, count, torch.device("cpu")))
+
+
+def first_steps(config: TrainingConfig, first: int, steps: int, rank: int = 0, count: int = 1) -> list[list[ClipBatch]]:
+    iterator = batches(config, rank, count).steps(1, config.stages[1], first)
+    return [[part.clips for part in next(iterator)] for _ in range(steps)]
+
+
+def assert_equal(ours: ClipBatch, theirs: ClipBatch) -> None:
+    assert all(torch.equal(a, b) for a, b in zip(ours.planes, theirs.planes, strict=True))
+    assert torch.equal(ours.quality, theirs.quality)
+    assert ours.mask is not None and theirs.mask is not None and torch.equal(ours.mask, theirs.mask)
+
+
+def test_neither_workers_nor_the_first_step_change_samples(vimeo_septuplets: Path) -> None:
+    here = first_steps(configuration(vimeo_septuplets, "data.workers=0"), 0, 4)
+    beside = first_steps(configuration(vimeo_septuplets, "data.workers=1"), 2, 2)
+    for ours, theirs in zip(here[2:], beside, strict=True):
+        assert_equal(ours[0], theirs[0])
+    batch = here[0][0]
+    assert batch.planes[0].shape == (4, 2, 1, 64, 64) and batch.mask is not None
+    assert batch.mask.shape == (4, 2, 1, 64, 64) and set(batch.mask.unique().tolist()) == {0.0, 1.0}
+    assert not torch.equal(here[0][0].planes[0], here[1][0].planes[0])
+
+
+def test_two_processes_share_the_clips_of_one(vimeo_septuplets: Path) -> None:
+    config = configuration(vimeo_septuplets, "data.workers=0")
+    ((whole,),) = first_steps(config, 0, 1)
+    halves = [first_steps(config, 0, 1, rank, 2)[0][0] for rank in range(2)]
+    assert torch.equal(whole.planes[0], torch.cat([half.planes[0] for half in halves]))
+    assert torch.equal(whole.quality, torch.cat([half.quality for half in halves]))
+
+
+def test_masks_do_not_change_the_clips(vimeo_septuplets: Path) -> None:
+    ((masked,),) = first_steps(configuration(vimeo_septuplets, "data.workers=0"), 0, 1)
+    ((plain,),) = first_steps(configuration(vimeo_septuplets, "data.workers=0", "data.masks=none"), 0, 1)
+    assert plain.mask is None and torch.equal(plain.planes[0], masked.planes[0])
+
+
+def test_a_stage_without_long_enough_clips_is_refused_at_once(vimeo_septuplets: Path) -> None:
+    with pytest.raises(UsageError, match="8 pictures are asked for"):
+        batches(configuration(vimeo_septuplets, "stages.inter.unroll=[3,8]"))
+
+
+def test_errors_of_loading_processes_arrive_as_they_are(
+    vimeo_septuplets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configuration(vimeo_septuplets, "data.workers=1")
+    loading = batches(config)
+    monkeypatch.setattr(SampleSet, "load", lambda self, key: (_ for _ in ()).throw(DataError("the disk has gone")))
+    with pytest.raises(DataError, match=r"^the disk has gone$"):
+        next(loading.steps(0, config.stages[0], 0))
+
+
+def test_pictures_serve_the_intra_stage(vimeo_septuplets: Path, tmp_path: Path) -> None:
+    source = ImageFolder(vimeo_septuplets / "sequences" / "00001")
+    assert len(source) == 35
+    request = ClipRequest(frames=1, crop=128)
+    assert source.read(3, request, np.random.default_rng(0)).planes[0].shape == (1, 1, 128, 128)
+    with pytest.raises(UsageError, match="serve the intra stage only"):
+        source.read(3, ClipRequest(frames=2, crop=128), np.random.default_rng(0))
+    with pytest.raises(DataError, match=r"im4\.png: pictures of 448x256 are too small for crops of 320"):
+        source.read(3, ClipRequest(frames=1, crop=320), np.random.default_rng(0))
+    with pytest.raises(DataError, match="holds no picture"):
+        ImageFolder(tmp_path)
