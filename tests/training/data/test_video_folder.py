@@ -27,7 +27,7 @@ Ffmpeg = Callable[..., None]
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory, ffmpeg: Ffmpeg) -> Path:
-    """``moving`` (40 pictures, a key picture every 24), ``cut`` (two scenes of 20), ``still`` (one picture, 40 times)."""
+    """``moving`` (40 pictures, a key picture every 24), ``cut`` (two scenes of 20), ``still`` (40 times the same)."""
     folder = tmp_path_factory.mktemp("clips")
     bikes, bunny = packaged_clip("bikes.mp4"), packaged_clip("bigbuckbunny.mp4")
     x264 = ("-c:v", "libx264", "-crf", 12, "-g", 24, "-an")
