@@ -81,18 +81,26 @@ class SampleSet(Dataset[Samples | ScaleFlowError]):
             flip=data.flip,
             reverse=data.reverse,
         )
+        failures: dict[int, DataError] = {}
         for attempt in range(MOST_ATTEMPTS):
             found = int(np.searchsorted(self._cumulated, generator.random(), "right"))
             place = min(found, len(self._cumulated) - 1)
             try:
-                return self._source.read(place, request, generator)
+                clip = self._source.read(place, request, generator)
             except DataError as error:
                 if attempt == MOST_ATTEMPTS - 1:
                     raise
-                if place not in self._reported:
-                    self._reported.add(place)
-                    logger.warning("left out: %s (place %d of those that cannot be read)", error, len(self._reported))
+                failures[place] = error
+            else:
+                self._report(failures)
+                return clip
         raise AssertionError("the last attempt returns or raises")
+
+    def _report(self, failures: dict[int, DataError]) -> None:
+        for place, error in failures.items():
+            if place not in self._reported:
+                self._reported.add(place)
+                logger.warning("left out: %s (place %d of those that cannot be read)", error, len(self._reported))
 
 
 def stack_samples(samples: list[Samples | ScaleFlowError]) -> Samples | ScaleFlowError:

@@ -100,7 +100,7 @@ class ScaleFlowTraining:
         decoded, coded = self.network.intra(picture, quality)
         bits = coded.bits_latents + coded.bits_hyper
         loss, scalars = self._picture_loss(picture, decoded, bits, quality)
-        scalars["hyper bpp"] = float(coded.bits_hyper.mean()) / _pixels(picture)
+        scalars["hyper bpp"] = float(coded.bits_hyper.detach().mean()) / _pixels(picture)
         return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()))
 
     def _inter_step(self, pictures: list[Tensor], quality: Tensor, intra_learns: bool) -> StepResult:
@@ -154,10 +154,10 @@ class ScaleFlowTraining:
         loss = loss + self._loss.prediction * rate_distortion(nothing, predicted_error, quality, self._loss).mean()
         pixels = _pixels(picture)
         scalars |= {
-            "prediction error": float(predicted_error.mean()),
-            "motion bpp": float(motion_bits.mean()) / pixels,
-            "hyper bpp": float((motion.bits_hyper + residual.bits_hyper).mean()) / pixels,
-            "blurred share": float((prediction.scale > 0.5).float().mean()),
+            "prediction error": float(predicted_error.detach().mean()),
+            "motion bpp": float(motion_bits.detach().mean()) / pixels,
+            "hyper bpp": float((motion.bits_hyper + residual.bits_hyper).detach().mean()) / pixels,
+            "blurred share": float((prediction.scale.detach() > 0.5).float().mean()),
         }
         return loss, scalars, prediction, decoded, (motion.values.detach(), residual.values.detach())
 
