@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,18 +37,14 @@ ModelName = Literal["default", "ssf2020"]
 Trained = Literal["inter", "all"]
 Step = Callable[[], Tensor]
 """One step of one model on its batch; returns the loss."""
+Material = Mapping[WorkingFormat, ClipBatch]
+"""The same clips as different models take them, on the device."""
 
 DISTORTION_WEIGHT = 0.0067
 LEARNING_RATE, QUANTILES_LEARNING_RATE = 1e-4, 1e-3
 CLIP_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class Material:
-    """The same clips as both kinds of model take them, on the device."""
-
-    yuv420: ClipBatch
-    rgb: ClipBatch
+CELL = 128
+"""Sides of pictures are multiples of this in CompressAI's model."""
 
 
 class OurStep:
@@ -56,10 +52,11 @@ class OurStep:
 
     def __init__(self, name: ModelName, trains: Trained, precision: Precision, material: Material) -> None:
         optimization = OptimizationConfig(precision=precision)
-        self._stage = StageConfig(trains, trains, steps=1000, unroll=(material.rgb.frames, material.rgb.frames))
+        frames = next(iter(material.values())).frames
+        self._stage = StageConfig(trains, trains, steps=1000, unroll=(frames, frames))
         model = ModelConfig(name=name, start="random", distortion_weight=DISTORTION_WEIGHT)
         self._model = make_model(TrainingConfig((self._stage,), model=model, optimization=optimization))
-        self._batch = material.rgb if self._model.working_format == "rgb" else material.yuv420
+        self._batch = material[self._model.working_format]
         self._model.network.to(self._batch.quality.device).train()
         groups = self._model.parameter_groups(self._stage)
         self._clipped = [parameter for group in groups if group.clipped for parameter in group.parameters]
@@ -88,15 +85,15 @@ class CompressaiStep:
 
     def __init__(self, precision: Precision, material: Material) -> None:
         torch.manual_seed(0)
-        device = material.rgb.quality.device
+        batch = material["rgb"]
+        device = batch.quality.device
         self._network: ScaleSpaceFlow = ScaleSpaceFlow().to(device).train()
         named = dict(self._network.named_parameters())
         quantiles = [parameter for name, parameter in named.items() if name.endswith(".quantiles")]
         others = [parameter for name, parameter in named.items() if not name.endswith(".quantiles")]
         self._optimizer = torch.optim.Adam(others, lr=LEARNING_RATE)
         self._quantiles_optimizer = torch.optim.Adam(quantiles, lr=QUANTILES_LEARNING_RATE)
-        clips = material.rgb.planes[0]
-        self._pictures = [clips[:, t].contiguous() for t in range(clips.shape[1])]
+        self._pictures = [batch.planes[0][:, t].contiguous() for t in range(batch.frames)]
         self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
     def __call__(self) -> Tensor:
@@ -162,9 +159,10 @@ def read_material(clip: Path, crop: int, batch: int, frames: int, device: torch.
 
     quality = spread_qualities(0, batch, 0, 63, 0).to(device)
     luma, *chroma = planes_of("yuv420")
-    return Material(
-        ClipBatch((luma, torch.cat(chroma, 2)), quality), ClipBatch((torch.cat(planes_of("rgb"), 2),), quality)
-    )
+    return {
+        "yuv420": ClipBatch((luma, torch.cat(chroma, 2)), quality),
+        "rgb": ClipBatch((torch.cat(planes_of("rgb"), 2),), quality),
+    }
 
 
 def seconds_of(step: Step, device: torch.device) -> float:
@@ -216,6 +214,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=7, help="that are measured, of each")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    if any(crop % CELL for crop in options.crop):
+        parser.error(f"--crop {options.crop}: CompressAI's model needs multiples of {CELL}")
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {options.threads} threads"
@@ -224,14 +224,15 @@ def main() -> None:
     for crop in options.crop:
         material = read_material(options.clip, crop, options.batch, options.frames, device)
         pixels = options.batch * options.frames * crop**2
-        anchor = math.nan
-        for contender, outcome in measure(material, options.steps, device).items():
+        seconds = measure(material, options.steps, device)
+        anchor = next(iter(seconds.values()))
+        for contender, outcome in seconds.items():
             line = f"| {crop} | {contender.name} | {contender.precision} | "
             if isinstance(outcome, str):
                 print(f"{line}{outcome} | | |")
                 continue
-            anchor = outcome if math.isnan(anchor) else anchor
-            print(f"{line}{outcome:.3f} | {pixels / outcome:,.0f} | {anchor / outcome:.2f} |", flush=True)
+            ratio = "" if isinstance(anchor, str) else f"{anchor / outcome:.2f}"
+            print(f"{line}{outcome:.3f} | {pixels / outcome:,.0f} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":
