@@ -24,15 +24,14 @@ import torch
 from PIL import Image
 
 from benchmarks.training_speed import OurStep, seconds_of
-from codec.errors import DataError
 from codec.picture import WorkingFormat
 from training.clip_batches import PREFETCH, ClipBatches
 from training.configuration import DataConfig, StageConfig, TrainingConfig
-from training.data.clip import Clip, ClipRequest, ClipSource
-from training.data.packed import choose_clip, pack_clips
+from training.data.clip import ClipSource
+from training.data.packed import pack_clips
+from training.data.samples import SampleKey, SampleSet
 from training.data.shards import write_shards
 from training.data.sources import open_source
-from training.data.video_folder import VideoFolder
 from training.distributed import Processes
 
 Kind = Literal["videos", "packed", "shards", "vimeo"]
@@ -51,50 +50,24 @@ class Case(NamedTuple):
     working_format: WorkingFormat
 
 
-class LargeEnough:
-    """The places of a source whose pictures hold the crop, for where those that do not would end the benchmark."""
-
-    def __init__(self, source: ClipSource) -> None:
-        self._source = source
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def weights(self) -> list[float]:
-        """See :class:`training.data.clip.ClipSource`."""
-        return list(self._source.weights())
-
-    def describe(self) -> str:
-        """See :class:`training.data.clip.ClipSource`."""
-        return self._source.describe()
-
-    def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
-        """The place itself, or the next one that serves."""
-        for place in range(index, index + len(self)):
-            try:
-                return self._source.read(place % len(self), request, generator)
-            except DataError as error:
-                if "too small" not in str(error):
-                    raise
-        raise SystemExit(f"no video holds crops of {request.crop}: use --crop")
-
-
-def make_inputs(source: ClipSource, folder: Path, clips: int, crop: int) -> dict[Kind, Path]:
-    """Write ``clips`` clips of a source as each kind."""
-    request = ClipRequest(FRAMES, crop, stride=3)
+def make_inputs(videos: Path, folder: Path, clips: int, crop: int) -> dict[Kind, Path]:
+    """Write ``clips`` clips of a folder of videos as each kind."""
+    data = DataConfig(path=str(videos), crop=crop, flip=False, reverse=False)
+    source = open_source(data)
     places: dict[Kind, Path] = {kind: folder / kind for kind in ("packed", "shards", "vimeo")}
-    pack_clips(source, places["packed"], clips, request, 0)
-    write_shards(source, places["shards"], clips, SHARD_LENGTH, request, 0)
-    write_vimeo(source, places["vimeo"], clips)
+    pack_clips(source, places["packed"], clips, FRAMES, data, 0)
+    write_shards(source, places["shards"], clips, SHARD_LENGTH, FRAMES, data, 0)
+    write_vimeo(videos, places["vimeo"], clips)
     return places
 
 
-def write_vimeo(source: ClipSource, folder: Path, clips: int) -> None:
+def write_vimeo(videos: Path, folder: Path, clips: int) -> None:
     """Septuplets as the archive unpacks; to fill its width, pictures are two places side by side."""
-    request = ClipRequest(FRAMES, VIMEO_HEIGHT, "rgb", stride=3)
+    data = DataConfig(path=str(videos), crop=VIMEO_HEIGHT, flip=False, reverse=False)
+    samples = SampleSet(open_source(data), data, 1, "rgb")
     lines = []
     for number in range(clips):
-        left, right = (choose_clip(source, request, 1, 2 * number + side).planes[0] for side in (0, 1))
+        left, right = (samples.load(SampleKey(0, 2 * number + side, FRAMES)).planes[0].numpy() for side in (0, 1))
         wide = np.concatenate((left, right[..., : VIMEO_WIDTH - VIMEO_HEIGHT]), -1)
         line = f"00001/{number + 1:04}"
         (folder / "sequences" / line).mkdir(parents=True)
@@ -174,11 +147,13 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)  # each picture that is read warns of its colours
     torch.set_num_threads(options.threads)
-    videos = LargeEnough(VideoFolder(options.videos))
     with tempfile.TemporaryDirectory() as folder:
-        sources: dict[Kind, ClipSource] = {"videos": videos}
-        for kind, place in make_inputs(videos, Path(folder), options.clips, options.crop).items():
-            sources[kind] = open_source(DataConfig(kind=kind, path=str(place)))
+        places: dict[Kind, Path] = {"videos": options.videos}
+        places |= make_inputs(options.videos, Path(folder), options.clips, options.crop)
+        sources = {
+            kind: open_source(DataConfig(kind=kind, path=str(place), crop=options.crop))
+            for kind, place in places.items()
+        }
         rates, trained = measure(sources, options)
     print(
         f"Clips of {FRAMES} pictures of {options.crop}x{options.crop}, batch {options.batch}; {options.clips} clips of"
