@@ -10,7 +10,7 @@ from codec.models.quality import LatentGain, interpolate_anchors, quantization_s
 
 def test_step_falls_from_coarsest_to_finest() -> None:
     steps = quantization_step(torch.tensor([0.0, 31.5, 63.0]))
-    torch.testing.assert_close(steps, torch.tensor([224.0, (224 * 3.5) ** 0.5, 3.5]))
+    torch.testing.assert_close(steps, torch.tensor([224 * 2**0.5, (224 * 3.5) ** 0.5, 3.5 * 0.5**0.5]))
 
 
 def test_interpolation_passes_through_anchors() -> None:

@@ -167,7 +167,7 @@ def test_checkpoints_of_others_are_refused(tmp_path: Path) -> None:
         make(configuration(), tmp_path).resume()
     calls = iter(range(1000))
     assert not make(configuration(), tmp_path).run(lambda: next(calls) >= 1)
-    with pytest.raises(UsageError, match="another stages"):
+    with pytest.raises(UsageError, match="other settings of stages"):
         make(configuration("stages.intra.steps=5"), tmp_path).resume()
     whole = (tmp_path / "last.ckpt").read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"no checkpoint", whole[:100] + bytes(100) + whole[200:]):
