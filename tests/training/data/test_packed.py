@@ -11,14 +11,11 @@ import numpy as np
 import pytest
 
 from codec.errors import DataError, UsageError
-from tests.training.conftest import vimeo_septuplets
 from training.configuration import DataConfig
 from training.data.clip import ClipRequest
 from training.data.packed import MANIFEST, PackedClips, pack_clips
 from training.data.shards import ShardedClips, write_shards
 from training.data.vimeo import VimeoSource
-
-__all__ = ["vimeo_septuplets"]
 
 PLAIN = ClipRequest(frames=3, crop=64, flip=False, reverse=False)
 CUT = DataConfig(kind="vimeo", crop=64, flip=False, reverse=False)
