@@ -20,7 +20,7 @@ from codec.video.working_format import from_working
 from training.configuration import DataConfig
 from training.data.augmentation import crop_at_random, mirror_at_random
 from training.data.clip import Clip, ClipRequest, ClipSource, stack_pictures
-from training.data.samples import SampleKey, SampleSet
+from training.data.samples import SampleKey, SampleSet, UnreadReport
 
 MANIFEST = "packed.json"
 FORMAT = "scaleflow-packed-1"
@@ -62,6 +62,10 @@ class PackedClips:
         """All alike: weights were heeded when packing."""
         return [1.0] * len(self)
 
+    def file_of(self, index: int) -> Path:
+        """See :class:`training.data.clip.ClipSource`."""
+        return self._folder
+
     def describe(self) -> str:
         """See :class:`training.data.clip.ClipSource`."""
         pictures, side = self._luma.shape[1], self._luma.shape[-1]
@@ -88,14 +92,15 @@ def pack_clips(
         DataError: clips cannot be read or written; nothing is left then.
     """
     make_empty_folder(folder)
-    samples = SampleSet(source, data, seed, "yuv420")
+    samples, unread = SampleSet(source, data, seed, "yuv420"), UnreadReport()
     side = data.crop
     try:
         luma = _create(folder / "luma.npy", (count, frames, 1, side, side))
         chroma = _create(folder / "chroma.npy", (count, frames, 2, side // 2, side // 2))
         for number in range(count):
-            planes = samples.load(SampleKey(0, number, frames)).planes
-            luma[number], chroma[number] = (plane.numpy() for plane in planes)
+            sample = samples.load(SampleKey(0, number, frames))
+            unread.add(sample.unread)
+            luma[number], chroma[number] = (plane.numpy() for plane in sample.planes)
             report(number + 1)
         luma.flush()
         chroma.flush()

@@ -18,7 +18,7 @@ from codec.errors import DataError, UsageError
 from training.configuration import DataConfig
 from training.data.clip import Clip, ClipRequest, ClipSource, Plane
 from training.data.packed import cut_packed, make_empty_folder
-from training.data.samples import SampleKey, SampleSet
+from training.data.samples import SampleKey, SampleSet, UnreadReport
 
 ENDINGS = (".luma.npy", ".chroma.npy")
 
@@ -55,6 +55,10 @@ class ShardedClips:
         """All alike: weights were heeded when packing."""
         return [1.0] * len(self)
 
+    def file_of(self, index: int) -> Path:
+        """See :class:`training.data.clip.ClipSource`."""
+        return self._places[index].shard
+
     def describe(self) -> str:
         """See :class:`training.data.clip.ClipSource`."""
         return f"{len(self)} clips in {self._shards} shards."
@@ -85,13 +89,14 @@ def write_shards(
 ) -> None:
     """As :func:`training.data.packed.pack_clips`, the same clips, ``of_each`` to a tar file."""
     make_empty_folder(folder)
-    samples = SampleSet(source, data, seed, "yuv420")
+    samples, unread = SampleSet(source, data, seed, "yuv420"), UnreadReport()
     try:
         for first in range(0, count, of_each):
             with tarfile.open(folder / f"{first // of_each:06}.tar", "w") as tar:
                 for number in range(first, min(first + of_each, count)):
-                    planes = samples.load(SampleKey(0, number, frames)).planes
-                    for ending, plane in zip(ENDINGS, planes, strict=True):
+                    sample = samples.load(SampleKey(0, number, frames))
+                    unread.add(sample.unread)
+                    for ending, plane in zip(ENDINGS, sample.planes, strict=True):
                         _add(tar, f"{number:09}{ending}", plane.numpy())
                     report(number + 1)
     except BaseException as error:

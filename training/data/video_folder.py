@@ -77,6 +77,10 @@ class VideoFolder:
                 raw[owner == video] *= share / total
         return [float(weight) for weight in raw]
 
+    def file_of(self, index: int) -> Path:
+        """See :class:`training.data.clip.ClipSource`."""
+        return self._folder / self._records[self._places[index][0]].name
+
     def describe(self) -> str:
         """See :class:`training.data.clip.ClipSource`."""
         pictures = sum(record.pictures for record in self._records)
