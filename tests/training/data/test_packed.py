@@ -7,10 +7,12 @@ import json
 import tarfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from codec.errors import DataError, UsageError
+from codec.video.reader import open_video
 from training.configuration import DataConfig
 from training.data.clip import ClipRequest
 from training.data.packed import MANIFEST, PackedClips, pack_clips
@@ -74,6 +76,24 @@ def test_rgb_is_what_a_reader_would_give(packed: Path) -> None:
     assert np.abs(rgb - expected).mean() < 1 and np.abs((rgb - expected).mean((2, 3))).max() < 0.3
 
 
+def test_rgb_is_what_the_reader_gives_for_the_same_samples(packed: Path, tmp_path: Path) -> None:
+    source = PackedClips(packed)
+    requests = [ClipRequest(3, 64, form, flip=False, reverse=False) for form in ("yuv420", "rgb")]  # type: ignore[arg-type]
+    (luma, chroma), (rgb,) = (source.read(1, request, np.random.default_rng(0)).planes for request in requests)
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25, width=64, height=64, pix_fmt="yuv420p")
+        stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1  # BT.709, limited
+        for y, c in zip(luma, chroma, strict=True):
+            samples = np.concatenate((y.reshape(-1), c.reshape(-1))).reshape(96, 64)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(samples, "yuv420p")))
+        container.mux(stream.encode())
+    with open_video(path, working_format="rgb") as reader:
+        assert (reader.properties.color_matrix, reader.properties.color_range) == ("bt709", "tv")
+        pictures = np.stack([np.stack(picture.planes) for picture in reader])
+    assert np.abs(pictures.astype(int) - rgb).max() <= 2
+
+
 def test_longer_or_larger_than_packed(packed: Path, shards: Path) -> None:
     for source in (PackedClips(packed), ShardedClips(shards)):
         with pytest.raises(UsageError, match=r"6 pictures are asked for, packed clips have 5.*--frames 6"):
@@ -105,10 +125,21 @@ def test_folders_that_hold_something_are_refused(vimeo_septuplets: Path, packed:
     assert before == {path: path.stat().st_mtime_ns for path in packed.iterdir()}
 
 
+def array_bytes(array: object) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
 def test_damaged_arrays(packed: Path, tmp_path: Path) -> None:
     for name, content, words in (
         (MANIFEST, b"{", "damaged"),
         (MANIFEST, json.dumps({"format": "other"}).encode(), "another version"),
+        (MANIFEST, b"[1]", "another version"),
+        ("luma.npy", b"", "damaged"),
+        ("luma.npy", array_bytes(np.uint8(3)), "damaged"),
+        ("luma.npy", array_bytes(np.zeros((COUNT, 5, 1, 64, 64), np.float32)), "damaged"),
+        ("chroma.npy", array_bytes(np.zeros((COUNT, 4, 2, 32, 32), np.uint8)), "damaged"),
         ("luma.npy", b"\x93NUMPY", "damaged"),
         ("chroma.npy", (packed / "luma.npy").read_bytes(), "damaged"),
         ("luma.npy", (packed / "luma.npy").read_bytes()[:5000], "damaged"),
@@ -140,3 +171,43 @@ def test_damaged_shards(shards: Path, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(UsageError, match=r"holds no \.tar files"):
         ShardedClips(tmp_path)
+
+
+def test_shards_that_end_between_samples_are_damaged(shards: Path, tmp_path: Path) -> None:
+    """They would look like a smaller set; so does a broken header to Python's tarfile, which takes it for the end."""
+    whole = (shards / "000000.tar").read_bytes()
+    with tarfile.open(shards / "000000.tar") as tar:
+        second = tar.getmembers()[2].offset
+    for content in (whole[:second], whole[: second + 512], whole[:second] + b"U" * 512 + whole[second + 512 :]):
+        (tmp_path / "a.tar").write_bytes(content)
+        with pytest.raises(DataError, match=r"a\.tar: "):
+            ShardedClips(tmp_path)
+
+
+def test_damage_within_a_shard_is_found_when_it_is_read(shards: Path, tmp_path: Path) -> None:
+    whole = (shards / "000000.tar").read_bytes()
+    with tarfile.open(shards / "000000.tar") as tar:
+        luma, chroma = tar.getmembers()[:2]
+    header = whole[chroma.offset_data : chroma.offset_data + 128]
+    for start, content in ((luma.offset_data, bytes(64)), (chroma.offset_data, header.replace(b"(5,", b"(4,"))):
+        (tmp_path / "a.tar").write_bytes(whole[:start] + content + whole[start + len(content) :])
+        with pytest.raises(DataError, match=r"a\.tar: .*at byte"):
+            ShardedClips(tmp_path).read(0, PLAIN, np.random.default_rng(0))
+
+
+def test_unfinished_shards_and_those_of_other_programs(shards: Path, tmp_path: Path) -> None:
+    with tarfile.open(shards / "000000.tar") as tar:
+        tar.extractall(tmp_path / "files", filter="data")
+        count = len(tar.getnames()) // 2
+    (tmp_path / "other").mkdir()
+    (tmp_path / "files" / "000000000.json").write_text("{}")
+    with tarfile.open(tmp_path / "other" / "a.tar", "w") as tar:
+        tar.add(tmp_path / "files", ".")  # as tar -C files -cf a.tar . does: folders, names that begin with ./
+    ours, theirs = ShardedClips(shards), ShardedClips(tmp_path / "other")
+    assert len(theirs) == count
+    for index in range(count):
+        one, other = (source.read(index, PLAIN, np.random.default_rng(0)) for source in (ours, theirs))
+        assert np.array_equal(one.planes[0], other.planes[0])
+    (tmp_path / "other" / "000001.tar.partial").touch()
+    with pytest.raises(DataError, match="packing was not finished: delete it and pack again"):
+        ShardedClips(tmp_path / "other")
