@@ -81,9 +81,10 @@ class ShardedClips:
                     planes.append(np.load(io.BytesIO(file.read(length)), allow_pickle=False))
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{place.shard}: cannot be read at byte {start}: {error}") from error
-        if not are_planes(*planes, dimensions=4):
+        luma, chroma = planes
+        if not are_planes(luma, chroma, dimensions=4):
             raise DataError(f"{place.shard}: what lies at byte {start} is no clip in 4:2:0, or damaged")
-        return cut_packed(Clip(tuple(planes)), place.shard, request, generator)
+        return cut_packed(Clip((luma, chroma)), place.shard, request, generator)
 
 
 def write_shards(
