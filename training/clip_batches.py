@@ -60,7 +60,7 @@ class ClipBatches:
                 for _, part in own:
                     yield [SampleKey(number, step * stage.batch + clip, stage.frames_at(step)) for clip in part]
 
-        loaded = iter(self._loader(keys))
+        loaded = self._load(keys)
         for step in range(first_step, stage.steps):
             parts_of_step = []
             for place, part in own:
@@ -76,13 +76,21 @@ class ClipBatches:
             for step in range(stage.steps):
                 yield [SampleKey(number, step * stage.batch + clip, frames) for clip in range(stage.batch)]
 
-        for step, samples in enumerate(self._loader(keys)):
+        for step, samples in enumerate(self._load(keys)):
             yield self._batch(samples, stage, step * stage.batch)
 
-    def _batch(self, samples: Samples | ScaleFlowError, stage: StageConfig, first: int) -> ClipBatch:
-        if isinstance(samples, ScaleFlowError):
-            raise samples
-        self._unread.add(samples.unread)
+    def _load(self, keys: Callable[[], Iterator[list[SampleKey]]]) -> Iterator[Samples]:
+        loaded = iter(self._loader(keys))
+        try:
+            for samples in loaded:
+                if isinstance(samples, ScaleFlowError):
+                    raise samples
+                self._unread.add(samples.unread)
+                yield samples
+        finally:
+            del loaded  # held by the error's traceback, the loading processes would end only seconds later
+
+    def _batch(self, samples: Samples, stage: StageConfig, first: int) -> ClipBatch:
         device = self._processes.device
         planes = tuple(plane.to(device, non_blocking=True).float() / 255 for plane in samples.planes)
         mask = None if samples.masks is None else samples.masks.to(device, non_blocking=True).float()
