@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from pathlib import Path
 
 import av
@@ -13,31 +12,11 @@ import pytest
 
 from codec.errors import DataError, UsageError
 from codec.video.reader import open_video
-from training.configuration import DataConfig
+from tests.training.data.conftest import COUNT, CUT, PLAIN
 from training.data.clip import ClipRequest
 from training.data.packed import MANIFEST, PackedClips, pack_clips
 from training.data.shards import ShardedClips, write_shards
 from training.data.vimeo import VimeoSource
-
-PLAIN = ClipRequest(frames=3, crop=64, flip=False, reverse=False)
-CUT = DataConfig(kind="vimeo", crop=64, flip=False, reverse=False)
-COUNT = 10
-
-
-@pytest.fixture(scope="module")
-def packed(vimeo_septuplets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "packed"
-    done: list[int] = []
-    pack_clips(VimeoSource(vimeo_septuplets), folder, COUNT, 5, CUT, 3, done.append)
-    assert done == list(range(1, COUNT + 1))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def shards(vimeo_septuplets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "shards"
-    write_shards(VimeoSource(vimeo_septuplets), folder, COUNT, 4, 5, CUT, 3)
-    return folder
 
 
 def test_both_forms_hold_the_same_clips(packed: Path, shards: Path) -> None:
@@ -51,15 +30,6 @@ def test_both_forms_hold_the_same_clips(packed: Path, shards: Path) -> None:
             assert np.array_equal(one, other)
         kinds.add(first.planes[0].tobytes())
     assert len(kinds) > COUNT // 2
-
-
-def test_shards_are_named_as_webdataset_does(shards: Path) -> None:
-    with tarfile.open(shards / "000001.tar") as tar:
-        names = tar.getnames()
-        content = tar.extractfile(names[0])
-        assert content is not None
-        assert np.load(io.BytesIO(content.read())).shape == (5, 1, 64, 64)
-    assert names[:3] == ["000000004.luma.npy", "000000004.chroma.npy", "000000005.luma.npy"]
 
 
 def test_rgb_is_what_a_reader_would_give(packed: Path) -> None:
@@ -153,61 +123,3 @@ def test_damaged_arrays(packed: Path, tmp_path: Path) -> None:
         (copy / name).unlink()
         with pytest.raises(UsageError, match=f"holds no {name}"):
             PackedClips(copy)
-
-
-def test_damaged_shards(shards: Path, tmp_path: Path) -> None:
-    whole = (shards / "000000.tar").read_bytes()
-    path = tmp_path / "a.tar"
-    for content, words in ((whole[: len(whole) // 2], "damaged tar file|incomplete"), (b"no tar", "damaged tar file")):
-        path.write_bytes(content)
-        with pytest.raises(DataError, match=words):
-            ShardedClips(tmp_path)
-    with tarfile.open(path, "w") as tar, tarfile.open(shards / "000000.tar") as original:
-        member = original.next()
-        assert member is not None
-        tar.addfile(member, original.extractfile(member))
-    with pytest.raises(DataError, match=r"sample 000000000 has no \.chroma\.npy"):
-        ShardedClips(tmp_path)
-    path.unlink()
-    with pytest.raises(UsageError, match=r"holds no \.tar files"):
-        ShardedClips(tmp_path)
-
-
-def test_shards_that_end_between_samples_are_damaged(shards: Path, tmp_path: Path) -> None:
-    """They would look like a smaller set; so does a broken header to Python's tarfile, which takes it for the end."""
-    whole = (shards / "000000.tar").read_bytes()
-    with tarfile.open(shards / "000000.tar") as tar:
-        second = tar.getmembers()[2].offset
-    for content in (whole[:second], whole[: second + 512], whole[:second] + b"U" * 512 + whole[second + 512 :]):
-        (tmp_path / "a.tar").write_bytes(content)
-        with pytest.raises(DataError, match=r"a\.tar: "):
-            ShardedClips(tmp_path)
-
-
-def test_damage_within_a_shard_is_found_when_it_is_read(shards: Path, tmp_path: Path) -> None:
-    whole = (shards / "000000.tar").read_bytes()
-    with tarfile.open(shards / "000000.tar") as tar:
-        luma, chroma = tar.getmembers()[:2]
-    header = whole[chroma.offset_data : chroma.offset_data + 128]
-    for start, content in ((luma.offset_data, bytes(64)), (chroma.offset_data, header.replace(b"(5,", b"(4,"))):
-        (tmp_path / "a.tar").write_bytes(whole[:start] + content + whole[start + len(content) :])
-        with pytest.raises(DataError, match=r"a\.tar: .*at byte"):
-            ShardedClips(tmp_path).read(0, PLAIN, np.random.default_rng(0))
-
-
-def test_unfinished_shards_and_those_of_other_programs(shards: Path, tmp_path: Path) -> None:
-    with tarfile.open(shards / "000000.tar") as tar:
-        tar.extractall(tmp_path / "files", filter="data")
-        count = len(tar.getnames()) // 2
-    (tmp_path / "other").mkdir()
-    (tmp_path / "files" / "000000000.json").write_text("{}")
-    with tarfile.open(tmp_path / "other" / "a.tar", "w") as tar:
-        tar.add(tmp_path / "files", ".")  # as tar -C files -cf a.tar . does: folders, names that begin with ./
-    ours, theirs = ShardedClips(shards), ShardedClips(tmp_path / "other")
-    assert len(theirs) == count
-    for index in range(count):
-        one, other = (source.read(index, PLAIN, np.random.default_rng(0)) for source in (ours, theirs))
-        assert np.array_equal(one.planes[0], other.planes[0])
-    (tmp_path / "other" / "000001.tar.partial").touch()
-    with pytest.raises(DataError, match="packing was not finished: delete it and pack again"):
-        ShardedClips(tmp_path / "other")

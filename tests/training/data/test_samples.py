@@ -16,7 +16,6 @@ from training.clip_batches import ClipBatches
 from training.configuration import DataConfig, TrainingConfig
 from training.configuration_file import configuration_of, override, preset
 from training.data.clip import Clip, ClipRequest
-from training.data.image_folder import ImageFolder
 from training.data.samples import SampleKey, SampleSet
 from training.data.sources import open_source
 from training.data.vimeo import VimeoSource
@@ -153,16 +152,3 @@ def test_what_has_vanished_is_replaced_too(vimeo_septuplets: Path, tmp_path: Pat
     unread = [one for number in range(16) for one in samples.load(SampleKey(0, number, 4)).unread]
     assert {Path(one.file).name for one in unread} == {"0002", "0004"}
     assert all(".png: there is no such file" in one.reason for one in unread)
-
-
-def test_pictures_serve_the_intra_stage(vimeo_septuplets: Path, tmp_path: Path) -> None:
-    source = ImageFolder(vimeo_septuplets / "sequences" / "00001")
-    assert len(source) == 35
-    request = ClipRequest(frames=1, crop=128)
-    assert source.read(3, request, np.random.default_rng(0)).planes[0].shape == (1, 1, 128, 128)
-    with pytest.raises(UsageError, match="serve the intra stage only"):
-        source.read(3, ClipRequest(frames=2, crop=128), np.random.default_rng(0))
-    with pytest.raises(DataError, match=r"im4\.png: pictures of 448x256 are too small for crops of 320"):
-        source.read(3, ClipRequest(frames=1, crop=320), np.random.default_rng(0))
-    with pytest.raises(DataError, match="holds no picture"):
-        ImageFolder(tmp_path)

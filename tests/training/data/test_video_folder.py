@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from codec.errors import DataError, UsageError
 from codec.video.reader import open_video
 from tests.pipeline.conftest import ffmpeg, packaged_clip
+from tests.training.conftest import SHARED_TRAIN
 from training.data import video_index
 from training.data.clip import ClipRequest, Plane
 from training.data.video_folder import STILL_WEIGHT, VideoFolder, halve_area
@@ -205,6 +207,23 @@ def arrives(path: Path, time: int) -> bool:
         reader.skip_to(time)
         picture = next(iter(reader), None)
         return picture is not None and picture.pts == time
+
+
+@pytest.mark.parametrize("name", ["tokenflow_wolf.mp4", "intel_asl_milk.mkv", "udacity_vd_test_video.mp4"])
+def test_seeking_in_clips_of_cameras(tmp_path: Path, name: str) -> None:
+    """With an index that says they cannot be sought, all is decoded from the start: the clips are the same."""
+    if not (SHARED_TRAIN / name).exists():
+        pytest.skip(f"needs {name} of ../shared/data/train")
+    (tmp_path / name).symlink_to(SHARED_TRAIN / name)
+    sought = VideoFolder(tmp_path, 64)
+    index = json.loads((tmp_path / INDEX_NAME).read_text())
+    assert index["videos"][0]["seekable"]
+    index["videos"][0]["seekable"] = False
+    (tmp_path / INDEX_NAME).write_text(json.dumps(index))
+    decoded = VideoFolder(tmp_path, 64)
+    for place in {len(sought) // 2, len(sought) - 1}:
+        one, other = (source.read(place, PLAIN, np.random.default_rng(place)) for source in (sought, decoded))
+        assert all(np.array_equal(a, b) for a, b in zip(one.planes, other.planes, strict=True))
 
 
 def test_takes_of_one_scene_share_their_weight(folder: Path) -> None:
