@@ -1,11 +1,12 @@
-"""Rate and distortion of the default model beside MPEG-1 and x264, everything measured on decoded files.
+"""Rate and distortion of the default model beside MPEG-1, x264 and x265, everything measured on decoded files.
 
     python benchmarks/rate_distortion.py CLIP [CLIP ...] --frames 96 --out results.json
+    python benchmarks/rate_distortion.py CLIP --also "control=--model ssf2020:control.safetensors"
 
-Each clip is cut to its first pictures (lossless y4m). ScaleFlow encodes and decodes through its command line; the
-anchors through the ffmpeg of imageio-ffmpeg, low delay with the same intra period. Rate is the size of the file;
-PSNR-YUV is the mean over pictures of (6 PSNR-Y + PSNR-U + PSNR-V) / 8 on the 8-bit planes; MS-SSIM is of luma, mean
-over pictures (none for pictures below 161 samples, which it cannot be computed of).
+Each clip, or folder of pictures, is cut to its first pictures (lossless y4m). ScaleFlow encodes and decodes through its
+command line; the anchors through the ffmpeg of imageio-ffmpeg, low delay with the same intra period. Rate is the size
+of the file; PSNR-YUV is the mean over pictures of (6 PSNR-Y + PSNR-U + PSNR-V) / 8 on the 8-bit planes; MS-SSIM is of
+luma, mean over pictures (none for pictures below 161 samples, which it cannot be computed of).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -30,12 +32,14 @@ LEAST_MS_SSIM_SIDE = 161
 QUALITIES = (0, 10, 20, 30, 40, 50, 63)
 _LOW_DELAY = ["-bf", "0", "-g", str(INTRA_PERIOD)]
 _X264 = ["-c:v", "libx264", "-preset", "medium", "-tune", "zerolatency", *_LOW_DELAY]
+_X265 = ["-c:v", "libx265", "-preset", "medium", "-tune", "zerolatency", "-x265-params", "log-level=error", *_LOW_DELAY]
 ANCHORS = {
     "mpeg1video": [
         (f"-q:v {scale}", ["-c:v", "mpeg1video", *_LOW_DELAY, "-q:v", str(scale)], "mpg")
         for scale in (2, 3, 5, 8, 12, 18, 31)
     ],
     "x264": [(f"-crf {crf}", [*_X264, "-crf", str(crf)], "mp4") for crf in (18, 23, 28, 33, 38, 43)],
+    "x265": [(f"-crf {crf}", [*_X265, "-crf", str(crf)], "mp4") for crf in (18, 23, 28, 33, 38, 43)],
 }
 
 
@@ -75,21 +79,28 @@ def run(command: list[str]) -> None:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
 
 
-def points(clip: Path, frames: int, folder: Path, extra: list[str]) -> Iterator[dict[str, object]]:
-    """One record for each codec and setting."""
+def points(
+    clip: Path, frames: int, folder: Path, models: dict[str, list[str]], anchors: Sequence[str]
+) -> Iterator[dict[str, object]]:
+    """One record for each codec and setting; ``models`` are options of ScaleFlow by the name of the codec."""
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     source = folder / "source.y4m"
-    cut = [ffmpeg, "-v", "error", "-y", "-i", str(clip), "-frames:v", str(frames), "-pix_fmt", "yuv420p"]
+    pictures = ["-framerate", "25", "-pattern_type", "glob", "-i", f"{clip}/*"] if clip.is_dir() else ["-i", str(clip)]
+    cut = [ffmpeg, "-v", "error", "-y", *pictures, "-frames:v", str(frames), "-pix_fmt", "yuv420p"]
     run([*cut, "-r", "25", str(source)] if clip.suffix == ".264" else [*cut, str(source)])
     height, width = next(planes_of(source))[0].shape
     scaleflow = [sys.executable, "-W", "ignore", "-m", "cli.main"]
-    jobs = [("scaleflow", f"--quality {q}", q, "sfv") for q in QUALITIES]
-    jobs += [(name, label, options, kind) for name, settings in ANCHORS.items() for label, options, kind in settings]
+    jobs = [
+        (name, f"--quality {quality}", ["--quality", str(quality), *options], "sfv")
+        for name, options in models.items()
+        for quality in QUALITIES
+    ]
+    jobs += [(name, *setting) for name in anchors for setting in ANCHORS[name]]
     for codec, label, options, kind in jobs:
         coded, decoded = folder / f"coded.{kind}", folder / "decoded.y4m"
-        if codec == "scaleflow":
-            run([*scaleflow, "encode", str(source), str(coded), "--quality", str(options), "--overwrite", *extra])
-            run([*scaleflow, "decode", str(coded), str(decoded), "--overwrite"])
+        if codec in models:
+            run([*scaleflow, "encode", str(source), str(coded), "--overwrite", *options])
+            run([*scaleflow, "decode", str(coded), str(decoded), "--overwrite", *_for_decode(models[codec])])
         else:
             run([ffmpeg, "-v", "error", "-y", "-i", str(source), *options, str(coded)])
             run([ffmpeg, "-v", "error", "-y", "-i", str(coded), "-fps_mode", "passthrough", str(decoded)])
@@ -104,6 +115,12 @@ def points(clip: Path, frames: int, folder: Path, extra: list[str]) -> Iterator[
             "psnr_yuv": value,
             "ms_ssim": similarity,
         }
+
+
+def _for_decode(options: list[str]) -> list[str]:
+    """What decoding must be told of the options of encoding: which weights."""
+    pairs = pairwise(options)
+    return [part for option, value in pairs if option in ("--weights", "--model") for part in (option, value)]
 
 
 def rate_ratio(records: list[dict], codec: str, anchor: str, metric: str) -> float | None:
@@ -128,19 +145,25 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=96)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--encode", default="", help="further options for scaleflow encode, in one string")
+    parser.add_argument("--also", nargs="*", default=[], metavar="NAME=OPTIONS", help="ScaleFlow with other options")
+    parser.add_argument("--anchors", nargs="*", choices=tuple(ANCHORS), default=list(ANCHORS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    models = {"scaleflow": arguments.encode.split()}
+    for other in arguments.also:
+        name, _, options = other.partition("=")
+        models[name] = options.split()
     everything: list[dict] = []
     for clip in arguments.clips:
         with tempfile.TemporaryDirectory() as folder:
             print(f"\n{clip.name}\n\n| codec | setting | bpp | PSNR-YUV | MS-SSIM |\n|---|---|---|---|---|")
             records = []
-            for record in points(clip, arguments.frames, Path(folder), arguments.encode.split()):
+            for record in points(clip, arguments.frames, Path(folder), models, arguments.anchors):
                 records.append(record)
                 print(
                     "| {codec} | {setting} | {bpp:.4f} | {psnr_yuv:.2f} | {ms_ssim:.4f} |".format(**record), flush=True
                 )
-            for anchor in ANCHORS:
+            for anchor in [name for name in models if name != "scaleflow"] + arguments.anchors:
                 ratios = [rate_ratio(records, "scaleflow", anchor, metric) for metric in ("psnr_yuv", "ms_ssim")]
                 shown = ["none" if r is None else f"{100 * (r - 1):+.1f} %" for r in ratios]
                 print(f"\nscaleflow against {anchor}, rate at equal PSNR-YUV {shown[0]}, at equal MS-SSIM {shown[1]}")

@@ -86,38 +86,39 @@ def test_tiny_on_vimeo_is_stopped_resumed_and_exported(vimeo_septuplets: Path, c
     run("train", "--preset", "finetune", "--threads", 1, "--out", tmp_path / "more", *more)
 
 
-def training_clips(folder: Path, suffix: str = "", most: int = 1000) -> Path:
-    """A folder that looks like ``../shared/data/train``, or the first files of it with a suffix."""
+def training_clips(folder: Path, largest: int) -> Path:
+    """A folder of links to the training clips that are not larger, in bytes."""
     if not SHARED_TRAIN.is_dir():
         pytest.skip("../shared/data/train is not there")
     folder.mkdir()
-    names = sorted(path.name for path in SHARED_TRAIN.iterdir() if not path.name.startswith("."))
-    for name in [name for name in names if name.endswith(suffix)][:most]:
-        (folder / name).symlink_to(SHARED_TRAIN / name)
+    for path in SHARED_TRAIN.iterdir():
+        if path.stat().st_size <= largest and not path.name.startswith("."):
+            (folder / path.name).symlink_to(path)
     return folder
 
 
-def test_tiny_on_a_folder_of_videos_with_two_processes(carphone: Path, tmp_path: Path) -> None:
-    videos = training_clips(tmp_path / "videos", ".mp4", 4)
-    whole = next(videos.iterdir()).read_bytes()
+def test_tiny_on_a_folder_of_videos_with_two_processes(bikes: Path, carphone: Path, tmp_path: Path) -> None:
+    videos = training_clips(tmp_path / "videos", 160_000)
+    whole = bikes.read_bytes()
     (videos / "cut_off.mp4").write_bytes(whole[: len(whole) // 3])
     (videos / "notes.txt").write_text("no video")
     changes = (f"data.path={videos}", "stages.intra.steps=20", "stages.inter.steps=10")
     done = run("train", "--preset", "tiny", "--json", "--processes", 2, "--out", tmp_path / "run", *changes)
-    assert "cut_off.mp4" in done.stderr and "2 of 6 files" in done.stderr
+    assert "cut_off.mp4" in done.stderr and "notes.txt" in done.stderr
+    assert f"2 of {len(list(videos.iterdir())) - 1} files are no videos" in done.stderr
     assert [report["step"] for report in events(done.stdout)] == [10, 20, 10]
     weights = tmp_path / "tiny.safetensors"
     arguments = ("--calibration", carphone, "--json")
     report = json.loads(run("export", tmp_path / "run" / "last.ckpt", weights, *arguments).stdout)
     assert report["file_bytes"] == weights.stat().st_size
     assert [cost["quality"] for cost in report["costs"]] == [4, 24, 44, 63]
-    assert all(abs(cost["integer_rate"]) < 0.005 for cost in report["costs"])
+    assert all(-0.05 < cost["integer_rate"] < 0.005 for cost in report["costs"])
     assert_codes(weights, carphone, tmp_path)
 
 
 @pytest.mark.slow
 def test_tiny_on_all_training_clips(tmp_path: Path) -> None:
-    videos = training_clips(tmp_path / "videos")
+    videos = training_clips(tmp_path / "videos", 10**9)
     changes = (f"data.path={videos}", "model.start=random")
     done = run("train", "--preset", "tiny", "--json", "--threads", 1, "--out", tmp_path / "run", *changes)
     intra = [report for report in events(done.stdout) if report["stage"] == "intra"]
