@@ -25,7 +25,8 @@ def encode(
         str,
         typer.Argument(
             metavar="INPUT",
-            help="A video, a folder or pattern of pictures, raw samples with --size, or - for standard input.",
+            help="A video, a folder or pattern of pictures, raw samples with --size or a name such as "
+            "clip_1920x1080_50fps.yuv, or - for standard input.",
             show_default=False,
         ),
     ],

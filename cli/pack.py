@@ -14,10 +14,14 @@ from cli.training_packages import require_training_packages
 
 
 def pack(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of videos.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A folder of videos, or what --kind says.", show_default=False)
+    ],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The folder to make.", show_default=False)],
     clips: Annotated[int, typer.Option(min=1, help="How many.")] = 2000,
-    frames: Annotated[int, typer.Option(min=1, max=100, help="Pictures of each.")] = 7,
+    frames: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Pictures of each.", show_default="7, of images 1")
+    ] = None,
     crop: Annotated[int, typer.Option(min=64, max=4096, help="Side of the square crops, a multiple of 64.")] = 192,
     stride: Annotated[int, typer.Option(min=1, max=16, help="Largest distance in time between pictures.")] = 3,
     kind: Annotated[str, typer.Option(help="What SOURCE is: videos, vimeo or images.")] = "videos",
@@ -39,6 +43,7 @@ def pack(
     values = {"kind": kind, "path": str(source), "crop": crop, "stride": stride, "flip": False, "reverse": False}
     data = data_configuration_of(values, "pack")
     clip_source = open_source(data)
+    frames = frames or (1 if kind == "images" else 7)
     started = time.monotonic()
     with ProgressReport(json) as progress:
 

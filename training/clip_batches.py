@@ -10,7 +10,7 @@ from codec.errors import ScaleFlowError
 from codec.picture import WorkingFormat
 from training.configuration import StageConfig, TrainingConfig
 from training.data.clip import ClipSource
-from training.data.samples import SampleKey, Samples, SampleSet, stack_samples
+from training.data.samples import SampleKey, Samples, SampleSet, UnreadReport, stack_samples
 from training.distributed import Processes
 from training.loop import MicroBatch
 from training.losses import spread_qualities
@@ -44,8 +44,9 @@ class ClipBatches:
         """
         self._config, self._processes = config, processes
         self._samples = SampleSet(source, config.data, config.seed, working_format)
+        self._unread = UnreadReport()
         for number, stage in enumerate(config.stages):
-            self._samples.load(SampleKey(number, 0, stage.unroll[1]))
+            self._unread.add(self._samples.load(SampleKey(number, 0, stage.unroll[1])).unread)
 
     def steps(self, number: int, stage: StageConfig, first_step: int) -> Iterator[list[MicroBatch]]:
         """See :class:`training.loop.BatchSource`."""
@@ -59,7 +60,7 @@ class ClipBatches:
                 for _, part in own:
                     yield [SampleKey(number, step * stage.batch + clip, stage.frames_at(step)) for clip in part]
 
-        loaded = iter(self._loader(keys))
+        loaded = self._load(keys)
         for step in range(first_step, stage.steps):
             parts_of_step = []
             for place, part in own:
@@ -75,12 +76,21 @@ class ClipBatches:
             for step in range(stage.steps):
                 yield [SampleKey(number, step * stage.batch + clip, frames) for clip in range(stage.batch)]
 
-        for step, samples in enumerate(self._loader(keys)):
+        for step, samples in enumerate(self._load(keys)):
             yield self._batch(samples, stage, step * stage.batch)
 
-    def _batch(self, samples: Samples | ScaleFlowError, stage: StageConfig, first: int) -> ClipBatch:
-        if isinstance(samples, ScaleFlowError):
-            raise samples
+    def _load(self, keys: Callable[[], Iterator[list[SampleKey]]]) -> Iterator[Samples]:
+        loaded = iter(self._loader(keys))
+        try:
+            for samples in loaded:
+                if isinstance(samples, ScaleFlowError):
+                    raise samples
+                self._unread.add(samples.unread)
+                yield samples
+        finally:
+            del loaded  # held by the error's traceback, the loading processes would end only seconds later
+
+    def _batch(self, samples: Samples, stage: StageConfig, first: int) -> ClipBatch:
         device = self._processes.device
         planes = tuple(plane.to(device, non_blocking=True).float() / 255 for plane in samples.planes)
         mask = None if samples.masks is None else samples.masks.to(device, non_blocking=True).float()

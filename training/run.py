@@ -21,7 +21,7 @@ from training.models.ssf2020 import Ssf2020Training
 from training.models.trainable import TrainableModel
 from training.monitor import TensorBoardMonitor
 from training.start import load_start
-from training.validation import RatePoint, rate_distortion_points
+from training.validation import RatePoint, check_clips, rate_distortion_points
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ def train(
     """
     if not resume and (folder / LAST_CHECKPOINT).exists():
         raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
+    check_clips([Path(clip) for clip in config.validation.clips])
     with join_processes(device) as processes:
         model = make_model(config)
         source = _open_in_turn(config, processes)

@@ -13,7 +13,7 @@ import torch
 
 from codec.distortion import picture_psnr, weighted_psnr
 from codec.encode_settings import EncodeSettings
-from codec.errors import DataError
+from codec.errors import DataError, ScaleFlowError
 from codec.frame_coder import FrameDecoder, FrameEncoder
 from codec.models.video_model import VideoModel
 from codec.picture import Planes
@@ -30,6 +30,21 @@ class RatePoint:
     quality: float
     bits_per_pixel: float
     psnr: float
+
+
+def check_clips(clips: Sequence[Path]) -> None:
+    """Begin to read each clip: what cannot be validated on is said before hours of training, not after.
+
+    Raises:
+        UsageError: there is no such file, or a raw file's name does not say its form, as in
+            ``Beauty_1920x1080_120fps_420_8bit_YUV.yuv``.
+        DataError: it cannot be read.
+    """
+    for clip in clips:
+        try:
+            open_video(clip, threads=1).close()
+        except ScaleFlowError as error:
+            raise type(error)(f"validation.clips: {error}") from error
 
 
 def rate_distortion_points(

@@ -7,6 +7,7 @@ formats (``clip_640x360_25fps_yuv422p10le.yuv``).
 
 from __future__ import annotations
 
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -15,10 +16,11 @@ from codec.errors import UsageError
 from codec.video.raw_format import RawVideoFormat
 
 RAW_SUFFIX = ".yuv"
+_Y4M = b"YUV4MPEG2"
 
 _SIZE = re.compile(r"(?<!\d)(\d{2,5})x(\d{2,5})(?!\d)")
 _FRAME_RATE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)(?:fps|hz)", re.IGNORECASE)
-_NUMBER_AFTER_SIZE = re.compile(r"\d{2,5}x\d{2,5}_(\d+(?:\.\d+)?)(?=[_.])")
+_NUMBER_AFTER_SIZE = re.compile(r"\d{2,5}x\d{2,5}p?_(?!4[0-4]{2}[_.])(\d+(?:\.\d+)?)(?=[_.])")
 _PIXEL_FORMAT = re.compile(r"yuvj?4[0-4]{2}p(?:\d+le)?|nv12|p010le", re.IGNORECASE)
 _CHROMA = re.compile(r"(?:_|\b)(420|422|444)(?=_|p|\b)")
 _BITS = re.compile(r"(?<!\d)(\d{1,2})bits?", re.IGNORECASE)
@@ -45,7 +47,23 @@ def raw_format_of_name(path: str, frame_rate: Fraction | None = None) -> RawVide
     rate = frame_rate or _rate(name)
     if rate is None:
         raise UsageError(f"{path}: raw video has no header, and this name does not say its frame rate: say --fps")
-    return RawVideoFormat(*size, rate, _pixel_format(name))
+    try:
+        return RawVideoFormat(*size, rate, _pixel_format(name))
+    except UsageError as error:
+        raise UsageError(f"{path}: its name says no form of video: {error}") from None
+
+
+def is_raw_file(path: str) -> bool:
+    """Whether a name is that of a file of raw samples; a y4m stream says its form itself, whatever its name."""
+    if not path.lower().endswith(RAW_SUFFIX) or not os.path.exists(path) or os.path.isdir(path):
+        return False
+    if not os.path.isfile(path):
+        return True  # a pipe cannot be looked into
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_Y4M)) != _Y4M
+    except OSError:
+        return False
 
 
 def _size(name: str) -> tuple[int, int] | None:

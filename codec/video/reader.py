@@ -23,7 +23,7 @@ from codec.video.frame_source import FrameSource
 from codec.video.picture_sequence import PictureSequence, is_picture_sequence
 from codec.video.pixel_format import describe_pixel_format
 from codec.video.raw_format import RawVideoFormat
-from codec.video.raw_name import RAW_SUFFIX, raw_format_of_name
+from codec.video.raw_name import is_raw_file, raw_format_of_name
 from codec.video.rotation import clockwise_rotation
 from codec.video.timestamps import RisingTimestamps
 from codec.video.working_format import color_coding, to_working, working_bit_depth
@@ -57,7 +57,7 @@ def open_video(
     if frame_rate is not None and frame_rate <= 0:
         raise UsageError(f"frame rate {frame_rate} must be positive")
     name = os.fspath(path)
-    if raw is None and name.lower().endswith(RAW_SUFFIX):
+    if raw is None and is_raw_file(name):
         raw, frame_rate = raw_format_of_name(name, frame_rate), None
     source: FrameSource
     if raw is None and name != "-" and is_picture_sequence(name):

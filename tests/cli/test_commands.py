@@ -55,6 +55,23 @@ def test_encode_decode_info_verify(scaleflow: Run, coded: Path, tmp_path: Path) 
     assert shown.code == 0 and "88x72 yuv420p, 20 pictures/s" in shown.stdout and "3 key frames" in shown.stdout
 
 
+def test_raw_files_are_read_by_their_names(scaleflow: Run, tmp_path: Path) -> None:
+    samples = bytes(range(96)) * (3 * 64 * 48 * 3 // 2 // 96)
+    named, bare = tmp_path / "Noise_64x48_50fps_420_8bit_YUV.yuv", tmp_path / "bare.yuv"
+    named.write_bytes(samples)
+    bare.write_bytes(samples)
+    assert scaleflow("encode", named, tmp_path / "named.sfv").code == 0
+    shown = scaleflow("info", tmp_path / "named.sfv")
+    assert "64x48 yuv420p, 50 pictures/s" in shown.stdout
+    assert scaleflow("encode", bare, tmp_path / "bare.sfv", "--size", "64x48", "--fps", 50).code == 0
+    assert (tmp_path / "named.sfv").read_bytes() == (tmp_path / "bare.sfv").read_bytes()
+    assert scaleflow("encode", named, tmp_path / "slow.sfv", "--fps", 10).code == 0
+    assert "10 pictures/s" in scaleflow("info", tmp_path / "slow.sfv").stdout
+    refused = scaleflow("encode", bare, tmp_path / "refused.sfv")
+    assert refused.code == 2 and "bare.yuv: raw video has no header" in refused.stderr
+    assert not (tmp_path / "refused.sfv").exists()
+
+
 def test_json_lines(scaleflow: Run, carphone: Path, coded: Path, tmp_path: Path) -> None:
     output = tmp_path / "again.sfv"
     result = scaleflow("encode", carphone, output, "--frames", 5, "--psnr", "--json")

@@ -150,6 +150,12 @@ def test_no_space_left_keeps_the_last_checkpoint(vimeo_septuplets: Path, tmp_pat
         (("train", "--out", "{tmp}/run", "data.path={vimeo}", "data.kind=vimeo", "data.crop=320"), 1, "too small"),
         (("train", "--out", "{tmp}/run", "data.path={vimeo}", "data.kind=packed"), 2, "packed.json"),
         (("train", "--out", "{tmp}/run", "data.path={vimeo}", "data.kind=shards"), 2, ".tar"),
+        (
+            ("train", "--out", "{tmp}/run", "data.path={vimeo}", "validation.clips=[{tmp}/no.mp4]"),
+            2,
+            "validation.clips",
+        ),
+        (("train", "--out", "{tmp}/run", "data.path={vimeo}", "validation.clips=[{raw}]"), 2, "does not say its size"),
         (("train", "--out", "{tmp}/run", "data.pth=x"), 2, "did you mean path?"),
         (("train", "--out", "{tmp}/run", "stages.intra.stepz=1"), 2, "did you mean steps?"),
         (("train", "--out", "{tmp}/run", "--resume"), 2, "holds no run"),
@@ -169,7 +175,13 @@ def test_bad_input_is_one_clear_line(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "empty").mkdir()
-    places = {"tmp": str(tmp_path), "vimeo": str(vimeo_septuplets), "clip": str(carphone)}
+    (tmp_path / "bare.yuv").write_bytes(bytes(9216))
+    places = {
+        "raw": str(tmp_path / "bare.yuv"),
+        "tmp": str(tmp_path),
+        "vimeo": str(vimeo_septuplets),
+        "clip": str(carphone),
+    }
     done = scaleflow(*(argument.format(**places) for argument in arguments))
     assert done.code == code and words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -40,7 +40,7 @@ def vimeo_septuplets(bikes: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     for place in places:
         (folder / "sequences" / place).mkdir(parents=True)
         for number, frame in enumerate(islice(frames, 7), 1):
-            frame.to_image().save(folder / "sequences" / place / f"im{number}.png")
+            frame.to_image().save(folder / "sequences" / place / f"im{number}.png", compress_level=1)
         list(islice(frames, 10))
     (folder / "sep_trainlist.txt").write_text("\n".join(places[:8]) + "\n")
     (folder / "sep_testlist.txt").write_text("\n".join(places[8:]) + "\n")

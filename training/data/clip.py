@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,6 +69,9 @@ class ClipSource(Protocol):
 
     def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
         """A clip from one place. Raises :class:`codec.errors.DataError`, naming the file, where it cannot be read."""
+
+    def file_of(self, index: int) -> Path:
+        """The file or folder that a place lies in, by which damage is reported."""
 
     def describe(self) -> str:
         """One sentence for a model card."""

@@ -39,6 +39,10 @@ class ImageFolder:
         """All alike."""
         return [1.0] * len(self)
 
+    def file_of(self, index: int) -> Path:
+        """See :class:`training.data.clip.ClipSource`."""
+        return self._paths[index]
+
     def describe(self) -> str:
         """See :class:`training.data.clip.ClipSource`."""
         return f"{len(self)} pictures."

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import zoom
 
 MaskKind = Literal["perlin", "boxes", "mixed"]
 
@@ -48,17 +47,29 @@ def random_masks(
 def perlin_mask(height: int, width: int, generator: np.random.Generator) -> NDArray[np.uint8]:
     """Where smooth noise of three octaves is high, (H, W): blobs with soft outlines over a random share of the picture.
 
-    Noise of values on a lattice, interpolated by cubics, stands for Perlin's noise of gradients.
+    Noise of values on a lattice, smoothly interpolated, stands for Perlin's noise of gradients.
     """
     noise = np.zeros((height, width), np.float32)
     for octave, cells in enumerate(LATTICE):
         unit = min(height, width) / cells
         lattice = generator.random((int(height / unit) + 2, int(width / unit) + 2), dtype=np.float32)
-        smooth = zoom(lattice, unit + 1, order=3, mode="nearest")
-        noise += smooth[:height, :width] / 2**octave
+        rows, columns = _interpolation(height, unit), _interpolation(width, unit)
+        noise += rows @ lattice @ columns.T / 2**octave
     share = generator.uniform(*SHARE)
     mask: NDArray[np.uint8] = (noise > np.quantile(noise, 1 - share)).astype(np.uint8)
     return mask
+
+
+def _interpolation(samples: int, unit: float) -> NDArray[np.float32]:
+    """What each of ``samples`` takes from values that are ``unit`` apart, (samples, values): two, without a kink."""
+    position = np.arange(samples) / unit
+    before = position.astype(np.intp)
+    part = position - before
+    share = part * part * (3 - 2 * part)
+    weights = np.zeros((samples, int(samples / unit) + 2), np.float32)
+    weights[np.arange(samples), before] = 1 - share
+    weights[np.arange(samples), before + 1] = share
+    return weights
 
 
 def box_mask(height: int, width: int, generator: np.random.Generator) -> NDArray[np.uint8]:

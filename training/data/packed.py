@@ -20,7 +20,7 @@ from codec.video.working_format import from_working
 from training.configuration import DataConfig
 from training.data.augmentation import crop_at_random, mirror_at_random
 from training.data.clip import Clip, ClipRequest, ClipSource, stack_pictures
-from training.data.samples import SampleKey, SampleSet
+from training.data.samples import SampleKey, SampleSet, UnreadReport
 
 MANIFEST = "packed.json"
 FORMAT = "scaleflow-packed-1"
@@ -48,10 +48,10 @@ class PackedClips:
         except FileNotFoundError as error:
             missing = Path(error.filename).name
             raise UsageError(f"{folder}: holds no {missing}: give a folder that scaleflow pack has written") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{folder}: the packed crops are damaged ({error}): pack them again") from error
-        expected = (*self._luma.shape[:2], 2, self._luma.shape[-1] // 2, self._luma.shape[-1] // 2)
-        if manifest.get("format") != FORMAT or self._luma.ndim != 5 or self._chroma.shape != expected:
+        known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
+        if not known or not are_planes(self._luma, self._chroma, dimensions=5):
             raise DataError(f"{folder}: the packed crops are damaged or of another version: pack them again")
         self._source = str(manifest.get("source", ""))
 
@@ -61,6 +61,10 @@ class PackedClips:
     def weights(self) -> Sequence[float]:
         """All alike: weights were heeded when packing."""
         return [1.0] * len(self)
+
+    def file_of(self, index: int) -> Path:
+        """See :class:`training.data.clip.ClipSource`."""
+        return self._folder
 
     def describe(self) -> str:
         """See :class:`training.data.clip.ClipSource`."""
@@ -88,14 +92,15 @@ def pack_clips(
         DataError: clips cannot be read or written; nothing is left then.
     """
     make_empty_folder(folder)
-    samples = SampleSet(source, data, seed, "yuv420")
+    samples, unread = SampleSet(source, data, seed, "yuv420"), UnreadReport()
     side = data.crop
     try:
         luma = _create(folder / "luma.npy", (count, frames, 1, side, side))
         chroma = _create(folder / "chroma.npy", (count, frames, 2, side // 2, side // 2))
         for number in range(count):
-            planes = samples.load(SampleKey(0, number, frames)).planes
-            luma[number], chroma[number] = (plane.numpy() for plane in planes)
+            sample = samples.load(SampleKey(0, number, frames))
+            unread.add(sample.unread)
+            luma[number], chroma[number] = (plane.numpy() for plane in sample.planes)
             report(number + 1)
         luma.flush()
         chroma.flush()
@@ -109,12 +114,23 @@ def pack_clips(
 
 def make_empty_folder(folder: Path) -> None:
     """Raises :class:`UsageError` where there is something already, :class:`DataError` where it cannot be made."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise UsageError(f"{folder}: is not empty; choose another folder")
     except OSError as error:
         raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
+
+
+def are_planes(luma: object, chroma: object, dimensions: int) -> bool:
+    """Whether two arrays are luma (..., T, 1, S, S) and chroma (..., T, 2, S / 2, S / 2) of clips, in uint8."""
+    if not isinstance(luma, np.ndarray) or not isinstance(chroma, np.ndarray) or luma.ndim != dimensions:
+        return False
+    *front, channels, height, width = luma.shape
+    matching = channels == 1 and height == width and chroma.shape == (*front, 2, height // 2, width // 2)
+    return bool(matching and luma.size and luma.dtype == chroma.dtype == np.uint8)
 
 
 def cut_packed(clip: Clip, path: Path, request: ClipRequest, generator: np.random.Generator) -> Clip:

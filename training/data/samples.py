@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,8 +20,11 @@ from training.data.masks import random_masks
 
 logger = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 10
-"""Places that cannot be read, one after the other, before loading is given up: the data has gone."""
+MOST_ATTEMPTS = 50
+"""Places that cannot be read, one after the other, before loading is given up: the data has gone.
+
+Were half of the places damaged, a run of days would still not meet so many in a row.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,36 @@ class SampleKey:
     frames: int
 
 
+class Unread(NamedTuple):
+    """A file that a clip should have come from, and why it did not."""
+
+    file: str
+    reason: str
+
+
 class Samples(NamedTuple):
-    """uint8 planes (T, C, H, W), and masks (T, 1, H, W) of 0 and 1 where they are wanted; or N of them, stacked."""
+    """uint8 planes (T, C, H, W), and masks (T, 1, H, W) of 0 and 1 where they are wanted; or N of them, stacked.
+
+    ``unread`` is what was to be taken first: processes that load leave it to the one that trains to say so.
+    """
 
     planes: tuple[Tensor, ...]
     masks: Tensor | None
+    unread: tuple[Unread, ...] = ()
+
+
+class UnreadReport:
+    """Warns of files that cannot be read, of each once, however many of its places are tried."""
+
+    def __init__(self) -> None:
+        self._files: set[str] = set()
+
+    def add(self, unread: Iterable[Unread]) -> None:
+        """Warn of those that are new."""
+        for file, reason in unread:
+            if file not in self._files:
+                self._files.add(file)
+                logger.warning("clips are taken elsewhere: %s (unreadable files so far: %d)", reason, len(self._files))
 
 
 class SampleSet(Dataset[Samples | ScaleFlowError]):
@@ -46,7 +75,6 @@ class SampleSet(Dataset[Samples | ScaleFlowError]):
         self._source, self._data, self._seed, self._format = source, data, seed, working_format
         weights = np.asarray(source.weights(), dtype=np.float64)
         self._cumulated = np.cumsum(weights / weights.sum())
-        self._reported: set[int] = set()
 
     def __getitem__(self, key: SampleKey) -> Samples | ScaleFlowError:
         try:
@@ -55,23 +83,21 @@ class SampleSet(Dataset[Samples | ScaleFlowError]):
             return error
 
     def load(self, key: SampleKey) -> Samples:
-        """A sample.
-
-        A place that cannot be read is named once, and another is taken.
+        """A sample. In place of what cannot be read, the next random place of the same sample is taken.
 
         Raises:
             UsageError: the source has no clips of so many pictures.
             DataError: none of many places could be read.
         """
         generator = np.random.default_rng([self._seed, key.stage, key.number])
-        clip = self._read(key, generator)
+        clip, unread = self._read(key, generator)
         masks = None
         if self._data.masks != "none":
             drawn = random_masks(self._data.masks, key.frames, self._data.crop, self._data.crop, generator)
             masks = torch.from_numpy(drawn)
-        return Samples(tuple(torch.from_numpy(np.array(plane)) for plane in clip.planes), masks)
+        return Samples(tuple(torch.from_numpy(np.array(plane)) for plane in clip.planes), masks, unread)
 
-    def _read(self, key: SampleKey, generator: np.random.Generator) -> Clip:
+    def _read(self, key: SampleKey, generator: np.random.Generator) -> tuple[Clip, tuple[Unread, ...]]:
         data = self._data
         request = ClipRequest(
             frames=key.frames,
@@ -81,26 +107,15 @@ class SampleSet(Dataset[Samples | ScaleFlowError]):
             flip=data.flip,
             reverse=data.reverse,
         )
-        failures: dict[int, DataError] = {}
-        for attempt in range(MOST_ATTEMPTS):
+        unread: list[Unread] = []
+        for _ in range(MOST_ATTEMPTS):
             found = int(np.searchsorted(self._cumulated, generator.random(), "right"))
             place = min(found, len(self._cumulated) - 1)
             try:
-                clip = self._source.read(place, request, generator)
+                return self._source.read(place, request, generator), tuple(unread)
             except DataError as error:
-                if attempt == MOST_ATTEMPTS - 1:
-                    raise
-                failures[place] = error
-            else:
-                self._report(failures)
-                return clip
-        raise AssertionError("the last attempt returns or raises")
-
-    def _report(self, failures: dict[int, DataError]) -> None:
-        for place, error in failures.items():
-            if place not in self._reported:
-                self._reported.add(place)
-                logger.warning("left out: %s (place %d of those that cannot be read)", error, len(self._reported))
+                unread.append(Unread(str(self._source.file_of(place)), str(error)))
+        raise DataError(f"{unread[-1].reason} (nor can any of {MOST_ATTEMPTS} places be read that were tried)")
 
 
 def stack_samples(samples: list[Samples | ScaleFlowError]) -> Samples | ScaleFlowError:
@@ -112,4 +127,5 @@ def stack_samples(samples: list[Samples | ScaleFlowError]) -> Samples | ScaleFlo
         whole.append(sample)
     planes = tuple(torch.stack(planes) for planes in zip(*(sample.planes for sample in whole), strict=True))
     masks = [sample.masks for sample in whole if sample.masks is not None]
-    return Samples(planes, torch.stack(masks) if masks else None)
+    unread = tuple(one for sample in whole for one in sample.unread)
+    return Samples(planes, torch.stack(masks) if masks else None, unread)

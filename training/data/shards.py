@@ -10,17 +10,22 @@ import shutil
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from codec.errors import DataError, UsageError
 from training.configuration import DataConfig
 from training.data.clip import Clip, ClipRequest, ClipSource, Plane
-from training.data.packed import cut_packed, make_empty_folder
-from training.data.samples import SampleKey, SampleSet
+from training.data.packed import are_planes, cut_packed, make_empty_folder
+from training.data.samples import SampleKey, SampleSet, UnreadReport
 
 ENDINGS = (".luma.npy", ".chroma.npy")
+
+UNFINISHED = ".partial"
+
+END = bytes(2 * tarfile.BLOCKSIZE)
+"""Of a tar file. Python takes a broken header for the end, too."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,10 @@ class ShardedClips:
 
         Raises:
             UsageError: there are none.
-            DataError: one of them is damaged, or holds no samples.
+            DataError: one of them is damaged, or holds no samples, or they are not all.
         """
+        if any(folder.glob(f"*{UNFINISHED}")):
+            raise DataError(f"{folder}: its packing was not finished: delete it and pack again")
         shards = sorted(folder.glob("*.tar")) if folder.is_dir() else []
         if not shards:
             raise UsageError(f"{folder}: holds no .tar files: give a folder that scaleflow pack --shards has written")
@@ -55,6 +62,10 @@ class ShardedClips:
         """All alike: weights were heeded when packing."""
         return [1.0] * len(self)
 
+    def file_of(self, index: int) -> Path:
+        """See :class:`training.data.clip.ClipSource`."""
+        return self._places[index].shard
+
     def describe(self) -> str:
         """See :class:`training.data.clip.ClipSource`."""
         return f"{len(self)} clips in {self._shards} shards."
@@ -68,9 +79,12 @@ class ShardedClips:
                 for start, length in place.spans:
                     file.seek(start)
                     planes.append(np.load(io.BytesIO(file.read(length)), allow_pickle=False))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{place.shard}: cannot be read at byte {start}: {error}") from error
-        return cut_packed(Clip(tuple(planes)), place.shard, request, generator)
+        luma, chroma = planes
+        if not are_planes(luma, chroma, dimensions=4):
+            raise DataError(f"{place.shard}: what lies at byte {start} is no clip in 4:2:0, or damaged")
+        return cut_packed(Clip((luma, chroma)), place.shard, request, generator)
 
 
 def write_shards(
@@ -83,17 +97,23 @@ def write_shards(
     seed: int,
     report: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """As :func:`training.data.packed.pack_clips`, the same clips, ``of_each`` to a tar file."""
+    """As :func:`training.data.packed.pack_clips`, the same clips, ``of_each`` to a tar file.
+
+    Tar files have other names until all are written: fewer would look like a smaller set.
+    """
     make_empty_folder(folder)
-    samples = SampleSet(source, data, seed, "yuv420")
+    samples, unread = SampleSet(source, data, seed, "yuv420"), UnreadReport()
     try:
         for first in range(0, count, of_each):
-            with tarfile.open(folder / f"{first // of_each:06}.tar", "w") as tar:
+            with tarfile.open(folder / f"{first // of_each:06}.tar{UNFINISHED}", "w") as tar:
                 for number in range(first, min(first + of_each, count)):
-                    planes = samples.load(SampleKey(0, number, frames)).planes
-                    for ending, plane in zip(ENDINGS, planes, strict=True):
+                    sample = samples.load(SampleKey(0, number, frames))
+                    unread.add(sample.unread)
+                    for ending, plane in zip(ENDINGS, sample.planes, strict=True):
                         _add(tar, f"{number:09}{ending}", plane.numpy())
                     report(number + 1)
+        for path in sorted(folder.iterdir()):
+            path.rename(path.with_suffix(""))
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
@@ -114,9 +134,16 @@ def _places(shard: Path) -> list[_Place]:
     found: dict[str, dict[str, tuple[int, int]]] = {}
     try:
         with tarfile.open(shard, "r:") as tar:
-            for member in tar:
-                name, dot, ending = member.name.partition(".")
-                found.setdefault(name, {})[dot + ending] = (member.offset_data, member.size)
+            end = 0
+            for member in filter(tarfile.TarInfo.isfile, tar):
+                path = PurePosixPath(member.name)
+                name, dot, ending = path.name.partition(".")
+                found.setdefault(str(path.parent / name), {})[dot + ending] = (member.offset_data, member.size)
+                end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        with shard.open("rb") as file:
+            file.seek(end)
+            if file.read(len(END)) != END:
+                raise DataError(f"{shard}: is a damaged tar file: its end is missing, or what follows byte {end}")
     except (tarfile.TarError, OSError) as error:
         raise DataError(f"{shard}: is a damaged tar file: {error}") from error
     for name, spans in found.items():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.errors import DataError, UsageError
+from codec.picture import Planes
 from training.data.augmentation import crop_at_random, mirror_at_random
 from training.data.clip import Clip, ClipRequest, Plane, stack_pictures
 from training.data.clip_reader import reopen_video
@@ -23,6 +26,9 @@ HALVE_FROM = 360
 LEAST_MOTION = 1.0
 STILL_WEIGHT = 0.15
 """Below that mean absolute change (of 255) a place teaches little, and is taken this much less often."""
+
+BACKWARDS = (0, 16)
+"""Pictures before the wanted one to seek to; a second try goes back further than pictures are reordered."""
 
 PLACE_LENGTH = 16
 """Pictures from one place to the next."""
@@ -69,13 +75,14 @@ class VideoFolder:
         """By motion; each video's weights sum to its share."""
         raw = np.array([self._motion_weight(video, first) for video, first in self._places])
         owner = np.array([video for video, _ in self._places])
-        for video, record in enumerate(self._records):
-            alike = sum(other.name[:9] == record.name[:9] for other in self._records)
-            share = 1.0 if alike == 1 else 1.5 / alike
-            total = raw[owner == video].sum()
-            if total:
-                raw[owner == video] *= share / total
-        return [float(weight) for weight in raw]
+        takes = [_take(record) for record in self._records]
+        number = Counter(takes)
+        shares = np.array([1.0 if number[take] == 1 else 1.5 / number[take] for take in takes])
+        return [float(weight) for weight in raw * (shares / np.bincount(owner, raw))[owner]]
+
+    def file_of(self, index: int) -> Path:
+        """See :class:`training.data.clip.ClipSource`."""
+        return self._folder / self._records[self._places[index][0]].name
 
     def describe(self) -> str:
         """See :class:`training.data.clip.ClipSource`."""
@@ -102,20 +109,14 @@ class VideoFolder:
 
     def _decode(self, record: VideoRecord, numbers: list[int], request: ClipRequest) -> Clip:
         path = self._folder / record.name
-        wanted, pictures = set(numbers), {}
-        with reopen_video(path, request.working_format) as reader:
-            number = 0
-            if record.seekable and numbers[0] > 0:
-                reader.skip_to(record.times[numbers[0]])
-                number = numbers[0]
-            for picture in reader:
-                if number in wanted:
-                    pictures[number] = picture.planes
-                number += 1
-                if number > numbers[-1]:
-                    break
-        if len(pictures) < len(wanted):
-            raise DataError(f"{path}: ends at picture {number}, the index says {record.pictures}: delete the index")
+        starts = [max(0, numbers[0] - before) for before in BACKWARDS] if record.seekable else []
+        tries = (_pictures_from(path, record, start, numbers, request) for start in dict.fromkeys([*starts, 0]))
+        pictures = next((found for found in tries if found is not None), None)
+        if pictures is None:
+            raise DataError(
+                f"{path}: holds other pictures than when it was indexed; files that have changed are indexed again "
+                "when training starts"
+            )
         clip = stack_pictures([pictures[n] for n in numbers], request.working_format)
         halves = self._halve and record.height >= HALVE_FROM and min(record.height, record.width) >= 2 * request.crop
         return Clip(tuple(halve_area(plane) for plane in clip.planes)) if halves else clip
@@ -126,6 +127,36 @@ class VideoFolder:
         changes = record.changes[first + 1 : min(end, first + PLACE_LENGTH)]
         motion = float(np.mean(changes)) if changes else 0.0
         return 1.0 if motion >= LEAST_MOTION else STILL_WEIGHT
+
+
+def _take(record: VideoRecord) -> tuple[str, str]:
+    """What takes of one scene have in common: the folder, and how the file's name begins."""
+    path = PurePosixPath(record.name)
+    return str(path.parent), path.name[:9]
+
+
+def _pictures_from(
+    path: Path, record: VideoRecord, first: int, numbers: list[int], request: ClipRequest
+) -> dict[int, Planes] | None:
+    """The numbered pictures, sought from picture ``first`` on; None where what is decoded is not what the index has.
+
+    Where groups of pictures are open, seeking to the last ones before a key picture arrives at the key picture.
+    """
+    pictures: dict[int, Planes] = {}
+    with reopen_video(path, request.working_format) as reader:
+        if first:
+            reader.skip_to(record.times[first])
+        number = None
+        for picture in reader:
+            number = bisect_left(record.times, picture.pts) if number is None else number + 1
+            skipped = not pictures and number > numbers[0]
+            if skipped or number >= record.pictures or picture.pts != record.times[number]:
+                return None
+            if number in numbers:
+                pictures[number] = picture.planes
+            if number == numbers[-1]:
+                return pictures
+    return None
 
 
 def halve_area(plane: Plane) -> Plane:

@@ -62,6 +62,10 @@ class VimeoSource:
         """All alike: the set was chosen for its motion."""
         return [1.0] * len(self)
 
+    def file_of(self, index: int) -> Path:
+        """See :class:`training.data.clip.ClipSource`."""
+        return self._folder / "sequences" / self._places[index]
+
     def describe(self) -> str:
         """See :class:`training.data.clip.ClipSource`."""
         return f"{len(self)} sequences of {self._layout.archive} ({self._part} list)."
@@ -74,7 +78,7 @@ class VimeoSource:
         largest = (available - 1) // max(1, request.frames - 1)
         stride = int(generator.integers(1, min(request.stride, largest) + 1))
         first = int(generator.integers(available - (request.frames - 1) * stride))
-        folder = self._folder / "sequences" / self._places[index]
+        folder = self.file_of(index)
         pictures = []
         for number in range(first, first + (request.frames - 1) * stride + 1, stride):
             path = folder / f"im{number + 1}.png"

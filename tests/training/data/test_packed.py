@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from codec.errors import DataError, UsageError
-from tests.training.conftest import vimeo_septuplets
-from training.configuration import DataConfig
+from codec.video.reader import open_video
+from tests.training.data.conftest import COUNT, CUT, PLAIN
 from training.data.clip import ClipRequest
 from training.data.packed import MANIFEST, PackedClips, pack_clips
 from training.data.shards import ShardedClips, write_shards
 from training.data.vimeo import VimeoSource
-
-__all__ = ["vimeo_septuplets"]
-
-PLAIN = ClipRequest(frames=3, crop=64, flip=False, reverse=False)
-CUT = DataConfig(kind="vimeo", crop=64, flip=False, reverse=False)
-COUNT = 10
-
-
-@pytest.fixture(scope="module")
-def packed(vimeo_septuplets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "packed"
-    done: list[int] = []
-    pack_clips(VimeoSource(vimeo_septuplets), folder, COUNT, 5, CUT, 3, done.append)
-    assert done == list(range(1, COUNT + 1))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def shards(vimeo_septuplets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "shards"
-    write_shards(VimeoSource(vimeo_septuplets), folder, COUNT, 4, 5, CUT, 3)
-    return folder
 
 
 def test_both_forms_hold_the_same_clips(packed: Path, shards: Path) -> None:
@@ -54,15 +32,6 @@ def test_both_forms_hold_the_same_clips(packed: Path, shards: Path) -> None:
     assert len(kinds) > COUNT // 2
 
 
-def test_shards_are_named_as_webdataset_does(shards: Path) -> None:
-    with tarfile.open(shards / "000001.tar") as tar:
-        names = tar.getnames()
-        content = tar.extractfile(names[0])
-        assert content is not None
-        assert np.load(io.BytesIO(content.read())).shape == (5, 1, 64, 64)
-    assert names[:3] == ["000000004.luma.npy", "000000004.chroma.npy", "000000005.luma.npy"]
-
-
 def test_rgb_is_what_a_reader_would_give(packed: Path) -> None:
     """BT.709, but for how chroma is interpolated."""
     source = PackedClips(packed)
@@ -75,6 +44,24 @@ def test_rgb_is_what_a_reader_would_give(packed: Path) -> None:
     blue, red = up[:, 0] * 255 / 224, up[:, 1] * 255 / 224
     expected = np.stack([y + 1.5748 * red, y - 0.187324 * blue - 0.468124 * red, y + 1.8556 * blue], 1).clip(0, 255)
     assert np.abs(rgb - expected).mean() < 1 and np.abs((rgb - expected).mean((2, 3))).max() < 0.3
+
+
+def test_rgb_is_what_the_reader_gives_for_the_same_samples(packed: Path, tmp_path: Path) -> None:
+    source = PackedClips(packed)
+    requests = [ClipRequest(3, 64, form, flip=False, reverse=False) for form in ("yuv420", "rgb")]  # type: ignore[arg-type]
+    (luma, chroma), (rgb,) = (source.read(1, request, np.random.default_rng(0)).planes for request in requests)
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25, width=64, height=64, pix_fmt="yuv420p")
+        stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1  # BT.709, limited
+        for y, c in zip(luma, chroma, strict=True):
+            samples = np.concatenate((y.reshape(-1), c.reshape(-1))).reshape(96, 64)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(samples, "yuv420p")))
+        container.mux(stream.encode())
+    with open_video(path, working_format="rgb") as reader:
+        assert (reader.properties.color_matrix, reader.properties.color_range) == ("bt709", "tv")
+        pictures = np.stack([np.stack(picture.planes) for picture in reader])
+    assert np.abs(pictures.astype(int) - rgb).max() <= 2
 
 
 def test_longer_or_larger_than_packed(packed: Path, shards: Path) -> None:
@@ -108,10 +95,21 @@ def test_folders_that_hold_something_are_refused(vimeo_septuplets: Path, packed:
     assert before == {path: path.stat().st_mtime_ns for path in packed.iterdir()}
 
 
+def array_bytes(array: object) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
 def test_damaged_arrays(packed: Path, tmp_path: Path) -> None:
     for name, content, words in (
         (MANIFEST, b"{", "damaged"),
         (MANIFEST, json.dumps({"format": "other"}).encode(), "another version"),
+        (MANIFEST, b"[1]", "another version"),
+        ("luma.npy", b"", "damaged"),
+        ("luma.npy", array_bytes(np.uint8(3)), "damaged"),
+        ("luma.npy", array_bytes(np.zeros((COUNT, 5, 1, 64, 64), np.float32)), "damaged"),
+        ("chroma.npy", array_bytes(np.zeros((COUNT, 4, 2, 32, 32), np.uint8)), "damaged"),
         ("luma.npy", b"\x93NUMPY", "damaged"),
         ("chroma.npy", (packed / "luma.npy").read_bytes(), "damaged"),
         ("luma.npy", (packed / "luma.npy").read_bytes()[:5000], "damaged"),
@@ -125,21 +123,3 @@ def test_damaged_arrays(packed: Path, tmp_path: Path) -> None:
         (copy / name).unlink()
         with pytest.raises(UsageError, match=f"holds no {name}"):
             PackedClips(copy)
-
-
-def test_damaged_shards(shards: Path, tmp_path: Path) -> None:
-    whole = (shards / "000000.tar").read_bytes()
-    path = tmp_path / "a.tar"
-    for content, words in ((whole[: len(whole) // 2], "damaged tar file|incomplete"), (b"no tar", "damaged tar file")):
-        path.write_bytes(content)
-        with pytest.raises(DataError, match=words):
-            ShardedClips(tmp_path)
-    with tarfile.open(path, "w") as tar, tarfile.open(shards / "000000.tar") as original:
-        member = original.next()
-        assert member is not None
-        tar.addfile(member, original.extractfile(member))
-    with pytest.raises(DataError, match=r"sample 000000000 has no \.chroma\.npy"):
-        ShardedClips(tmp_path)
-    path.unlink()
-    with pytest.raises(UsageError, match=r"holds no \.tar files"):
-        ShardedClips(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,18 +12,15 @@ import pytest
 import torch
 
 from codec.errors import DataError, UsageError
-from tests.training.conftest import vimeo_septuplets
 from training.clip_batches import ClipBatches
 from training.configuration import DataConfig, TrainingConfig
 from training.configuration_file import configuration_of, override, preset
 from training.data.clip import Clip, ClipRequest
-from training.data.image_folder import ImageFolder
 from training.data.samples import SampleKey, SampleSet
 from training.data.sources import open_source
+from training.data.vimeo import VimeoSource
 from training.distributed import Processes
 from training.models.trainable import ClipBatch
-
-__all__ = ["vimeo_septuplets"]
 
 
 class PartlyBroken:
@@ -37,6 +35,9 @@ class PartlyBroken:
     def weights(self) -> Sequence[float]:
         return [1.0] * 10
 
+    def file_of(self, index: int) -> Path:
+        return Path(f"file{index % 2}")
+
     def describe(self) -> str:
         return "made"
 
@@ -46,16 +47,35 @@ class PartlyBroken:
         return Clip((np.full((request.frames, 3, request.crop, request.crop), index, np.uint8),))
 
 
-def test_broken_places_are_replaced_and_named_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_broken_places_are_replaced_by_the_next_random_ones() -> None:
+    whole = SampleSet(PartlyBroken(0), DataConfig(crop=64), 0, "rgb")
     samples = SampleSet(PartlyBroken(3), DataConfig(crop=64), 0, "rgb")
+    found = [int(samples.load(SampleKey(0, number, 1)).planes[0][0, 0, 0, 0]) for number in range(100)]
+    assert set(found) == set(range(3, 10))
+    assert found == [int(samples.load(SampleKey(0, number, 1)).planes[0][0, 0, 0, 0]) for number in range(100)]
+    for number, place in enumerate(found):
+        wanted = whole.load(SampleKey(0, number, 1))
+        assert not wanted.unread and (int(wanted.planes[0][0, 0, 0, 0]) in (place, 0, 1, 2))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_that_cannot_be_read_are_named_once(workers: int, caplog: pytest.LogCaptureFixture) -> None:
+    """By the process that trains, however many of their places are tried, and in whichever process."""
+    changes = [f"data.workers={workers}", "data.crop=64", "stages.intra.steps=5", "stages.inter.steps=5"]
+    values = preset("tiny")
+    override(values, changes)
+    config = configuration_of(values)
     with caplog.at_level(logging.WARNING):
-        found = {int(samples.load(SampleKey(0, number, 1)).planes[0][0, 0, 0, 0]) for number in range(100)}
-    assert found == set(range(3, 10))
-    assert sorted(record.message.split(": ")[1] for record in caplog.records) == ["place0", "place1", "place2"]
+        loading = ClipBatches(config, PartlyBroken(4), "rgb", Processes(0, 1, torch.device("cpu")))
+        for number, stage in enumerate(config.stages):
+            assert len(list(loading.steps(number, stage, 0))) == 5
+    named = [record.message for record in caplog.records]
+    assert len(named) == 2 and {int(message.split("place")[-1][0]) % 2 for message in named} == {0, 1}
+    assert "so far: 1" in named[0] and "so far: 2" in named[1]
 
 
 def test_data_that_has_gone_is_an_error() -> None:
-    with pytest.raises(DataError, match="is broken"):
+    with pytest.raises(DataError, match=r"is broken \(nor can any of 50 places be read"):
         SampleSet(PartlyBroken(10), DataConfig(crop=64), 0, "rgb").load(SampleKey(0, 0, 1))
 
 
@@ -120,14 +140,15 @@ def test_errors_of_loading_processes_arrive_as_they_are(
         next(loading.steps(0, config.stages[0], 0))
 
 
-def test_pictures_serve_the_intra_stage(vimeo_septuplets: Path, tmp_path: Path) -> None:
-    source = ImageFolder(vimeo_septuplets / "sequences" / "00001")
-    assert len(source) == 35
-    request = ClipRequest(frames=1, crop=128)
-    assert source.read(3, request, np.random.default_rng(0)).planes[0].shape == (1, 1, 128, 128)
-    with pytest.raises(UsageError, match="serve the intra stage only"):
-        source.read(3, ClipRequest(frames=2, crop=128), np.random.default_rng(0))
-    with pytest.raises(DataError, match=r"im4\.png: pictures of 448x256 are too small for crops of 320"):
-        source.read(3, ClipRequest(frames=1, crop=320), np.random.default_rng(0))
-    with pytest.raises(DataError, match="holds no picture"):
-        ImageFolder(tmp_path)
+def test_what_has_vanished_is_replaced_too(vimeo_septuplets: Path, tmp_path: Path) -> None:
+    """A picture that only the list promised, as in an archive that was unpacked in part, and a folder deleted since."""
+    copy = tmp_path / "vimeo"
+    shutil.copytree(vimeo_septuplets, copy)
+    source = VimeoSource(copy)
+    for number in (2, 3, 4):
+        (copy / "sequences" / "00001" / "0002" / f"im{number}.png").unlink()
+    shutil.rmtree(copy / "sequences" / "00001" / "0004")
+    samples = SampleSet(source, DataConfig(crop=64), 0, "rgb")
+    unread = [one for number in range(16) for one in samples.load(SampleKey(0, number, 4)).unread]
+    assert {Path(one.file).name for one in unread} == {"0002", "0004"}
+    assert all(".png: there is no such file" in one.reason for one in unread)

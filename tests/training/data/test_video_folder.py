@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from codec.errors import DataError, UsageError
 from codec.video.reader import open_video
 from tests.pipeline.conftest import ffmpeg, packaged_clip
+from tests.training.conftest import SHARED_TRAIN
 from training.data import video_index
 from training.data.clip import ClipRequest, Plane
 from training.data.video_folder import STILL_WEIGHT, VideoFolder, halve_area
@@ -135,6 +137,17 @@ def test_the_index_goes_where_it_is_told(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / "index.json").exists() and not (folder / INDEX_NAME).exists()
 
 
+def test_a_folder_that_cannot_be_written_is_indexed_in_the_cache(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # whoever runs the tests may write anywhere
+    first = index_folder(folder)
+    assert not (folder / INDEX_NAME).exists() and len(list((tmp_path / "cache" / "scaleflow").iterdir())) == 1
+    monkeypatch.setattr(video_index, "open_video", lambda *a, **k: pytest.fail("a video was read again"))
+    assert index_folder(folder) == first
+
+
 def test_clips_stay_within_a_scene(folder: Path) -> None:
     for name in ("moving.mp4", "still.mp4"):
         (folder / name).unlink()
@@ -165,6 +178,69 @@ def test_seeking_gives_what_decoding_from_the_start_does(folder: Path) -> None:
         assert numbers == list(range(numbers[0], numbers[0] + 3))
         first.add(numbers[0])
     assert max(first) > 24 and min(first) < 16
+
+
+@pytest.mark.parametrize(("codec", "options"), [("x264", "bframes=5"), ("x265", "bframes=5:log-level=error")])
+def test_open_groups_of_pictures(tmp_path: Path, ffmpeg: Ffmpeg, codec: str, options: str) -> None:
+    """Seeking to the last pictures before a key picture arrives at the key picture, as x265 codes by default."""
+    open_groups = (f"-{codec}-params", f"open-gop=1:keyint=12:min-keyint=12:scenecut=0:{options}")
+    filters = ("-frames:v", 40, "-vf", "crop=256:256,scale=64:64", "-c:v", f"lib{codec}", *open_groups, "-an")
+    ffmpeg("-i", packaged_clip("bikes.mp4"), *filters, tmp_path / "a.mp4")
+    (record,) = index_folder(tmp_path)
+    assert record.seekable
+    late = [number for number in range(40) if not arrives(tmp_path / "a.mp4", record.times[number])]
+    assert 2 <= len(late) <= 10
+    source, pictures = VideoFolder(tmp_path, 64), [luma.tobytes() for luma in lumas(tmp_path / "a.mp4")]
+    request = ClipRequest(frames=2, crop=64, flip=False, reverse=False)
+    seen = set()
+    for seed in range(150):
+        generator = np.random.default_rng(seed)
+        first, second = source.read(seed % len(source), request, generator).planes[0]
+        assert pictures.index(second.tobytes()) == pictures.index(first.tobytes()) + 1
+        seen.add(pictures.index(first.tobytes()))
+    assert set(late) - {39} <= seen
+
+
+def arrives(path: Path, time: int) -> bool:
+    """Whether seeking to a time gives the picture of that time."""
+    with open_video(path, threads=1) as reader:
+        reader.skip_to(time)
+        picture = next(iter(reader), None)
+        return picture is not None and picture.pts == time
+
+
+@pytest.mark.parametrize("name", ["tokenflow_wolf.mp4", "intel_asl_milk.mkv", "udacity_vd_test_video.mp4"])
+def test_seeking_in_clips_of_cameras(tmp_path: Path, name: str) -> None:
+    """With an index that says they cannot be sought, all is decoded from the start: the clips are the same."""
+    if not (SHARED_TRAIN / name).exists():
+        pytest.skip(f"needs {name} of ../shared/data/train")
+    (tmp_path / name).symlink_to(SHARED_TRAIN / name)
+    sought = VideoFolder(tmp_path, 64)
+    index = json.loads((tmp_path / INDEX_NAME).read_text())
+    assert index["videos"][0]["seekable"]
+    index["videos"][0]["seekable"] = False
+    (tmp_path / INDEX_NAME).write_text(json.dumps(index))
+    decoded = VideoFolder(tmp_path, 64)
+    for place in {len(sought) // 2, len(sought) - 1}:
+        one, other = (source.read(place, PLAIN, np.random.default_rng(place)) for source in (sought, decoded))
+        assert all(np.array_equal(a, b) for a, b in zip(one.planes, other.planes, strict=True))
+
+
+def test_takes_of_one_scene_share_their_weight(folder: Path) -> None:
+    """Takes are told by the beginnings of names, but not by those of folders."""
+    for name in ("a_long_name_1.mp4", "a_long_name_2.mp4", "a_long_name_3.mp4"):
+        shutil.copy(folder / "moving.mp4", folder / name)
+    (folder / "a_folder_with_many").mkdir()
+    for name in ("cut.mp4", "still.mp4"):
+        (folder / name).rename(folder / "a_folder_with_many" / name)
+    source = VideoFolder(folder, 64)
+    shares: dict[str, float] = {}
+    for index, weight in enumerate(source.weights()):
+        name = source.file_of(index).name
+        shares[name] = shares.get(name, 0) + weight
+    assert shares == pytest.approx(
+        {"moving.mp4": 1, "cut.mp4": 1, "still.mp4": 1} | {f"a_long_name_{number}.mp4": 0.5 for number in (1, 2, 3)}
+    )
 
 
 def test_still_places_are_rarer(folder: Path, tmp_path: Path, ffmpeg: Ffmpeg) -> None:

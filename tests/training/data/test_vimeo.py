@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,9 @@ import pytest
 from skimage.io import imread
 
 from codec.errors import DataError, UsageError
-from tests.training.conftest import vimeo_septuplets
+from codec.video.reader import open_video
 from training.data.clip import ClipRequest
 from training.data.vimeo import VimeoSource
-
-__all__ = ["vimeo_septuplets"]
 
 PLAIN = ClipRequest(frames=3, crop=64, working_format="rgb", flip=False, reverse=False)
 
@@ -27,14 +26,23 @@ def positions(clip: np.ndarray, pictures: list[np.ndarray]) -> list[tuple[int, i
     """For each picture of an RGB clip (T, 3, S, S), which of ``pictures`` (H, W, 3) it was cut from, and where."""
     found = []
     side = clip.shape[2]
+    wholes = [_numbers(picture) for picture in pictures]
     for planes in clip:
-        wanted = planes.transpose(1, 2, 0)
-        for number, picture in enumerate(pictures):
-            rows, columns = np.nonzero((picture == wanted[0, 0]).all(2))
-            for top, left in zip(rows, columns, strict=True):
-                if np.array_equal(picture[top : top + side, left : left + side], wanted):
+        wanted = _numbers(planes.transpose(1, 2, 0))
+        for number, whole in enumerate(wholes):
+            corners = whole[: -side + 1, : -side + 1] == wanted[0, 0]
+            for row, column in ((3, 17), (side // 2, 5), (side - 1, side - 1)):
+                last = [None if end == side - 1 else end - side + 1 for end in (row, column)]
+                corners &= whole[row : last[0], column : last[1]] == wanted[row, column]
+            for top, left in np.argwhere(corners):
+                if np.array_equal(whole[top : top + side, left : left + side], wanted):
                     found.append((number, int(top), int(left)))
     return found
+
+
+def _numbers(picture: np.ndarray) -> np.ndarray:
+    """The three samples of each pixel as one number."""
+    return picture.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
 
 
 def test_clips_are_the_files_sample_by_sample(vimeo_septuplets: Path) -> None:
@@ -69,29 +77,38 @@ def test_strides_and_reversal_occur_and_fit(vimeo_septuplets: Path) -> None:
 
 
 def test_luma_and_chroma_lie_together(vimeo_septuplets: Path) -> None:
-    """Crops of 4:2:0 equal crops of the whole picture's planes, mirrored alike."""
+    """Crops of 4:2:0 are crops of the whole picture's planes at one place, mirrored alike."""
     source = VimeoSource(vimeo_septuplets)
-    request = ClipRequest(frames=2, crop=128, stride=1, reverse=False)
-    whole = source.read(3, ClipRequest(frames=7, crop=256, flip=False, reverse=False), generator(9))
-    luma, chroma = whole.planes
-    for seed in range(8):
-        clip = source.read(3, request, generator(seed))
-        assert clip.planes[0].shape == (2, 1, 128, 128) and clip.planes[1].shape == (2, 2, 64, 64)
-        matches = 0
-        for flipped in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-            ours = clip.planes[0][0, 0, :: flipped[0], :: flipped[1]]
-            our_chroma = clip.planes[1][0, :, :: flipped[0], :: flipped[1]]
-            for first in range(6):
-                for top in range(0, 129, 2):
-                    # the whole picture is 448 wide, the largest square 256 of it somewhere: only rows are searched
-                    for left in range(0, 129, 2):
-                        if np.array_equal(luma[first, 0, top : top + 128 : 9, left : left + 128 : 9], ours[::9, ::9]):
-                            half = chroma[first, :, top // 2 : top // 2 + 64, left // 2 : left // 2 + 64]
-                            assert np.array_equal(half, our_chroma)
-                            matches += 1
-        if matches:
-            return
-    pytest.fail("no crop was found in the whole picture")
+    pictures = []
+    for number in range(1, 8):
+        with open_video(source.file_of(3) / f"im{number}.png") as reader:
+            pictures.append(next(iter(reader)).planes)
+    flips, odd = set(), 0
+    for seed in range(12):
+        luma, chroma = source.read(3, ClipRequest(frames=1, crop=128), generator(seed)).planes
+        (found,) = [
+            (flip, picture, 2 * int(top), 2 * int(left))
+            for flip in product((1, -1), repeat=2)
+            for picture in pictures
+            for top, left in np.argwhere(even_windows(picture[0], mirrored(luma[0, 0], flip)))
+        ]
+        flip, picture, top, left = found
+        for ours, whole in zip(chroma[0], picture[1:], strict=True):
+            part = whole[top // 2 : top // 2 + 64, left // 2 : left // 2 + 64]
+            assert np.array_equal(mirrored(ours, flip), part)
+        flips.add(flip)
+        odd += left // 2 % 2
+    assert len(flips) == 4 and 0 < odd < 12
+
+
+def mirrored(plane: np.ndarray, flip: tuple[int, ...]) -> np.ndarray:
+    return plane[:: flip[0], :: flip[1]]
+
+
+def even_windows(picture: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """At which even places of a picture a crop lies, by every ninth sample."""
+    windows = np.lib.stride_tricks.sliding_window_view(picture, crop.shape)[::2, ::2, ::9, ::9]
+    return (windows == crop[::9, ::9]).all((2, 3))
 
 
 def broken(source: Path, folder: Path) -> Path:
