@@ -31,6 +31,7 @@ from torch import Tensor
 
 from benchmarks.rate_distortion import rate_ratio
 from codec.models import scaleflow_codec
+from codec.models.scaleflow_codec import ScaleFlowCodec
 from codec.motion_estimation import BLOCK
 from training.clip_batches import ClipBatches
 from training.configuration import DataConfig, ModelConfig, StageConfig, TrainingConfig
@@ -101,6 +102,9 @@ class VariantRun:
         """The averaged weights, frozen, on the first pictures of clips; of the intra stage, on the first one alone."""
         trained = replace(self.variant.model, start=str(self._loop.checkpoint))
         codec = make_model(replace(self.config, model=trained)).freeze()
+        # As loaded weights are. In another layout, the convolutions of encoder and decoder round differently.
+        assert isinstance(codec, ScaleFlowCodec)
+        codec.to(memory_format=torch.channels_last)
         # The encoder always searches; a network that was trained without vectors would not know what they are.
         unguided = mock.patch.object(scaleflow_codec, "match_blocks", no_vectors)
         with nullcontext() if self.variant.model.guided_motion else unguided:
