@@ -19,20 +19,15 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from unittest import mock
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks.rate_distortion import rate_ratio
-from codec.models import scaleflow_codec
 from codec.models.scaleflow_codec import ScaleFlowCodec
-from codec.motion_estimation import BLOCK
 from training.clip_batches import ClipBatches
 from training.configuration import DataConfig, ModelConfig, StageConfig, TrainingConfig
 from training.data.sources import open_source
@@ -105,10 +100,7 @@ class VariantRun:
         # As loaded weights are. In another layout, the convolutions of encoder and decoder round differently.
         assert isinstance(codec, ScaleFlowCodec)
         codec.to(memory_format=torch.channels_last)
-        # The encoder always searches; a network that was trained without vectors would not know what they are.
-        unguided = mock.patch.object(scaleflow_codec, "match_blocks", no_vectors)
-        with nullcontext() if self.variant.model.guided_motion else unguided:
-            return rate_distortion_points(codec, clips, 1 if self.variant.stage == "intra" else frames, qualities)
+        return rate_distortion_points(codec, clips, 1 if self.variant.stage == "intra" else frames, qualities)
 
     def _reported(self, progress: TrainingProgress) -> None:
         self.losses.append(progress.scalars["loss"])
@@ -148,11 +140,6 @@ def configuration(variant: Variant, options: argparse.Namespace) -> TrainingConf
     return TrainingConfig(
         stages=(stage,), data=data, model=variant.model, seed=options.seed, checkpoint_every=ENDLESS, log_every=1
     )
-
-
-def no_vectors(picture: Tensor, reference: Tensor, smoothness: float) -> Tensor:
-    """In place of block matching."""
-    return picture.new_zeros(len(picture), 2, picture.shape[2] // BLOCK, picture.shape[3] // BLOCK)
 
 
 def bd_rate(points: list[RatePoint], anchor: list[RatePoint]) -> str:

@@ -42,7 +42,9 @@ def train(
         int, typer.Option(min=1, max=256, help="Processes on this machine; under torchrun, leave it at 1.")
     ] = 1,
     device: options.Device = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Threads of each process.")] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, max=1024, help="Threads of each process; with more than one, resuming is not exact.")
+    ] = 1,
     json: options.Json = False,
 ) -> None:
     """Train a codec on Vimeo-90k, on a folder of videos, or on what another configuration says."""

@@ -32,11 +32,11 @@ def launch(
     resume: bool,
     device: str,
     processes: int,
-    threads: int | None,
+    threads: int,
     report: Report,
     stop: Callable[[], bool],
 ) -> bool:
-    """See :func:`training.run.train`; ``threads`` are of each process, without it one a core is shared among them.
+    """See :func:`training.run.train`; ``threads`` are of each process.
 
     Raises:
         UsageError, DataError: as :func:`training.run.train`, also where another process fails.
@@ -44,11 +44,10 @@ def launch(
     if processes > 1 and "WORLD_SIZE" in os.environ:
         raise UsageError(f"--processes {processes} under torchrun: it has started the processes already, leave it out")
     if processes == 1:
-        torch.set_num_threads(threads or _threads_of_each(int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+        torch.set_num_threads(threads)
         return train(config, folder, resume=resume, device=device, report=report, stop=stop)
     outcome = multiprocessing.get_context("spawn").Queue()
-    of_each = threads or _threads_of_each(processes)
-    arguments = (config, folder, resume, device, processes, of_each, _free_port(), outcome, report)
+    arguments = (config, folder, resume, device, processes, threads, _free_port(), outcome, report)
     with _quiet_children():
         group = spawn(_train_one, arguments, nprocs=processes, join=False)
     asked = False
@@ -107,10 +106,6 @@ def _quiet_children() -> Iterator[None]:
             del os.environ["PYTHONWARNINGS"]
         else:
             os.environ["PYTHONWARNINGS"] = before
-
-
-def _threads_of_each(processes: int) -> int:
-    return max(1, (os.cpu_count() or 1) // processes)
 
 
 def _free_port() -> int:

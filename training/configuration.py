@@ -257,6 +257,8 @@ class TrainingConfig:
         names = [stage.name for stage in self.stages]
         if not names or len(set(names)) != len(names):
             raise UsageError(f"stages = {names}: at least one is needed, each with a name of its own")
+        if self.model.name == "ssf2020" and self.data.crop % 128:
+            raise UsageError(f"data.crop = {self.data.crop}: ssf2020 takes multiples of 128")
         _check("seed", self.seed, 0, 2**62)
         _check("checkpoint_every", self.checkpoint_every, 1, 10**9)
         _check("log_every", self.log_every, 1, 10**9)

@@ -2,7 +2,8 @@
 
 Nothing random has a state: the noise of a step follows from (seed, stage, step, micro-batch), its clips from their
 numbers. So a run that was stopped and resumed gives the same weights as one that was not, and two processes give those
-of one, but for the order in which floating-point numbers are added.
+of one, but for the order in which floating-point numbers are added. On a CPU that holds with one thread for each
+process: with more, a few convolutions add in an order that changes from run to run.
 """
 
 from __future__ import annotations

@@ -175,7 +175,9 @@ class FrozenHyperprior(nn.Module):
         channel = _channel_indices(hyper.shape)
         encoder.encode(hyper_symbols, channel, tables)
         features = self.synthesis.features(hyper.double() * ONE, _size(latents), context)
-        fixed, values = torch.zeros_like(latents, dtype=torch.float64), torch.zeros_like(latents)
+        # as the decoder makes them: another memory layout would be summed in another order
+        fixed = torch.zeros(latents.shape, dtype=torch.float64, device=latents.device)
+        values = torch.zeros_like(fixed, dtype=torch.float32)
         bits = 0.0
         for number in self._phases_within(_size(latents)):
             rows, columns = self.synthesis.phases[number]

@@ -39,11 +39,14 @@ class ScaleFlowConfig:
     Attributes:
         intra_latents, residual_latents: channels at a sixteenth of the size; they bound the quality at high rates.
         motion_latents: channels that carry motion.
+        guided_motion: the encoder gives block-matched vectors to the motion encoder, which was trained with them; the
+            decoder does not care.
     """
 
     intra_latents: int = 256
     residual_latents: int = 256
     motion_latents: int = 32
+    guided_motion: bool = True
 
     def __post_init__(self) -> None:
         for name in ("intra_latents", "residual_latents", "motion_latents"):

@@ -25,7 +25,7 @@ from codec.models.scaleflow import (
 from codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
 from codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from codec.models.weights_hash import hash_tensors
-from codec.motion_estimation import match_blocks, vector_smoothness
+from codec.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from codec.picture import Planes, WorkingFormat
 from entropy.errors import DamagedSymbolsError
 from entropy.frequency_tables import FrequencyTables
@@ -112,9 +112,7 @@ class ScaleFlowCodec(nn.Module):
             else:
                 assert isinstance(reference, ScaleFlowReference)
                 bits["quality"] = encode_quality(encoder, code, reference.quality_code)
-                luma, _ = unpack_planes(picture)
-                earlier, _ = unpack_planes(reference.packed)
-                vectors = match_blocks(luma * 255, earlier * 255, vector_smoothness(code / QUALITY_STEPS))
+                vectors = self._vectors(picture, reference.packed, code / QUALITY_STEPS)
                 difference = block_difference(picture, reference.packed, vectors)
                 motion, bits["motion"], bits["motion hyper"] = self.motion_prior.encode(
                     self.network.motion.analysis(vectors, difference, level), code, reference.motion, encoder
@@ -129,6 +127,13 @@ class ScaleFlowCodec(nn.Module):
                 )
                 result = self._reference(decoded, motion.fixed, residual.fixed, code, geometry)
         return EncodedPicture(encoder.finish(), result, bits)
+
+    def _vectors(self, picture: Tensor, earlier: Tensor, quality: float) -> Tensor:
+        """What block matching finds between packed pictures, or nothing for networks that were not trained with it."""
+        luma, earlier_luma = unpack_planes(picture)[0], unpack_planes(earlier)[0]
+        if not self.network.config.guided_motion:
+            return luma.new_zeros(len(luma), 2, luma.shape[2] // BLOCK, luma.shape[3] // BLOCK)
+        return match_blocks(luma * 255, earlier_luma * 255, vector_smoothness(quality))
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`codec.models.video_model.VideoModel`."""

@@ -86,6 +86,15 @@ def weights(folder: Path) -> dict[str, Tensor]:
     return {**state["network"], **{f"average {name}": value for name, value in state["average"]["values"].items()}}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """With more, some sums are in no fixed order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     """The weights of a run that went through."""

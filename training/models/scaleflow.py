@@ -49,7 +49,7 @@ class ScaleFlowTraining:
     working_format: WorkingFormat = "yuv420"
 
     def __init__(self, model: ModelConfig, loss: LossConfig, optimization: OptimizationConfig) -> None:
-        sizes = ScaleFlowConfig(model.intra_latents, model.residual_latents, model.motion_latents)
+        sizes = ScaleFlowConfig(model.intra_latents, model.residual_latents, model.motion_latents, model.guided_motion)
         self.network = ScaleFlowNetwork(sizes).to(memory_format=torch.channels_last)
         self._model, self._loss, self._optimization = model, loss, optimization
 
@@ -94,7 +94,7 @@ class ScaleFlowTraining:
         codec = ScaleFlowCodec(self.network.config)
         codec.network.load_state_dict({key: value.detach().cpu() for key, value in self.network.state_dict().items()})
         codec.freeze()
-        return codec
+        return codec.to(memory_format=torch.channels_last)
 
     def _intra_step(self, picture: Tensor, quality: Tensor) -> StepResult:
         decoded, coded = self.network.intra(picture, quality)
