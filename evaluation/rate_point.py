@@ -53,9 +53,11 @@ class FrameRecords:
     metrics: dict[str, list[float]]
 
     def __post_init__(self) -> None:
-        for name, values in (("bits", self.bits), ("kinds", self.kinds), *self.metrics.items()):
-            if len(values) != len(self.times):
-                raise ValueError(f"{name} has {len(values)} values for {len(self.times)} pictures")
+        lengths = {"bits": len(self.bits), "kinds": len(self.kinds)}
+        lengths |= {name: len(values) for name, values in self.metrics.items()}
+        for name, length in lengths.items():
+            if length != len(self.times):
+                raise ValueError(f"{name} has {length} values for {len(self.times)} pictures")
 
 
 @dataclass(frozen=True)
