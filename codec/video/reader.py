@@ -89,6 +89,7 @@ class VideoReader:
     """A video being read, one pass from the start. A context manager; iterating gives the pictures alone.
 
     Attributes:
+        name: of the file, for messages.
         properties: what must be known to write the video back.
         frame_count: number of pictures as the file says or lets guess, None where it cannot be known.
         audio_streams: the streams that audio packets belong to.
@@ -96,6 +97,7 @@ class VideoReader:
 
     def __init__(self, source: FrameSource, working_format: WorkingFormat) -> None:
         self._source = source
+        self.name = source.name
         self._items = source.items()
         self._early: deque[av.VideoFrame | AudioPacketData] = deque()
         first = self._find_first_frame()
