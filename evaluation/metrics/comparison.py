@@ -67,6 +67,7 @@ def compare(
     lpips_backbone: Path | None = None,
     ffmpeg: Path | None = None,
     frame_rate: Fraction | None = None,
+    decoded_name: str | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Comparison:
     """Measure how far a decoded video is from its original.
@@ -82,6 +83,7 @@ def compare(
         lpips_backbone: AlexNet's weights, see :func:`evaluation.metrics.lpips.find_backbone`.
         ffmpeg: program for VMAF and XPSNR, see :func:`evaluation.ffmpeg.find_ffmpeg`.
         frame_rate: of folders of pictures and of raw video; times that a file carries itself are never replaced.
+        decoded_name: what messages call the decoded video, where not by its path.
         progress: called after each picture with the number done and the number in all, None where that is not known.
 
     Raises:
@@ -96,6 +98,7 @@ def compare(
     with ExitStack() as stack:
         first = stack.enter_context(_open(original, frame_rate))
         second = stack.enter_context(_open(decoded, frame_rate, like=first))
+        second.name = decoded_name or second.name
         _check_sizes(first, second)
         # Before the first picture, so that what is missing is said at once.
         measurements = [stack.enter_context(metric) for metric in _metrics(names, first, lpips_backbone, ffmpeg)]

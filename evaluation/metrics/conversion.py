@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from codec.errors import DataError
-from codec.picture import Planes, VideoProperties
+from codec.picture import Planes
 from codec.video.color import LUMA_COEFFICIENTS, ColorCoding, luma_weights
 from codec.video.pixel_format import PixelFormat, describe_pixel_format, yuv_name
 from codec.video.reader import SourcePicture, VideoReader
@@ -93,12 +93,11 @@ def choose_form(original: VideoReader, decoded: VideoReader, *, needs_yuv: bool,
     Raises:
         DataError: their Y'CbCr does not compare, or one cannot be converted to RGB.
     """
-    ours, notes = _form(original, decoded)
-    theirs, more = _form(decoded, original)
-    notes = [*notes, *more] if not (ours.is_rgb and theirs.is_rgb) else []
+    ours, notes = _form(original, decoded, needs_rgb)
+    theirs, more = _form(decoded, original, needs_rgb)
+    notes = list(dict.fromkeys([*notes, *more]))
     if ours.is_rgb and theirs.is_rgb:
-        depth = ours.pixel_format.bit_depth
-        yuv = SampleForm(describe_pixel_format(yuv_name((0, 0), depth)), RGB_CODING)
+        yuv = SampleForm(describe_pixel_format(yuv_name((0, 0), ours.pixel_format.bit_depth)), RGB_CODING)
     else:
         yuv = theirs if ours.is_rgb else ours
     if needs_yuv:
@@ -117,35 +116,30 @@ def choose_form(original: VideoReader, decoded: VideoReader, *, needs_yuv: bool,
     )
 
 
-def _form(reader: VideoReader, other: VideoReader) -> tuple[SampleForm, list[str]]:
+def _form(reader: VideoReader, other: VideoReader, needs_matrix: bool) -> tuple[SampleForm, list[str]]:
     """The form of a video, tags that it lacks taken from the other, and what was assumed."""
     properties = reader.properties
     pixel_format = describe_pixel_format(properties.pixel_format)
     if pixel_format.family == "rgb":
         return SampleForm(pixel_format, RGB_CODING), []
     notes = []
-    from_other = describe_pixel_format(other.properties.pixel_format).family == "yuv"
-    tags = {"color_matrix": pixel_format.family == "yuv", "color_range": pixel_format.family == "yuv"}
-    for tag, matters in tags.items():
-        if not matters or _tag(properties, tag) != "unknown":
-            continue
-        taken = _tag(other.properties, tag) if from_other else "unknown"
-        what = tag.removeprefix("color_")
-        if taken != "unknown":
-            properties = (
-                replace(properties, color_matrix=taken)
-                if tag == "color_matrix"
-                else replace(properties, color_range=taken)
-            )
-            notes.append(f"{reader.name} has no tag of {what}: {taken} of the other is taken")
-        elif tag == "color_matrix":
-            notes.append(f"{reader.name} has no tag of {what}: {color_coding(properties).matrix} is assumed")
+    if "yuv" == pixel_format.family == describe_pixel_format(other.properties.pixel_format).family:
+        matrix, color_range = _tag(other.properties.color_matrix), other.properties.color_range
+        if _tag(properties.color_matrix) == "unknown" != matrix:
+            properties = replace(properties, color_matrix=matrix)
+            if needs_matrix:
+                notes.append(f"{reader.name} has no tag of its matrix: {matrix} is taken from {other.name}")
+        if properties.color_range == "unknown" != color_range:
+            properties = replace(properties, color_range=color_range)
+            notes.append(f"{reader.name} has no tag of its range: {color_range} is taken from {other.name}")
+    if needs_matrix and pixel_format.family == "yuv" and _tag(properties.color_matrix) == "unknown":
+        notes.append(f"{reader.name} has no tag of its matrix: {color_coding(properties).matrix} is assumed")
     return SampleForm(pixel_format, color_coding(properties)), notes
 
 
-def _tag(properties: VideoProperties, tag: str) -> str:
-    value: str = getattr(properties, tag)
-    return "unknown" if value == "gbr" else value
+def _tag(matrix: str) -> str:
+    """A tag of RGB says nothing about Y'CbCr."""
+    return "unknown" if matrix == "gbr" else matrix
 
 
 def _range_name(coding: ColorCoding) -> str:
