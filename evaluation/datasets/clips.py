@@ -43,7 +43,8 @@ def open_dataset(name: str, folder: Path, *, partial: bool = False) -> list[Eval
     """Find the clips of a data set and check their sizes and numbers of pictures.
 
     Args:
-        name: a key of :data:`~evaluation.datasets.catalog.DATASETS`; upper case, blanks and underscores make no difference.
+        name: a key of :data:`~evaluation.datasets.catalog.DATASETS`; upper case, blanks and underscores make no
+            difference.
         folder: with the raw files or stills in it; of DAVIS the one that holds ``JPEGImages``.
         partial: take what is there. What is there must be right all the same.
 

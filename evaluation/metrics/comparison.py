@@ -27,6 +27,19 @@ from evaluation.metrics.xpsnr import Xpsnr
 
 
 @dataclass(frozen=True)
+class _OpenedVideo:
+    """One of the two videos; whether its file holds samples alone, and whether it says when its pictures are shown."""
+
+    reader: VideoReader
+    is_raw: bool
+    has_times: bool
+
+    def pictures(self) -> MatchedFile[SourcePicture]:
+        rate = self.reader.properties.frame_rate
+        return MatchedFile(self.reader.name, rate, timed_pictures(self.reader), self.has_times)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What a comparison has found.
 
@@ -96,31 +109,34 @@ def compare(
     if frame_rate is not None and frame_rate <= 0:
         raise UsageError(f"--fps {frame_rate} is not above 0")
     with ExitStack() as stack:
-        first = stack.enter_context(_open(original, frame_rate))
-        second = stack.enter_context(_open(decoded, frame_rate, like=first))
+        ours = _open(original, frame_rate)
+        first = stack.enter_context(ours.reader)
+        theirs = _open(decoded, frame_rate, like=first)
+        second = stack.enter_context(theirs.reader)
         second.name = decoded_name or second.name
         _check_sizes(first, second)
         # Before the first picture, so that what is missing is said at once.
         measurements = [stack.enter_context(metric) for metric in _metrics(names, first, lpips_backbone, ffmpeg)]
-        return _measure(names, first, second, measurements, frames, progress)
+        return _measure(names, ours, theirs, measurements, frames, progress)
 
 
 def _measure(
     names: tuple[str, ...],
-    original: VideoReader,
-    decoded: VideoReader,
+    original: _OpenedVideo,
+    decoded: _OpenedVideo,
     measurements: Sequence[Metric],
     frames: int | None,
     progress: Callable[[int, int | None], None] | None,
 ) -> Comparison:
     in_rgb = {name for name in names if name == "lpips" or name.endswith("-rgb")}
     needs_yuv = bool(set(names) - in_rgb)
-    form = choose_form(original, decoded, needs_yuv=needs_yuv, needs_rgb=bool(in_rgb))
-    total = original.frame_count if frames is None else min(frames, original.frame_count or frames)
+    raw = original.is_raw, decoded.is_raw
+    form = choose_form(original.reader, decoded.reader, needs_yuv=needs_yuv, needs_rgb=bool(in_rgb), raw=raw)
+    count = original.reader.frame_count
+    total = count if frames is None else min(frames, count or frames)
     times: list[float] = []
     identical = 0
-    pairs = match_by_time(_side(original), _side(decoded), frames)
-    for ours, theirs in pairs:
+    for ours, theirs in match_by_time(original.pictures(), decoded.pictures(), frames):
         pair = PicturePair(form, len(times), float(ours.time), ours.item, theirs.item)
         for measurement in measurements:
             measurement.add(pair)
@@ -138,7 +154,7 @@ def _measure(
             raise DataError(f"{name}: ffmpeg has given {len(column)} values for {len(times)} pictures")
     means |= {name: mean_of_finite(values[name]) for name in names}
     order = [shown for name in names for shown in (name, name + OF_MEAN_MSE) if shown in means]
-    properties = original.properties
+    properties = original.reader.properties
     return Comparison(
         times,
         properties.width,
@@ -156,10 +172,6 @@ def mean_of_finite(values: Sequence[float]) -> float:
     if finite:
         return math.fsum(finite) / len(finite)
     return math.inf if any(map(math.isinf, values)) else math.nan
-
-
-def _side(reader: VideoReader) -> MatchedFile[SourcePicture]:
-    return MatchedFile(reader.name, reader.properties.frame_rate, timed_pictures(reader))
 
 
 def _metrics(
@@ -183,23 +195,26 @@ def _metrics(
             yield make(wanted)
 
 
-def _open(path: Path, frame_rate: Fraction | None, like: VideoReader | None = None) -> VideoReader:
+def _open(path: Path, frame_rate: Fraction | None, like: VideoReader | None = None) -> _OpenedVideo:
     name = str(path)
-    rate = frame_rate if is_picture_sequence(name) or is_raw_file(name) else None
-    raw = None
-    if like is not None and is_raw_file(name):
-        raw = _raw_format(name, frame_rate, like)
+    is_raw = is_raw_file(name)
+    has_times = not is_raw and not is_picture_sequence(name)
+    raw = _raw_format(name, frame_rate, like) if is_raw else None
     # Not in 4:2:0: that reader would say what coding does to the colours.
-    return open_video(name, raw=raw, frame_rate=None if raw is not None else rate, working_format="rgb")
+    reader = open_video(name, raw=raw, frame_rate=None if is_raw or has_times else frame_rate, working_format="rgb")
+    return _OpenedVideo(reader, is_raw, has_times)
 
 
-def _raw_format(name: str, frame_rate: Fraction | None, like: VideoReader) -> RawVideoFormat:
-    properties = like.properties
+def _raw_format(name: str, frame_rate: Fraction | None, like: VideoReader | None) -> RawVideoFormat:
     try:
         return raw_format_of_name(name, frame_rate)
     except UsageError:
-        rate = frame_rate or properties.frame_rate
-        return RawVideoFormat(properties.width, properties.height, rate, properties.pixel_format)
+        if like is None:
+            raise
+    properties = like.properties
+    return RawVideoFormat(
+        properties.width, properties.height, frame_rate or properties.frame_rate, properties.pixel_format
+    )
 
 
 def _check_sizes(original: VideoReader, decoded: VideoReader) -> None:

@@ -31,6 +31,12 @@ LEAST_SIDE = 32
 _LAYERS = {"0": "slice1", "3": "slice2", "6": "slice3", "8": "slice4", "10": "slice5"}
 """Convolutions of torchvision's ``features`` and where the package lpips keeps them."""
 
+_UNPICKLING_ERRORS = (
+    *(UnpicklingError, OSError, RuntimeError, ValueError, EOFError),
+    *(LookupError, TypeError, AttributeError, ImportError),
+)
+"""What reading something else as weights may end in."""
+
 
 class Lpips(Metric):
     """LPIPS of R'G'B' in -1..1; 0 is identical, lower is better. NaN for pictures with a side below LEAST_SIDE.
@@ -110,7 +116,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, OSError, RuntimeError, ValueError, EOFError) as error:
+    except (SafetensorError, *_UNPICKLING_ERRORS) as error:
         raise DataError(f"{path}: cannot be read as weights ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: holds no weights by name")

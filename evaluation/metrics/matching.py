@@ -30,11 +30,19 @@ class Timed(Generic[Item]):
 
 @dataclass(frozen=True)
 class MatchedFile(Generic[Item]):
-    """One side of a matching: the name for messages, pictures a second as the file says, and its pictures in order."""
+    """One side of a matching.
+
+    Attributes:
+        name: for messages.
+        frame_rate: pictures a second.
+        pictures: in order.
+        has_times: whether the file says itself when its pictures are shown.
+    """
 
     name: str
     frame_rate: Fraction
     pictures: Iterable[Timed[Item]]
+    has_times: bool = True
 
     def __post_init__(self) -> None:
         if self.frame_rate <= 0:
@@ -123,7 +131,7 @@ def _mismatch(
             f"{decoded.name}: picture {number}, at {float(other_time):.3f} s, is not in {original.name}, "
             f"whose next is at {float(time):.3f} s"
         )
-    if abs(original.frame_rate - decoded.frame_rate) > original.frame_rate / 100:
-        rates = f"{float(original.frame_rate):.6g} and {float(decoded.frame_rate):.6g}"
-        text += f" (the files say {rates} pictures/s; --fps sets that of folders of pictures and of raw video)"
+    for side in (original, decoded):
+        if not side.has_times:
+            text += f" ({side.name} is taken to have {float(side.frame_rate):.6g} pictures/s; --fps changes that)"
     return text
