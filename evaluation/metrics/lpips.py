@@ -7,6 +7,7 @@ cache where they lie there already.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -94,7 +95,8 @@ def load_lpips(backbone: Path) -> torch.nn.Module:
 
     weights = _read_weights(backbone)
     # The package draws random weights first; nobody else's random numbers are to change by that.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # It calls torchvision by an older name.
         network: torch.nn.Module = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
     parameters = dict(network.named_parameters())
     with torch.no_grad():
