@@ -67,7 +67,7 @@ def test_matrices_that_differ_are_refused_except_in_rgb(as_format: Callable[...,
 
 
 def test_an_untagged_matrix_is_taken_from_the_other(as_format: Callable[..., Path], bikes: Path) -> None:
-    tagged = as_format("tagged", "yuv420p", "-colorspace", "bt709")
+    tagged = as_format("tagged", "yuv420p", filters="setparams=colorspace=bt709")
     found = compare(tagged, bikes, ["psnr-rgb"], frames=3)
     assert found.identical == 3
     assert f"{bikes} has no tag of its matrix: bt709 is taken from {tagged}" in found.notes
@@ -97,7 +97,7 @@ def test_grey_video_has_luma_alone(as_format: Callable[..., Path]) -> None:
 
 
 def test_unconvertible_matrices_are_refused_in_rgb_alone(as_format: Callable[..., Path]) -> None:
-    odd = as_format("odd", "yuv444p", "-colorspace", "ycgco", filters="setparams=colorspace=ycgco")
+    odd = as_format("odd", "yuv444p", filters="format=yuv444p,setparams=colorspace=ycgco")
     with pytest.raises(DataError, match=r"odd.mkv: colour matrix 'ycgco' cannot be converted to RGB"):
         compare(odd, odd, ["psnr-rgb"])
     assert compare(odd, odd, ["psnr-y"]).identical == 3
