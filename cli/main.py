@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli import decode, demo, encode, export, info, models, pack, train, verify
+from cli import compare, decode, demo, encode, export, info, models, pack, train, verify
 from cli.console import console, start_logging
 from cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
 from codec.errors import ScaleFlowError
@@ -68,6 +68,7 @@ app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
 app.command("info")(info.info)
 app.command("verify")(verify.verify)
+app.command("compare")(compare.compare)
 app.command("models")(models.models)
 app.command("pack")(pack.pack)
 app.command("train")(train.train)

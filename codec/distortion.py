@@ -16,12 +16,21 @@ IDENTICAL_PSNR = 100.0
 _PLANE_WEIGHTS = {"yuv420": (6, 1, 1), "rgb": (1, 1, 1)}
 
 
-def plane_psnr(first: NDArray[np.generic], second: NDArray[np.generic], bit_depth: int) -> float:
-    """PSNR in dB of two planes of one shape."""
+def plane_mse(first: NDArray[np.generic], second: NDArray[np.generic]) -> float:
+    """Mean squared error of two planes of one shape, in squared code values."""
     difference = first.astype(np.float32) - second.astype(np.float32)
-    error = float(np.mean(np.square(difference), dtype=np.float64))
+    return float(np.mean(np.square(difference), dtype=np.float64))
+
+
+def psnr_of_mse(error: float, bit_depth: int) -> float:
+    """PSNR in dB of a mean squared error, with the largest code value as the peak; infinite where there is none."""
     peak = float((1 << bit_depth) - 1)
-    return min(IDENTICAL_PSNR, 10 * math.log10(peak * peak / error)) if error else IDENTICAL_PSNR
+    return 10 * math.log10(peak * peak / error) if error else math.inf
+
+
+def plane_psnr(first: NDArray[np.generic], second: NDArray[np.generic], bit_depth: int) -> float:
+    """PSNR in dB of two planes of one shape, at most :data:`IDENTICAL_PSNR`."""
+    return min(IDENTICAL_PSNR, psnr_of_mse(plane_mse(first, second), bit_depth))
 
 
 def picture_psnr(first: Planes, second: Planes, bit_depth: int) -> tuple[float, ...]:

@@ -1,69 +1,104 @@
-"""The ffmpeg program: which one, what it can do, and running it."""
+"""The program ffmpeg: finding one that can do what is needed, and running it."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
-from codec.errors import UsageError
+from codec.errors import DataError, UsageError
 
-Ability = Literal["encoders", "filters"]
+_LISTING_TIMEOUT = 60.0
+"""Seconds within which a program that is an ffmpeg has listed what it can do."""
 
 
-def find_ffmpeg(
-    given: Path | None = None, *, encoders: Sequence[str] = (), filters: Sequence[str] = ()
-) -> tuple[str, str]:
-    """Path and version of an ffmpeg that has what is asked for: the given one, else the system's, else imageio-ffmpeg's.
+def find_ffmpeg(program: Path | None = None, *, filters: Sequence[str] = (), encoders: Sequence[str] = ()) -> Path:
+    """The first ffmpeg that has all the given filters and encoders.
+
+    Looked at are ``program`` alone where it is given; else the ``ffmpeg`` on the PATH, then that of the package
+    imageio-ffmpeg.
 
     Raises:
-        UsageError: there is none; it says what the best one lacks.
+        UsageError: there is none; names what each lacks, and the remedy.
     """
-    candidates = [str(given)] if given is not None else _installed()
-    if not candidates:
-        raise UsageError("no ffmpeg found: install it, or pip install imageio-ffmpeg, or name one with --ffmpeg")
-    missing: list[str] = []
-    for program in candidates:
-        lacking = [f"encoder {name}" for name in encoders if name not in abilities(program, "encoders")]
-        lacking += [f"filter {name}" for name in filters if name not in abilities(program, "filters")]
-        if not lacking:
-            return program, version(program)
-        missing = lacking
+    if program is not None:
+        found = shutil.which(program)
+        if found is None:
+            raise UsageError(f"{program}: there is no such program")
+        candidates = [Path(found)]
+    else:
+        candidates = _installed()
+    lacking = []
+    for candidate in candidates:
+        missing = _missing(candidate, "filter", filters) + _missing(candidate, "encoder", encoders)
+        if not missing:
+            return candidate
+        lacking.append(f"{candidate} lacks the {' and the '.join(missing)}")
+    wanted = " and ".join((*filters, *encoders)) or "ffmpeg"
+    known = "; ".join(lacking) if lacking else "no ffmpeg is installed"
     raise UsageError(
-        f"{candidates[-1]} has no {', '.join(missing)}: name an ffmpeg that has with --ffmpeg"
-        + ("" if given is None else ", or leave it out to use imageio-ffmpeg's")
+        f'{wanted}: {known}; pip install "scaleflow[evaluate]" brings an ffmpeg, or name another with --ffmpeg'
     )
 
 
-def _installed() -> list[str]:
-    found = [path for path in (shutil.which("ffmpeg"),) if path is not None]
+def run_ffmpeg(program: Path, arguments: Sequence[str | os.PathLike[str]], folder: Path | None = None) -> None:
+    """Run ffmpeg to its end, without its questions; files that are in its way are overwritten.
+
+    Args:
+        program: as :func:`find_ffmpeg` gives it.
+        arguments: all that follows the general options.
+        folder: in which it runs, where not the current one.
+
+    Raises:
+        DataError: it failed; shows its last line.
+    """
+    command = [program, "-hide_banner", "-v", "error", "-nostdin", "-y", *arguments]
     try:
+        done = subprocess.run(command, capture_output=True, cwd=folder, stdin=subprocess.DEVNULL, check=False)
+    except OSError as error:
+        raise DataError(f"{program}: cannot be run: {error.strerror}") from error
+    if done.returncode:
+        raise ffmpeg_failure(program, done.returncode, done.stderr)
+
+
+def ffmpeg_failure(program: Path, code: int, stderr: bytes) -> DataError:
+    """The error to raise when ffmpeg has failed, with what it said last."""
+    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    reason = lines[-1] if lines else f"without a word, exit code {code}"
+    return DataError(f"{program.name} failed: {reason}")
+
+
+def _installed() -> list[Path]:
+    candidates = []
+    on_path = shutil.which("ffmpeg")
+    if on_path is not None:
+        candidates.append(Path(on_path))
+    if find_spec("imageio_ffmpeg") is not None:
         import imageio_ffmpeg
 
-        return [*found, imageio_ffmpeg.get_ffmpeg_exe()]
-    except (ImportError, RuntimeError):
-        return found
+        try:
+            candidates.append(Path(imageio_ffmpeg.get_ffmpeg_exe()))
+        except RuntimeError:
+            pass  # The package is there without its program; the search then says that nothing was found.
+    return list(dict.fromkeys(candidates))
 
 
-@lru_cache(maxsize=16)
-def abilities(program: str, kind: Ability) -> frozenset[str]:
-    """Names of the encoders or filters of an ffmpeg. Raises :class:`UsageError` where it cannot be run."""
-    lines = _output(program, "-hide_banner", f"-{kind}").splitlines()
-    return frozenset(words[1] for words in (line.split() for line in lines) if len(words) > 2)
-
-
-@lru_cache(maxsize=4)
-def version(program: str) -> str:
-    """As ffmpeg says it. Raises :class:`UsageError` where it cannot be run."""
-    words = _output(program, "-version").split()
-    return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"
-
-
-def _output(program: str, *options: str) -> str:
+def _missing(program: Path, kind: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
     try:
-        return subprocess.run([program, *options], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise UsageError(f"{program}: is no ffmpeg that runs here ({error})") from error
+        done = subprocess.run(
+            [program, "-hide_banner", f"-{kind}s"],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_LISTING_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(f"{program}: cannot be run as ffmpeg ({error})") from error
+    # Each line has flags, the name, and a description.
+    listed = {words[1] for line in done.stdout.decode(errors="replace").splitlines() if len(words := line.split()) > 1}
+    return [f"{kind} {name}" for name in names if name not in listed]

@@ -6,7 +6,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Any
@@ -14,14 +14,14 @@ from typing import Any
 import av
 
 from codec.errors import DataError, UsageError
-from codec.picture import Picture, VideoProperties, WorkingFormat
+from codec.picture import Picture, Planes, VideoProperties, WorkingFormat
 from codec.video.audio import AudioPacketData, AudioStream
 from codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_name
 from codec.video.container_source import ContainerSource
 from codec.video.frame_planes import planes_of
 from codec.video.frame_source import FrameSource
 from codec.video.picture_sequence import PictureSequence, is_picture_sequence
-from codec.video.pixel_format import describe_pixel_format
+from codec.video.pixel_format import PixelFormat, describe_pixel_format
 from codec.video.raw_format import RawVideoFormat
 from codec.video.raw_name import is_raw_file, raw_format_of_name
 from codec.video.rotation import clockwise_rotation
@@ -29,6 +29,20 @@ from codec.video.timestamps import RisingTimestamps
 from codec.video.working_format import color_coding, to_working, working_bit_depth
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SourcePicture:
+    """One picture as the file holds it, for measuring.
+
+    ``planes`` are (Y, Cb, Cr), (Y,) or (R, G, B) of ``pixel_format``, unconverted; ``pts`` is in units of the video's
+    time base; ``is_corrupt`` says that the decoder had to make up some of it.
+    """
+
+    planes: Planes
+    pixel_format: PixelFormat
+    pts: int
+    is_corrupt: bool
 
 
 def open_video(
@@ -75,6 +89,7 @@ class VideoReader:
     """A video being read, one pass from the start. A context manager; iterating gives the pictures alone.
 
     Attributes:
+        name: of the file, for messages.
         properties: what must be known to write the video back.
         frame_count: number of pictures as the file says or lets guess, None where it cannot be known.
         audio_streams: the streams that audio packets belong to.
@@ -82,6 +97,7 @@ class VideoReader:
 
     def __init__(self, source: FrameSource, working_format: WorkingFormat) -> None:
         self._source = source
+        self.name = source.name
         self._items = source.items()
         self._early: deque[av.VideoFrame | AudioPacketData] = deque()
         first = self._find_first_frame()
@@ -152,6 +168,21 @@ class VideoReader:
         Raises:
             DataError: the pictures change size, or reading fails.
         """
+        for item in self._timed():
+            yield item if isinstance(item, AudioPacketData) else self._convert(*item)
+
+    def samples(self) -> Iterator[SourcePicture]:
+        """Pictures with the samples that the file holds, in place of :meth:`items`. Can be taken once.
+
+        Raises:
+            DataError: the pictures change size, or reading fails.
+        """
+        for item in self._timed():
+            if not isinstance(item, AudioPacketData):
+                frame, pts = item
+                yield SourcePicture(*planes_of(frame), pts, bool(frame.is_corrupt))
+
+    def _timed(self) -> Iterator[tuple[av.VideoFrame, int] | AudioPacketData]:
         if self._taken:
             raise RuntimeError("a video can be read only once; open it again")
         self._taken = True
@@ -167,7 +198,7 @@ class VideoReader:
                     f"{name}: picture {count} is {item.width}x{item.height} after pictures of "
                     f"{properties.width}x{properties.height}; split or scale the input so that all have one size"
                 )
-            yield self._convert(item, timestamps.next(item.pts))
+            yield item, timestamps.next(item.pts)
             count += 1
 
     def _remaining(self) -> Iterator[av.VideoFrame | AudioPacketData]:

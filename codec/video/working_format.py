@@ -92,6 +92,18 @@ def from_working(
     return (luma, *_convert_chroma(planes, bit_depth, _420, target.bit_depth, target.chroma_shifts, coding))
 
 
+def convert_samples(planes: Planes, source: PixelFormat, target: PixelFormat, coding: ColorCoding) -> Planes:
+    """Change bit depth and chroma subsampling of one Y'CbCr or grey picture; matrix and range stay those of ``coding``.
+
+    Where one of the formats is grey, only luma is left.
+    """
+    luma = rescale_depth(planes[0], source.bit_depth, target.bit_depth, coding.full_range)
+    if "gray" in (source.family, target.family):
+        return (luma,)
+    shifts = source.chroma_shifts, target.chroma_shifts
+    return (luma, *_convert_chroma(planes, source.bit_depth, shifts[0], target.bit_depth, shifts[1], coding))
+
+
 def _convert_chroma(
     planes: Planes, depth: int, shifts: Shifts, to_depth: int, to_shifts: Shifts, coding: ColorCoding
 ) -> list[NDArray[Any]]:

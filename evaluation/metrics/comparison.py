@@ -1,0 +1,226 @@
+"""Compare a decoded video with its original, picture by picture, in one pass and constant memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from codec.errors import DataError, UsageError
+from codec.video import RawVideoFormat, VideoReader, open_video
+from codec.video.picture_sequence import is_picture_sequence
+from codec.video.raw_name import is_raw_file, raw_format_of_name
+from codec.video.reader import SourcePicture
+from evaluation.metrics.conversion import choose_form
+from evaluation.metrics.lpips import Lpips
+from evaluation.metrics.matching import MatchedFile, match_by_time, timed_pictures
+from evaluation.metrics.metric import Metric
+from evaluation.metrics.ms_ssim import MsSsim
+from evaluation.metrics.names import OF_MEAN_MSE, expand_metrics
+from evaluation.metrics.picture_pair import PicturePair
+from evaluation.metrics.psnr import Psnr
+from evaluation.metrics.vmaf import Vmaf
+from evaluation.metrics.xpsnr import Xpsnr
+
+
+@dataclass(frozen=True)
+class _OpenedVideo:
+    """One of the two videos; whether its file holds samples alone, and whether it says when its pictures are shown."""
+
+    reader: VideoReader
+    is_raw: bool
+    has_times: bool
+
+    def pictures(self) -> MatchedFile[SourcePicture]:
+        rate = self.reader.properties.frame_rate
+        return MatchedFile(self.reader.name, rate, timed_pictures(self.reader), self.has_times)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison has found.
+
+    Attributes:
+        times: seconds of each picture, relative to the first.
+        width, height: of the pictures, in samples of luma.
+        frames: by name of the metric one value a picture: infinite where the samples are identical and the metric is a
+            PSNR, NaN where it cannot be computed.
+        means: by name the mean over the pictures whose value is finite; infinite where all are identical, NaN where no
+            picture has a value. Beside each PSNR the PSNR of the mean squared error, under its name and
+            :data:`~evaluation.metrics.names.OF_MEAN_MSE`.
+        identical: pictures that are equal in every sample.
+        notes: what was converted or assumed, a sentence each.
+    """
+
+    times: list[float]
+    width: int
+    height: int
+    frames: dict[str, list[float]]
+    means: dict[str, float]
+    identical: int
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.times:
+            raise ValueError("a comparison has at least one picture")
+        for name, values in self.frames.items():
+            if len(values) != len(self.times):
+                raise ValueError(f"{name} has {len(values)} values for {len(self.times)} pictures")
+
+
+def compare(
+    original: Path,
+    decoded: Path,
+    metrics: Sequence[str],
+    *,
+    frames: int | None = None,
+    lpips_backbone: Path | None = None,
+    ffmpeg: Path | None = None,
+    frame_rate: Fraction | None = None,
+    decoded_name: str | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Comparison:
+    """Measure how far a decoded video is from its original.
+
+    Pictures are matched by time, see :mod:`evaluation.metrics.matching`; colour is converted where it must be, see
+    :mod:`evaluation.metrics.conversion`.
+
+    Args:
+        original, decoded: anything that :func:`codec.video.open_video` reads; a decoded raw file whose name does not
+            say its form is taken to be in that of the original.
+        metrics: groups or single names of :mod:`evaluation.metrics.names`.
+        frames: most pictures to compare, from the first on; what follows is not looked at.
+        lpips_backbone: AlexNet's weights, see :func:`evaluation.metrics.lpips.find_backbone`.
+        ffmpeg: program for VMAF and XPSNR, see :func:`evaluation.ffmpeg.find_ffmpeg`.
+        frame_rate: of folders of pictures and of raw video; times that a file carries itself are never replaced.
+        decoded_name: what messages call the decoded video, where not by its path.
+        progress: called after each picture with the number done and the number in all, None where that is not known.
+
+    Raises:
+        DataError: frames are missing, sizes differ, colours do not compare, a file cannot be read.
+        UsageError: a metric is unknown, or what it needs is not there.
+    """
+    names = expand_metrics(metrics)
+    if frames is not None and frames < 1:
+        raise UsageError(f"--frames {frames} is not at least 1")
+    if frame_rate is not None and frame_rate <= 0:
+        raise UsageError(f"--fps {frame_rate} is not above 0")
+    with ExitStack() as stack:
+        ours = _open(original, frame_rate)
+        first = stack.enter_context(ours.reader)
+        theirs = _open(decoded, frame_rate, like=first)
+        second = stack.enter_context(theirs.reader)
+        second.name = decoded_name or second.name
+        _check_sizes(first, second)
+        # Before the first picture, so that what is missing is said at once.
+        measurements = [stack.enter_context(metric) for metric in _metrics(names, first, lpips_backbone, ffmpeg)]
+        return _measure(names, ours, theirs, measurements, frames, progress)
+
+
+def _measure(
+    names: tuple[str, ...],
+    original: _OpenedVideo,
+    decoded: _OpenedVideo,
+    measurements: Sequence[Metric],
+    frames: int | None,
+    progress: Callable[[int, int | None], None] | None,
+) -> Comparison:
+    in_rgb = {name for name in names if name == "lpips" or name.endswith("-rgb")}
+    needs_yuv = bool(set(names) - in_rgb)
+    raw = original.is_raw, decoded.is_raw
+    form = choose_form(original.reader, decoded.reader, needs_yuv=needs_yuv, needs_rgb=bool(in_rgb), raw=raw)
+    count = original.reader.frame_count
+    total = count if frames is None else min(frames, count or frames)
+    times: list[float] = []
+    identical = 0
+    for ours, theirs in match_by_time(original.pictures(), decoded.pictures(), frames):
+        pair = PicturePair(form, len(times), float(ours.time), ours.item, theirs.item)
+        for measurement in measurements:
+            measurement.add(pair)
+        identical += pair.is_identical(in_rgb=not needs_yuv)
+        times.append(pair.time)
+        if progress is not None:
+            progress(len(times), total)
+    means: dict[str, float] = {}
+    values: dict[str, list[float]] = {}
+    for measurement in measurements:
+        means |= measurement.finish()
+        values |= measurement.frames
+    for name, column in values.items():
+        if len(column) != len(times):
+            raise DataError(f"{name}: ffmpeg has given {len(column)} values for {len(times)} pictures")
+    means |= {name: mean_of_finite(values[name]) for name in names}
+    order = [shown for name in names for shown in (name, name + OF_MEAN_MSE) if shown in means]
+    properties = original.reader.properties
+    return Comparison(
+        times,
+        properties.width,
+        properties.height,
+        {name: values[name] for name in names},
+        {name: means[name] for name in order},
+        identical,
+        form.notes,
+    )
+
+
+def mean_of_finite(values: Sequence[float]) -> float:
+    """The mean of what is finite; infinite where there are only infinite values and NaN, NaN where only NaN."""
+    finite = [value for value in values if math.isfinite(value)]
+    if finite:
+        return math.fsum(finite) / len(finite)
+    return math.inf if any(map(math.isinf, values)) else math.nan
+
+
+def _metrics(
+    names: tuple[str, ...], original: VideoReader, lpips_backbone: Path | None, ffmpeg: Path | None
+) -> Iterator[Metric]:
+    """One after another, so that the caller holds each before the next may fail."""
+    frame_rate = original.properties.frame_rate
+
+    def chosen(prefix: str) -> tuple[str, ...]:
+        return tuple(name for name in names if name == prefix or name.startswith(f"{prefix}-"))
+
+    makers: dict[str, Callable[[tuple[str, ...]], Metric]] = {
+        "psnr": Psnr,
+        "ms-ssim": MsSsim,
+        "lpips": lambda wanted: Lpips(wanted, lpips_backbone),
+        "vmaf": lambda wanted: Vmaf(wanted, frame_rate, ffmpeg),
+        "xpsnr": lambda wanted: Xpsnr(wanted, frame_rate, ffmpeg),
+    }
+    for group, make in makers.items():
+        if wanted := chosen(group):
+            yield make(wanted)
+
+
+def _open(path: Path, frame_rate: Fraction | None, like: VideoReader | None = None) -> _OpenedVideo:
+    name = str(path)
+    is_raw = is_raw_file(name)
+    has_times = not is_raw and not is_picture_sequence(name)
+    raw = _raw_format(name, frame_rate, like) if is_raw else None
+    # Not in 4:2:0: that reader would say what coding does to the colours.
+    reader = open_video(name, raw=raw, frame_rate=None if is_raw or has_times else frame_rate, working_format="rgb")
+    return _OpenedVideo(reader, is_raw, has_times)
+
+
+def _raw_format(name: str, frame_rate: Fraction | None, like: VideoReader | None) -> RawVideoFormat:
+    try:
+        return raw_format_of_name(name, frame_rate)
+    except UsageError:
+        if like is None:
+            raise
+    properties = like.properties
+    return RawVideoFormat(
+        properties.width, properties.height, frame_rate or properties.frame_rate, properties.pixel_format
+    )
+
+
+def _check_sizes(original: VideoReader, decoded: VideoReader) -> None:
+    ours, theirs = original.properties, decoded.properties
+    if (ours.width, ours.height) != (theirs.width, theirs.height):
+        raise DataError(
+            f"{decoded.name}: is {theirs.width}x{theirs.height}, {original.name} is {ours.width}x{ours.height}; "
+            "only videos of one size are compared"
+        )

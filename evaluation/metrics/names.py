@@ -1,0 +1,49 @@
+"""Names of metrics, and the groups that they are asked for by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codec.errors import UsageError
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "psnr": ("psnr-y", "psnr-u", "psnr-v", "psnr-yuv", "psnr-rgb"),
+    "ms-ssim": ("ms-ssim-y", "ms-ssim-rgb"),
+    "lpips": ("lpips",),
+    "vmaf": ("vmaf",),
+    "xpsnr": ("xpsnr-y", "xpsnr-u", "xpsnr-v"),
+}
+"""What each name on the command line stands for; single metrics are asked for by their own names."""
+
+METRICS = tuple(name for group in GROUPS.values() for name in group)
+"""All metrics, in the order in which they are reported."""
+
+OF_MEAN_MSE = "-of-mean-mse"
+"""Ends the name of a PSNR that is not a mean of PSNRs but the PSNR of the mean squared error of all pictures."""
+
+
+def expand_metrics(names: Sequence[str]) -> tuple[str, ...]:
+    """Single metrics, each once and in the order of :data:`METRICS`, of names of groups and metrics.
+
+    Raises:
+        UsageError: a name is unknown, or there is none.
+    """
+    wanted: set[str] = set()
+    for name in names:
+        if name not in GROUPS and name not in METRICS:
+            known = ", ".join((*GROUPS, *(metric for metric in METRICS if metric not in GROUPS)))
+            raise UsageError(f"there is no metric {name!r}; there are {known}")
+        wanted.update(GROUPS.get(name, (name,)))
+    if not wanted:
+        raise UsageError(f"no metric is named; there are {', '.join(GROUPS)}")
+    return tuple(name for name in METRICS if name in wanted)
+
+
+def is_better_lower(name: str) -> bool:
+    """Whether smaller values of a metric are better."""
+    return name == "lpips"
+
+
+def is_in_decibels(name: str) -> bool:
+    """Whether a metric is in dB, and infinite where pictures are identical."""
+    return "psnr" in name
