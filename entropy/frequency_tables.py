@@ -82,17 +82,21 @@ class FrequencyTables:
 
     def bits(self, symbols: NDArray[np.int32], indices: NDArray[np.integer[Any]]) -> float:
         """Ideal code length of ``symbols`` under the rows ``indices``, escapes included."""
+        return float(self.bits_of_symbols(symbols, indices).sum(dtype=np.float64))
+
+    def bits_of_symbols(self, symbols: NDArray[np.int32], indices: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Ideal code length of each symbol, in the shape of ``symbols``."""
         costs, starts = self._costs
         values, rows = symbols.reshape(-1).astype(np.int64), np.asarray(indices).reshape(-1).astype(np.int64)
         position = values - self.offsets[rows]
         last = self.sizes[rows] - 1
         escaped = (position < 0) | (position >= last)
-        total = float(costs[starts[rows] + np.where(escaped, last, position)].sum(dtype=np.float64))
+        bits = costs[starts[rows] + np.where(escaped, last, position)].astype(np.float64)
         if escaped.any():
             numbers = np.where(position < 0, -2 * position - 1, 2 * (position - last))[escaped]
             lengths = np.floor(np.log2(numbers + 1))
-            total += float((lengths + np.log2((lengths + 1) * (lengths + 2))).sum())
-        return total
+            bits[escaped] += lengths + np.log2((lengths + 1) * (lengths + 2))
+        return bits.reshape(symbols.shape)
 
     def to_tensors(self) -> dict[str, Tensor]:
         """Integer tensors for a weights file."""

@@ -179,7 +179,7 @@ class FrozenHyperprior(nn.Module):
         fixed = torch.zeros(latents.shape, dtype=torch.float64, device=latents.device)
         values = torch.zeros_like(fixed, dtype=torch.float32)
         bits = 0.0
-        for number in self._phases_within(_size(latents)):
+        for number in self.phases_within(_size(latents)):
             rows, columns = self.synthesis.phases[number]
             means, indices = self._entropy_parameters(number, features, fixed, steps)
             here = gained[:, :, rows, columns].double()
@@ -200,13 +200,13 @@ class FrozenHyperprior(nn.Module):
         features = self.synthesis.features(hyper * ONE, size, context)
         fixed = torch.zeros(1, steps.shape[1], *size, dtype=torch.float64, device=steps.device)
         values = torch.zeros_like(fixed, dtype=torch.float32)
-        for number in self._phases_within(size):
+        for number in self.phases_within(size):
             means, indices = self._entropy_parameters(number, features, fixed, steps)
             residue = self._from_symbols(decoder.decode(indices, self.gaussian), steps.device)
             self._place(number, residue, means, steps, fixed, values)
         return DecodedLatents(values, fixed)
 
-    def _phases_within(self, size: tuple[int, int]) -> list[int]:
+    def phases_within(self, size: tuple[int, int]) -> list[int]:
         """Phases that have a position at all: a picture of one row has none in odd rows."""
         return [
             number

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from codec.errors import DataError
 from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
+from codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
 from codec.models.quality_symbol import decode_quality, encode_quality, quality_code
 from codec.models.scaleflow import (
+    InterPrediction,
     IntraCoder,
     MotionCoder,
     ResidualCoder,
@@ -137,30 +139,54 @@ class ScaleFlowCodec(nn.Module):
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`codec.models.video_model.VideoModel`."""
-        try:
-            return self._decode_picture(SymbolDecoder(payload), geometry, reference)
-        except DamagedSymbolsError as error:
-            raise DataError(str(error)) from error
+        return self._decode_picture(SymbolDecoder(payload), geometry, reference)[0]
+
+    def analyse_picture(
+        self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
+    ) -> tuple[Reference, PictureAnalysis]:
+        """Decode as :meth:`decode_picture` does, and say where the bits went and what moved."""
+        decoder = CostRecorder(payload)
+        decoded, prediction = self._decode_picture(decoder, geometry, reference)
+        size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
+        return decoded, PictureAnalysis(
+            key=reference is None,
+            planes=decoded.planes(),
+            bits=bits_by_kind(decoder.costs, self._priors_by_kind(), size),
+            cell=CELL,
+            flow=None if prediction is None else prediction.flow[0].float().cpu().numpy(),
+            scale=None if prediction is None else prediction.scale[0, 0].float().cpu().numpy(),
+        )
 
     def _decode_picture(
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
-    ) -> Reference:
+    ) -> tuple[ScaleFlowReference, InterPrediction | None]:
+        try:
+            return self._decode_symbols(decoder, geometry, reference)
+        except DamagedSymbolsError as error:
+            raise DataError(str(error)) from error
+
+    def _decode_symbols(
+        self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
+    ) -> tuple[ScaleFlowReference, InterPrediction | None]:
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         with torch.inference_mode(), self._arithmetic():
             if reference is None:
                 code = decode_quality(decoder, None)
                 level = torch.tensor([code / QUALITY_STEPS], device=self.device)
                 latents = self.intra_prior.decode(size, code, None, decoder)
-                return self._reference(self.network.intra.synthesis(latents.values, level), None, None, code, geometry)
+                decoded = self.network.intra.synthesis(latents.values, level)
+                return self._reference(decoded, None, None, code, geometry), None
             assert isinstance(reference, ScaleFlowReference)
             code = decode_quality(decoder, reference.quality_code)
             level = torch.tensor([code / QUALITY_STEPS], device=self.device)
             motion = self.motion_prior.decode(size, code, reference.motion, decoder)
             context = torch.cat((reference.residual, motion.fixed), 1)
             residual = self.residual_prior.decode(size, code, context, decoder)
-            prediction = self.network.predict(motion.values, reference.packed, level).picture
-            decoded = prediction + self.network.residual.synthesis(residual.values, level, motion.values, prediction)
-            return self._reference(decoded, motion.fixed, residual.fixed, code, geometry)
+            prediction = self.network.predict(motion.values, reference.packed, level)
+            decoded = prediction.picture + self.network.residual.synthesis(
+                residual.values, level, motion.values, prediction.picture
+            )
+            return self._reference(decoded, motion.fixed, residual.fixed, code, geometry), prediction
 
     def freeze(self) -> None:
         """Derive tables, integer networks and integer gains from the float parts, once, at export."""
@@ -179,7 +205,7 @@ class ScaleFlowCodec(nn.Module):
         for key, value in self.network.named_parameters():
             if any(part in key for part in _FROZEN_PARTS):
                 tensors[f"{_FOR_TRAINING}{key}"] = value.half() if ".synthesis." in key else value
-        for kind, prior in zip(("intra", "motion", "residual"), (p for p, _ in self._priors()), strict=True):
+        for kind, prior in self._priors_by_kind().items():
             for key, value in prior.synthesis.state_dict().items():
                 tensors[f"{kind}.synthesis.{key}"] = value
             tensors[f"{kind}.gain"] = prior.gain.anchors
@@ -205,7 +231,7 @@ class ScaleFlowCodec(nn.Module):
             self.can_be_trained = bool(before_freezing)
             self.network.load_state_dict(given | before_freezing, strict=False)
             self.gaussian = FrequencyTables.from_tensors(_below(tensors, "gaussian."))
-            for kind, prior in zip(("intra", "motion", "residual"), (p for p, _ in self._priors()), strict=True):
+            for kind, prior in self._priors_by_kind().items():
                 prior.synthesis.load_state_dict(_below(tensors, f"{kind}.synthesis."))
                 prior.synthesis.check_bounds()
                 prior.gain.anchors.copy_(tensors[f"{kind}.gain"])
@@ -223,6 +249,9 @@ class ScaleFlowCodec(nn.Module):
             (self.motion_prior, network.motion),
             (self.residual_prior, network.residual),
         ]
+
+    def _priors_by_kind(self) -> dict[str, FrozenHyperprior]:
+        return {"intra": self.intra_prior, "motion": self.motion_prior, "residual": self.residual_prior}
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:

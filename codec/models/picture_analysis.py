@@ -1,0 +1,97 @@
+"""What a picture's payload says about where its bits went and what moved, for maps that people look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.models.frozen_hyperprior import FrozenHyperprior
+from codec.models.hyperprior import Phase
+from codec.picture import Planes
+from entropy.frequency_tables import FrequencyTables
+from entropy.symbol_coder import Indices, SymbolDecoder, Symbols
+
+SIDE_INFORMATION = "side information"
+"""The kind of hyper-latents and of the quality code."""
+
+
+@dataclass(frozen=True)
+class PictureAnalysis:
+    """One decoded picture, taken apart.
+
+    Attributes:
+        key: coded alone.
+        planes: the decoded picture.
+        bits: by kind (``intra``, or ``motion`` and ``residual``; ``side information``) a map of ideal code lengths,
+            float32 (h, w), a value for each cell. Side information is spread evenly over the cells that it describes.
+        cell: width and height of a cell in samples of luma; the last ones reach beyond the picture's border.
+        flow: float32 (2, H/4, W/4) of the padded picture, x and y in samples of luma: where in the reference a
+            sample comes from. None in key pictures.
+        scale: float32 (H/4, W/4), the level of the volume of blurred references, 0 where it is sharp. None in key
+            pictures.
+    """
+
+    key: bool
+    planes: Planes
+    bits: dict[str, NDArray[np.float32]]
+    cell: int
+    flow: NDArray[np.float32] | None
+    scale: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class SymbolCosts:
+    """Ideal bits of the symbols of one call of the decoder, in their shape, and the tables they were coded with."""
+
+    bits: NDArray[np.float64]
+    tables: FrequencyTables
+
+
+class CostRecorder(SymbolDecoder):
+    """Decodes, and keeps what each symbol cost."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.costs: list[SymbolCosts] = []
+
+    def decode(self, indices: Indices, tables: FrequencyTables) -> Symbols:
+        """See :meth:`entropy.symbol_coder.SymbolDecoder.decode`."""
+        symbols = super().decode(indices, tables)
+        self.costs.append(SymbolCosts(tables.bits_of_symbols(symbols, indices), tables))
+        return symbols
+
+
+def bits_by_kind(
+    costs: Iterable[SymbolCosts], priors: Mapping[str, FrozenHyperprior], size: tuple[int, int]
+) -> dict[str, NDArray[np.float32]]:
+    """Maps of ``size`` (h, w) from the calls of a picture's decoder, in their order.
+
+    Args:
+        costs: the quality code's, then of each kind of latents its hyper-latents' and those of its phases.
+        priors: of each kind, by whose tables its hyper-latents are recognised.
+    """
+    side = np.zeros(size)
+    maps: dict[str, NDArray[np.float64]] = {}
+    latents: NDArray[np.float64] | None = None
+    phases: list[Phase] = []
+    for cost in costs:
+        kind = next((name for name, prior in priors.items() if prior.hyper_tables is cost.tables), None)
+        if kind is not None:
+            side += _spread(cost.bits.sum((0, 1)), size)
+            latents = maps[kind] = np.zeros(size)
+            phases = [priors[kind].synthesis.phases[number] for number in priors[kind].phases_within(size)]
+        elif latents is None:
+            side += cost.bits.sum() / side.size
+        else:
+            latents[phases.pop(0)] += cost.bits.sum((0, 1))
+    return {name: bits.astype(np.float32) for name, bits in {**maps, SIDE_INFORMATION: side}.items()}
+
+
+def _spread(hyper: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Bits of hyper-latents, (ceil(h / 4), ceil(w / 4)), shared evenly by the cells below each."""
+    rows, columns = np.arange(size[0]) // 4, np.arange(size[1]) // 4
+    shares = np.outer(np.bincount(rows), np.bincount(columns))
+    return (hyper / shares)[np.ix_(rows, columns)]
