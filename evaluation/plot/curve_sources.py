@@ -70,7 +70,7 @@ def read_curves(sources: Sequence[Path], *, clip: str | None = None, codecs: Seq
 
 def _read_source(source: Path, clip: str | None) -> list[PlottedCurve]:
     if source.is_dir():
-        return _curves_of_folder(source, clip)
+        return curves_of_points(read_points(source), clip)
     if not source.exists():
         raise UsageError(f"{source}: no such folder or file; give a folder that scaleflow rd wrote, or a .json file")
     curves = read_published_curve(source)
@@ -93,25 +93,25 @@ def _check(curve: Curve, source: Path) -> None:
         raise DataError(f"{source}: {curve.codec} has no metric with a value for each of its rates")
 
 
-def _curves_of_folder(folder: Path, clip: str | None) -> list[PlottedCurve]:
-    points = read_points(folder)
+def curves_of_points(points: Sequence[RatePoint], clip: str | None = None) -> list[PlottedCurve]:
+    """The curve of each codec, of one clip or averaged over all; codecs without a point of it are left out."""
     curves = []
     for codec in dict.fromkeys(point.codec for point in points):
         chosen = [point for point in points if point.codec == codec]
         if clip is None:
-            curves.append(_average(folder, chosen, codec))
+            curves.append(_average(chosen, codec))
         elif any(point.clip.name == clip for point in chosen):
             curves.append(PlottedCurve(codec, curve_of_clip(chosen, codec, clip), 1))
     return [curve for curve in curves if curve.curve.settings]
 
 
-def _average(folder: Path, points: Sequence[RatePoint], codec: str) -> PlottedCurve:
+def _average(points: Sequence[RatePoint], codec: str) -> PlottedCurve:
     curve = average_curve(points, codec)
     clips = list(dict.fromkeys(point.clip.name for point in points))
     settings = dict.fromkeys(point.setting for point in points)
     incomplete = [setting for setting in settings if setting not in curve.settings]
     if incomplete:
-        logger.warning("%s: %s at %s lacks clips: left out", folder, codec, ", ".join(incomplete))
+        logger.warning("%s at %s lacks clips: left out of the average", codec, ", ".join(incomplete))
     if len(clips) < FEWEST_CLIPS:
         return PlottedCurve(codec, curve, len(clips))
     values = {(point.setting, point.clip.name): point.metrics for point in points}

@@ -50,7 +50,7 @@ def test_settings_that_lack_a_clip_are_said(several_clips: Path, caplog: pytest.
     next((several_clips / "points").glob("0-*x264-30.json")).unlink()
     curve = read_curves([several_clips], codecs=["x264"])[0]
     assert curve.curve.settings == ("-crf 38", "-crf 22")
-    assert "x264 at -crf 30 lacks clips: left out" in caplog.text
+    assert "x264 at -crf 30 lacks clips: left out of the average" in caplog.text
 
 
 def test_same_codec_of_two_sources_carries_the_sources_name(several_clips: Path, results: Path) -> None:
