@@ -17,7 +17,9 @@ def bd_rate_cell(points: Sequence[RatePoint], codec: str, anchor: str, metric: s
     """Of one codec against another: ``percent``, the mean over clips, its ``interval`` where there is one, the number
     of ``clips`` and ``average``, that of the averaged curves; or ``problem``, which says why there is none.
     """
-    if importlib.util.find_spec(MODULE) is None or importlib.util.find_spec("bjontegaard") is None:
+    if importlib.util.find_spec(MODULE) is None:
+        return {"problem": "this version does not compute BD-rates"}
+    if importlib.util.find_spec("bjontegaard") is None:
         return {"problem": 'not computed: pip install "scaleflow[evaluate]"'}
     bd_rate = importlib.import_module(MODULE)
     try:

@@ -13,7 +13,7 @@ from codec.errors import UsageError
 from codec.optional_packages import require_packages
 from codec.video.output_file import check_output, open_output_file
 from evaluation.plot.curve_sources import PlottedCurve, curves_of_points
-from evaluation.plot.metric_scale import axis_label, drawn_value, drawn_values, metric_title
+from evaluation.plot.metric_scale import axis_label, drawn_value, drawn_values, metric_title, metric_unit
 from evaluation.rate_point import LOWER_IS_BETTER, RatePoint, without_infinities
 from evaluation.report.clip_pictures import data_uri, describe_clip
 from evaluation.report.codec_summary import summarise_codecs
@@ -74,7 +74,13 @@ def write_report(
         "title": folder.resolve().name,
         "summary": summarise_codecs(points, settings.anchor),
         "metrics": [
-            {"name": n, "title": metric_title(n), "axis": axis_label(n), "lowerIsBetter": n in LOWER_IS_BETTER}
+            {
+                "name": n,
+                "title": metric_title(n),
+                "unit": metric_unit(n),
+                "axis": axis_label(n),
+                "lowerIsBetter": n in LOWER_IS_BETTER,
+            }
             for n in names
         ],
         "curves": [_describe_curve(c) for name in (None, *clips) for c in curves_of_points(points, name)],

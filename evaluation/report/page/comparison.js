@@ -37,9 +37,16 @@ function comparison(clip, versions) {
     }
     captions[0].replaceChildren("left: ", a.caption);
     captions[1].replaceChildren("right: ", b.caption);
-    const zoomed = state.zoom !== "fit";
-    pictures.classList.toggle("zoomed", zoomed);
-    pictures.style.width = zoomed ? `${clip.width * Number(state.zoom)}px` : "100%";
+    fit();
+  }
+
+  function fit() {
+    // Enlarged by whole numbers only, so that all samples stay squares of one size.
+    const times = state.zoom === "fit" ? Math.floor(node.clientWidth / clip.width) : Number(state.zoom);
+    pictures.classList.toggle("zoomed", times >= 1);
+    pictures.style.width = times ? `${clip.width * times}px` : "100%";
+    stage.style.width = state.zoom === "fit" && times ? `${clip.width * times + 2}px` : "100%";
+    position.style.width = stage.style.width;
     divide();
   }
 
@@ -68,9 +75,7 @@ function comparison(clip, versions) {
     position.value = Math.round((1000 * (event.clientX - view.getBoundingClientRect().left)) / view.clientWidth);
     divide();
   });
-  new ResizeObserver(divide).observe(view);
-  update();
-  return element(
+  const node = element(
     "div", { class: "comparison" },
     element(
       "div", { class: "controls" },
@@ -79,4 +84,7 @@ function comparison(clip, versions) {
     ),
     stage, position, element("div", { class: "sides" }, captions),
   );
+  new ResizeObserver(fit).observe(node);
+  update();
+  return node;
 }

@@ -8,6 +8,11 @@ function title(name) {
   return metrics.get(name).title;
 }
 
+function quantity(name, value) {
+  const unit = metrics.get(name).unit;
+  return `${title(name)} ${digits(value)}${unit && value !== null ? ` ${unit}` : ""}`;
+}
+
 function percent(value) {
   return `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(1)} %`;
 }
@@ -70,7 +75,7 @@ function curves() {
       style: styles.get(curve.codec),
       points: values.map((y, n) => ({
         x: rates[n], y, low: intervals[n]?.[0], high: intervals[n]?.[1],
-        text: `${curve.settings[n]}\n${digits(rates[n])} ${unit}\n${title(state.metric)} ${digits(y)}`,
+        text: `${curve.settings[n]}\n${digits(rates[n])} ${unit}\n${quantity(state.metric, y)}`,
       })),
     };
   }
@@ -100,7 +105,7 @@ function curves() {
 
 function pointText(point, clip) {
   const difference = percent(100 * (point.bitsPerPixel / clip.rate - 1));
-  const quality = data.summary.metrics.filter((name) => name in point.metrics).map((name) => `${title(name)} ${digits(point.metrics[name])}`);
+  const quality = data.summary.metrics.filter((name) => name in point.metrics).map((name) => quantity(name, point.metrics[name]));
   return [`${point.codec} ${point.setting}`, `${digits(point.bitsPerPixel)} bpp (${difference})`, ...quality].join(", ");
 }
 
@@ -109,22 +114,22 @@ function pictureCurves(clip) {
   const bits = new Chart({ label: `Bits of each picture of ${clip.name}`, xLabel: "Picture", yLabel: "kbit", fromZero: true });
   const quality = new Chart({ label: `Quality of each picture of ${clip.name}`, xLabel: "Picture" });
 
-  function seriesOf(point, values, unit) {
+  function seriesOf(point, values, text) {
     return {
       name: point.codec, style: styles.get(point.codec), marks: false,
-      points: values.map((y, x) => ({ x, y, text: `picture ${x}, ${point.kinds[x]}\n${digits(y)} ${unit}` })),
+      points: values.map((y, x) => ({ x, y, text: `picture ${x}, ${point.kinds[x]}\n${text(y)}` })),
     };
   }
 
   function show(metric) {
-    const { axis, lowerIsBetter, title: text } = metrics.get(metric);
+    const { axis, lowerIsBetter } = metrics.get(metric);
     quality.set(
-      clip.points.filter((point) => metric in point.values).map((point) => seriesOf(point, point.values[metric], text)),
+      clip.points.filter((point) => metric in point.values).map((point) => seriesOf(point, point.values[metric], (value) => quantity(metric, value))),
       { yLabel: axis.replace("\n", ", "), invertY: lowerIsBetter },
     );
   }
 
-  bits.set(clip.points.map((point) => seriesOf(point, point.bits.map((count) => count / 1000), "kbit")));
+  bits.set(clip.points.map((point) => seriesOf(point, point.bits.map((count) => count / 1000), (value) => `${digits(value)} kbit`)));
   const first = data.summary.metrics.find((name) => names.includes(name)) ?? names[0];
   if (first) show(first);
   return [
