@@ -58,7 +58,8 @@ def _draw(pictures: dict[int, PictureAnalysis]) -> dict[int, list[StreamMap]]:
     totals = {number: sum_of_kinds(picture) for number, picture in pictures.items()}
     most_bits = max((float(total.max()) for total in totals.values()), default=0.0)
     flows = [picture.flow for picture in pictures.values() if picture.flow is not None]
-    most_motion = max((float(np.hypot(*flow).max()) for flow in flows), default=0.0)
+    # A few vectors at borders are far longer than all others and would leave those pale.
+    most_motion = max((float(np.percentile(np.hypot(*flow), 99)) for flow in flows), default=0.0)
     scales = [picture.scale for picture in pictures.values() if picture.scale is not None]
     most_scale = max((float(scale.max()) for scale in scales), default=0.0)
     maps = {}
@@ -74,7 +75,12 @@ def _draw(pictures: dict[int, PictureAnalysis]) -> dict[int, list[StreamMap]]:
         ]
         if picture.flow is not None:
             drawn.append(
-                StreamMap("motion", flow_colors(picture.flow, most_motion), f"up to {most_motion:.1f} samples", True)
+                StreamMap(
+                    "motion",
+                    flow_colors(picture.flow, most_motion),
+                    f"strongest from {most_motion:.1f} samples on",
+                    True,
+                )
             )
         if picture.scale is not None:
             drawn.append(

@@ -45,7 +45,7 @@ function comparison(clip, versions) {
     const times = state.zoom === "fit" ? Math.floor(node.clientWidth / clip.width) : Number(state.zoom);
     pictures.classList.toggle("zoomed", times >= 1);
     pictures.style.width = times ? `${clip.width * times}px` : "100%";
-    stage.style.width = state.zoom === "fit" && times ? `${clip.width * times + 2}px` : "100%";
+    stage.style.width = times ? `${clip.width * times + 2}px` : "100%";
     position.style.width = stage.style.width;
     divide();
   }

@@ -157,7 +157,7 @@ function streamMaps(clip, point) {
   return element(
     "section", { class: "stream-maps" },
     element("h3", {}, `Where the bits of ${point.codec} went`),
-    element("p", { class: "soft" }, "Darker is less, on one scale for all pictures. Colours of motion say where in the picture before a sample comes from: white stands still, and the wheel shows each direction as seen from its centre."),
+    element("p", { class: "soft" }, "Darker is less, on one scale for all pictures. Colours of motion say where in the picture before a sample comes from: white stands still, the strongest colours move as far as said or farther, and the wheel shows each direction as seen from its centre."),
     element("div", { class: "controls" }, choice("Picture", clip.pictures.map((number, n) => [String(n), String(number)]), "0", (value) => show(Number(value)))),
     place,
   );
