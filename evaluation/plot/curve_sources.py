@@ -145,7 +145,9 @@ def _clips_in(sources: Sequence[Path]) -> str:
 def _with_labels(found: Sequence[tuple[Path, PlottedCurve]]) -> list[PlottedCurve]:
     """Curves of one name from several sources also carry their source's."""
     labels = [curve.label for _, curve in found]
+    named = [f"{label} ({source.resolve().name})" for label, (source, _) in zip(labels, found, strict=True)]
+    placed = [f"{label} ({source})" for label, (source, _) in zip(labels, found, strict=True)]
     return [
-        replace(curve, label=f"{curve.label} ({source.resolve().name})") if labels.count(curve.label) > 1 else curve
-        for source, curve in found
+        replace(curve, label=next((c[n] for c in (labels, named) if c.count(c[n]) == 1), placed[n]))
+        for n, (_, curve) in enumerate(found)
     ]

@@ -90,31 +90,30 @@ def draw_figure(curves: Sequence[PlottedCurve], settings: PlotSettings | None = 
     chosen = {metric: _curves_of_panel(curves, metric, settings.rate) for metric in dict.fromkeys(metrics)}
     columns = min(len(chosen), 2 if len(chosen) in (2, 4) else 3)
     rows = math.ceil(len(chosen) / columns)
-    shown = [curve for curve in curves if any(curve in panel for panel in chosen.values())]
-    legend_columns = _legend_columns([curve.label for curve in shown], columns)
+    shown = {number: curves[number] for number in sorted(set().union(*chosen.values()))}
+    legend_columns = _legend_columns([curve.label for curve in shown.values()], columns)
     legend_height = LEGEND_ROW_HEIGHT * (1.5 + math.ceil(len(shown) / legend_columns))
-    drawn: dict[str, Line2D] = {}
+    drawn: dict[int, Line2D] = {}
     with matplotlib.rc_context(STYLE):
         size = PANEL_WIDTH * columns, PANEL_HEIGHT * rows + legend_height + (0.3 if settings.title else 0)
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False).flatten()
-        for panel, (metric, with_metric) in zip(panels, chosen.items(), strict=False):
-            for number, curve in enumerate(curves):
-                if curve in with_metric:
-                    drawn[curve.label] = _draw_curve(panel, curve, metric, number, settings)
+        for panel, (metric, numbers) in zip(panels, chosen.items(), strict=False):
+            for number in numbers:
+                drawn[number] = _draw_curve(panel, curves[number], metric, number, settings)
             _finish_panel(panel, metric, settings)
         for panel in panels[len(chosen) :]:
             panel.remove()
         if settings.title:
             figure.suptitle(settings.title, fontsize=10)
         legend = figure.legend(
-            [drawn[curve.label] for curve in shown],
-            [curve.label for curve in shown],
+            [drawn[number] for number in shown],
+            [curve.label for curve in shown.values()],
             loc="outside lower center",
             ncols=legend_columns,
             frameon=False,
             handlelength=3.2,
-            title=caption(shown, tuple(chosen), settings),
+            title=caption(list(shown.values()), tuple(chosen), settings),
         )
         legend.get_title().set_fontsize(7.5)
     return figure
@@ -135,15 +134,16 @@ def caption(curves: Sequence[PlottedCurve], metrics: Sequence[str], settings: Pl
     return text
 
 
-def _curves_of_panel(curves: Sequence[PlottedCurve], metric: str, rate: str) -> list[PlottedCurve]:
+def _curves_of_panel(curves: Sequence[PlottedCurve], metric: str, rate: str) -> list[int]:
+    """Positions of the curves that have a metric and a rate."""
     found = []
-    for curve in curves:
+    for number, curve in enumerate(curves):
         if metric not in curve.curve.metrics:
             logger.warning("%s has no %s: left out of that panel", curve.label, metric)
         elif not _finite_points(curve, metric, rate):
             logger.warning("%s has no point with both %s and %s: left out of that panel", curve.label, metric, rate)
         else:
-            found.append(curve)
+            found.append(number)
     if not found:
         names = sorted({name for curve in curves for name in curve.curve.metrics})
         raise UsageError(f"no curve has metric {metric!r} by {rate}; there are {', '.join(names)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codec.errors import UsageError
-from codec.video.output_file import check_output, open_output_file
+from codec.video.output_file import check_output, write_whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,10 +48,4 @@ def write_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> None
     data = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scaleflow", "pdf.fonttype": 42}):
         figure.savefig(data, format=suffix[1:], dpi=PNG_DOTS_PER_INCH, metadata=FIGURE_SUFFIXES[suffix])
-    output = open_output_file(str(path), overwrite)
-    try:
-        output.write(data.getvalue())
-        output.commit()
-    except BaseException:
-        output.abort()
-        raise
+    write_whole_file(str(path), data.getvalue(), overwrite)

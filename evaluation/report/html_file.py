@@ -11,7 +11,7 @@ from typing import Any
 
 from codec.errors import UsageError
 from codec.optional_packages import require_packages
-from codec.video.output_file import check_output, open_output_file
+from codec.video.output_file import check_output, write_whole_file
 from evaluation.plot.curve_sources import PlottedCurve, curves_of_points
 from evaluation.plot.metric_scale import axis_label, drawn_value, drawn_values, metric_title, metric_unit
 from evaluation.rate_point import LOWER_IS_BETTER, RatePoint, without_infinities
@@ -87,7 +87,7 @@ def write_report(
         "clips": described,
         "flowWheel": data_uri(flow_wheel()),
     }
-    _write(output, page(content), overwrite)
+    write_whole_file(str(output), page(content).encode("utf-8"), overwrite)
 
 
 def page(content: dict[str, Any]) -> str:
@@ -131,13 +131,3 @@ def _describe_curve(plotted: PlottedCurve) -> dict[str, Any]:
             for name, pairs in plotted.intervals.items()
         },
     }
-
-
-def _write(output: Path, text: str, overwrite: bool) -> None:
-    stream = open_output_file(str(output), overwrite)
-    try:
-        stream.write(text.encode("utf-8"))
-        stream.commit()
-    except BaseException:
-        stream.abort()
-        raise

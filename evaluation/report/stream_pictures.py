@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from codec.container import SfvHeader, SfvReader
 from codec.errors import DataError
 from codec.models.video_model import VideoModel
 from codec.picture import Planes, VideoProperties
-from codec.stream_decoder import DecodedPicture, StreamDecoder
+from codec.stream_decoder import Damage, DecodedPicture, Event, StreamDecoder
 from codec.video.pixel_format import describe_pixel_format
 from codec.video.reader import open_video
 from codec.video.working_format import color_coding, from_working
@@ -43,10 +43,18 @@ def read_pictures(path: Path, numbers: Sequence[int], choose_model: ChooseModel)
     if path.suffix == ".sfv":
         with SfvReader(path) as reader:
             decoder = StreamDecoder(reader.header, choose_model(reader.header))
-            planes = (event.planes for event in decoder.decode(reader) if isinstance(event, DecodedPicture))
-            return _choose(path, planes, reader.header.video, numbers)
+            return _choose(path, _undamaged(path, decoder.decode(reader)), reader.header.video, numbers)
     with open_video(path, threads=1) as video:
         return _choose(path, (picture.planes for picture in video), video.properties, numbers)
+
+
+def _undamaged(path: Path, events: Iterable[Event]) -> Iterator[Planes]:
+    """Pictures; what stands in for a damaged one is nothing to compare."""
+    for event in events:
+        if isinstance(event, Damage):
+            raise DataError(f"{path}: {event}")
+        if isinstance(event, DecodedPicture):
+            yield event.planes
 
 
 def _choose(

@@ -23,7 +23,8 @@ def measured(tmp_path: Path, carphone: Path, ffmpeg: Callable[..., None]) -> Pat
 def test_report(scaleflow: Run, measured: Path, tmp_path: Path) -> None:
     output = tmp_path / "report.html"
     result = scaleflow("report", measured, "-o", output, "--pictures", 1, "--bits-per-pixel", 0.1, "--anchor", "x264")
-    assert (result.code, result.stdout, result.stderr) == (0, "", "")
+    # One point a codec makes no BD-rate, and standard error may say so.
+    assert (result.code, result.stdout) == (0, "")
     assert "carphone.y4m" in output.read_text("utf-8")
     again = scaleflow("report", measured, "-o", output)
     assert again.code == 2 and "exists already" in again.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,9 @@ def test_settings_that_lack_a_clip_are_said(several_clips: Path, caplog: pytest.
 def test_same_codec_of_two_sources_carries_the_sources_name(several_clips: Path, results: Path) -> None:
     labels = [curve.label for curve in read_curves([several_clips, results], codecs=["x264"])]
     assert labels == ["x264 (several)", "x264 (results)"]
+    twin = shutil.copytree(results, several_clips.parent / "results")
+    labels = [curve.label for curve in read_curves([twin, results], codecs=["x264"])]
+    assert labels == [f"x264 ({twin})", f"x264 ({results})"]
 
 
 def test_interval_of_missing_values_is_none() -> None:

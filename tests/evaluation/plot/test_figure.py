@@ -110,6 +110,12 @@ def test_bad_requests(results: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_matplotlib_is_missing(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codec.optional_packages.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r'matplotlib\): pip install "scaleflow\[evaluate\]"'):
+        draw_figure(read_curves([results]))
+
+
 def test_compressai_plots_our_schema(results: Path, tmp_path: Path) -> None:
     points = read_points(results)
     files = []

@@ -117,6 +117,16 @@ def test_stream_is_gone_or_broken(copied: Path, tmp_path: Path) -> None:
     assert all(point["images"] is None and point["problem"] for point in clip["points"])
 
 
+def test_damaged_pictures_are_not_compared(copied: Path, tmp_path: Path) -> None:
+    for path in (copied / "streams").glob("*scaleflow*"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    write_report(copied, tmp_path / "a.html")
+    ours, theirs = data_of(tmp_path / "a.html")["clips"][0]["points"]
+    assert ours["images"] is None and "damage at byte" in ours["problem"] and len(theirs["images"]) == 3
+
+
 def test_names_cannot_end_the_data() -> None:
     text = page({"title": "</script><script>alert(1)</script><!--"})
     assert "<script>alert" not in text and text.count("</script>") == 2

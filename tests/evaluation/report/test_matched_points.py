@@ -10,6 +10,7 @@ import pytest
 
 from codec.errors import UsageError
 from evaluation.rate_point import RatePoint
+from evaluation.report.bd_rates import bd_rate_cell
 from evaluation.report.codec_summary import choose_anchor
 from evaluation.report.matched_points import common_rate, nearest_points, spread_pictures
 from evaluation.report.settings import ReportSettings
@@ -47,6 +48,14 @@ def test_anchor() -> None:
     assert choose_anchor(["scaleflow", "vvenc"], "vvenc") == "vvenc"
     with pytest.raises(UsageError, match=r"--anchor x266 was not measured; there are x264"):
         choose_anchor(["x264"], "x266")
+
+
+def test_bd_rate(results: Path) -> None:
+    pytest.importorskip("evaluation.bd_rate", reason="BD-rates are not there yet")
+    points = read_points(results)
+    cell = bd_rate_cell(points, "scaleflow", "x264", "psnr-y")
+    assert cell["clips"] == 1 and cell["percent"] == pytest.approx(cell["average"])
+    assert bd_rate_cell(points, "scaleflow", "x264", "vmaf")["problem"]
 
 
 @pytest.mark.parametrize("settings", [{"bits_per_pixel": 0.0}, {"bits_per_pixel": float("nan")}, {"pictures": -1}])
