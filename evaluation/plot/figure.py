@@ -129,6 +129,8 @@ def caption(curves: Sequence[PlottedCurve], metrics: Sequence[str], settings: Pl
         return ""
     span = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     text = f"Points: mean over {span} clips"
+    if any(curve.clips is None for curve in curves):
+        text += ", published curves as they are"
     if settings.intervals and any(curve.intervals.keys() & set(metrics) for curve in curves):
         text += "; bars: 95 % bootstrap interval of that mean over clips"
     return text

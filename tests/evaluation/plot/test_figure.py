@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,7 +14,7 @@ import pytest
 
 from codec.errors import UsageError
 from evaluation.plot import PlotSettings, draw_figure, read_curves, write_figure
-from evaluation.plot.figure import COLORS, DASHES, MARKERS, RATE_LABELS
+from evaluation.plot.figure import COLORS, DASHES, MARKERS, RATE_LABELS, caption
 from evaluation.results import compressai_schema, read_points
 
 ANCHORS = Path(__file__).resolve().parents[4] / "shared" / "reference" / "rd_anchors.json"
@@ -84,6 +85,19 @@ def test_curves_without_the_rate_are_left_out(results: Path, tmp_path: Path, cap
     path.write_text(json.dumps({"name": "theirs", "results": {"bitrate": [100, 200], "psnr-y": [30, 33]}}))
     figure = draw_figure(read_curves([results, path]), PlotSettings(metrics=("psnr-y",)))
     assert len(figure.axes[0].lines) == 2 and "theirs has no point with both psnr-y and bpp" in caplog.text
+
+
+def test_caption_says_what_points_and_bars_are(results: Path) -> None:
+    (curve,) = read_curves([results], codecs=["x264"])
+    intervals = {"psnr-y": ((1.0, 2.0),) * len(curve.curve.settings)}
+    of_five = replace(curve, clips=5, intervals=intervals)
+    bars = "; bars: 95 % bootstrap interval of that mean over clips"
+    assert caption([of_five], ["psnr-y"], PlotSettings()) == "Points: mean over 5 clips" + bars
+    assert caption([of_five], ["psnr-y"], PlotSettings(intervals=False)) == "Points: mean over 5 clips"
+    assert caption([of_five, replace(of_five, clips=3)], ["vmaf"], PlotSettings()) == "Points: mean over 3 to 5 clips"
+    published = replace(curve, clips=None)
+    assert "published curves as they are" in caption([of_five, published], ["vmaf"], PlotSettings())
+    assert caption([curve], ["psnr-y"], PlotSettings()) == ""
 
 
 def test_less_lpips_is_drawn_higher(tmp_path: Path) -> None:
