@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.errors import DataError
+from evaluation.bootstrap import FEWEST_CLIPS, bootstrap_interval
+from evaluation.decibels import column_in_decibels
 from evaluation.rate_point import LOWER_IS_BETTER, RatePoint
 from evaluation.results import Curve, average_curve, curve_of_clip
 
 logger = logging.getLogger(__name__)
-
-BOOTSTRAP_SAMPLES = 10_000
-FEWEST_CLIPS = 3
-"""Below, an interval over clips would say nothing."""
 
 
 class NoOverlapError(DataError):
@@ -54,15 +52,6 @@ class BdRate:
     high: float
     overlap: float
     interval: tuple[float, float] | None = None
-
-
-def in_decibels(metric: str, values: Sequence[float]) -> NDArray[np.float64]:
-    """The scale on which a metric is compared and drawn: MS-SSIM in dB, all others as they are."""
-    found = np.asarray(values, dtype=np.float64)
-    if not metric.startswith("ms-ssim"):
-        return found
-    with np.errstate(divide="ignore"):
-        return -10 * np.log10(1 - found)
 
 
 def bd_rate(curve: Curve, anchor: Curve, metric: str) -> BdRate:
@@ -142,18 +131,8 @@ def mean_bd_rate(rates: Sequence[BdRate]) -> BdRate:
         low=max(rate.low for rate in rates),
         high=min(rate.high for rate in rates),
         overlap=float(np.mean([rate.overlap for rate in rates])),
-        interval=bootstrap_interval(percents) if len(rates) >= FEWEST_CLIPS else None,
+        interval=bootstrap_interval(percents.tolist()) if len(rates) >= FEWEST_CLIPS else None,
     )
-
-
-def bootstrap_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % percentile interval of the mean, from a fixed seed: the same values give the same interval.
-
-    Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics, 1979.
-    """
-    drawn = np.random.default_rng(0).integers(len(values), size=(BOOTSTRAP_SAMPLES, len(values)))
-    low, high = np.percentile(values[drawn].mean(1), (2.5, 97.5))
-    return float(low), float(high)
 
 
 def _front(curve: Curve, metric: str, by_bitrate: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -162,7 +141,7 @@ def _front(curve: Curve, metric: str, by_bitrate: bool) -> tuple[NDArray[np.floa
         raise DataError(
             f"{_place(curve)}: {curve.codec} was not measured in {metric}, only in {', '.join(curve.metrics)}"
         )
-    values = in_decibels(metric, curve.metrics[metric])
+    values = np.array(column_in_decibels(metric, curve.metrics[metric]))
     values = -values if metric in LOWER_IS_BETTER else values
     rates = np.asarray(curve.bitrate if by_bitrate else curve.bits_per_pixel)
     kept: list[int] = []

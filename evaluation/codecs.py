@@ -10,16 +10,15 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from codec.errors import UsageError
 
-INTRA_PERIOD = "{intra_period}"
-"""In a codec's options, stands for the intra period of the comparison."""
+INTRA_PERIOD, THREADS = "{intra_period}", "{threads}"
+"""In a codec's options, stand for the intra period and the threads of the comparison."""
 
-THREADS = "{threads}"
-_VARIANTS = re.compile(r"\{([^{}]*,[^{}]*)\}")
-_NAME = re.compile(r"[\w.+-]+")
-_DEFAULT_QUALITIES = "{0,10,20,30,40,50,63}"
+_SETTINGS = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_NAME = re.compile(r"\w[\w.+-]*")
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,14 @@ class EvaluatedCodec:
         name: in plots and file names; letters, digits and ``. _ + -``.
         program: ``scaleflow`` or ``ffmpeg``.
         options: of the encoder; one option may list the settings as ``{18,23,28}``.
-        decode_options: of the decoder.
         suffix: of the coded file, which tells ffmpeg the container.
-        encoder: of ffmpeg, which must be in it.
+        settings: what ``options`` lists.
     """
 
     name: str
     program: str
     options: tuple[str, ...]
-    decode_options: tuple[str, ...] = ()
-    suffix: str = "mp4"
+    suffix: str
     settings: tuple[CodecSetting, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,28 +54,50 @@ class EvaluatedCodec:
             raise UsageError(f"codec {self.name}: program {self.program!r} is not scaleflow or ffmpeg")
         object.__setattr__(self, "settings", _settings(self.name, self.options))
 
+    def option(self, *names: str, of: CodecSetting | None = None) -> str | None:
+        """The value that follows the first of ``names`` among the options (of one setting)."""
+        options = self.options if of is None else of.options
+        return next((options[n + 1] for n, option in enumerate(options[:-1]) if option in names), None)
+
     @property
     def encoder(self) -> str | None:
         """The encoder that ffmpeg must have."""
-        for option in ("-c:v", "-vcodec", "-codec:v"):
-            if option in self.options[:-1]:
-                return self.options[self.options.index(option) + 1]
-        return None
+        return self.option("-c:v", "-vcodec", "-codec:v") if self.program == "ffmpeg" else None
+
+    @property
+    def fixed_options(self) -> str:
+        """The options, with ``*`` where the settings differ."""
+        return shlex.join(_SETTINGS.sub("*", option) for option in self.options).replace("'", "")
+
+    def model_of(self, setting: CodecSetting) -> str | None:
+        """The model of a ScaleFlow codec, where it is not the default one."""
+        return self.option("--model", of=setting)
+
+    def weights_of(self, setting: CodecSetting) -> Path | None:
+        """The weights file of a ScaleFlow codec, where one is named."""
+        weights = self.option("--weights", of=setting)
+        return Path(weights) if weights is not None else None
 
     def encode_command(self, setting: CodecSetting, intra_period: int, threads: int, ffmpeg: str) -> list[str]:
         """With ``INPUT`` and ``OUTPUT`` for the files."""
         values = {INTRA_PERIOD: str(intra_period), THREADS: str(threads)}
         options = [_substitute(option, values) for option in setting.options]
         if self.program == "scaleflow":
-            period = ["--intra-period", str(intra_period), "--threads", str(threads)]
+            period = ["--intra-period", str(intra_period), "--threads", str(threads), "--workers", "1"]
             return [*scaleflow_command(), "encode", "INPUT", "OUTPUT", "--overwrite", *period, *options]
         return [ffmpeg, "-v", "error", "-nostdin", "-y", "-i", "INPUT", "-threads", str(threads), *options, "OUTPUT"]
 
-    def decode_command(self, bit_depth: int, threads: int, ffmpeg: str) -> list[str]:
+    def decode_command(self, setting: CodecSetting, bit_depth: int, threads: int, ffmpeg: str) -> list[str]:
         """With ``INPUT`` and ``OUTPUT`` for the files; ``bit_depth`` of the source, to which more bits are rounded."""
         if self.program == "scaleflow":
-            options = ["--threads", str(threads), *self.decode_options]
-            return [*scaleflow_command(), "decode", "INPUT", "OUTPUT", "--overwrite", *options]
+            kept = ("--model", "--weights", "--device")
+            given = [(name, self.option(name, of=setting)) for name in kept]
+            options = [part for name, value in given if value is not None for part in (name, value)]
+            return [
+                *scaleflow_command(),
+                *("decode", "INPUT", "OUTPUT", "--overwrite", "--threads", str(threads), "--workers", "1"),
+                *options,
+            ]
         # without dithering, ffmpeg rounds to nearest
         form = ["-sws_dither", "none", "-pix_fmt", "yuv420p" if bit_depth == 8 else "yuv420p10le", "-strict", "-1"]
         quiet = ["-v", "error", "-nostdin", "-y", "-threads", str(threads)]
@@ -90,16 +109,24 @@ def scaleflow_command() -> list[str]:
     return [sys.executable, "-W", "ignore", "-m", "cli.main"]
 
 
-def codec_of(text: str, qualities: Sequence[float] | None = None) -> EvaluatedCodec:
+def shown_command(command: Sequence[str]) -> list[str]:
+    """A command as a person would type it."""
+    own = scaleflow_command()
+    if list(command[: len(own)]) == own:
+        return ["scaleflow", *command[len(own) :]]
+    return ["ffmpeg", *command[1:]]
+
+
+def parse_codec(text: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
     """A codec as ``--codec`` names it.
 
     Args:
         text: a name of :func:`codec_names`; or ``NAME=scaleflow OPTIONS`` or ``NAME=ffmpeg OPTIONS``, options of the
-            encoder in which ``{18,23,28}`` lists settings and ``{intra_period}`` stands for the intra period.
-        qualities: of ScaleFlow codecs whose options name none.
+            encoder in which ``{18,23,28}`` lists settings and ``{intra_period}`` and ``{threads}`` stand for those.
+        qualities: of ScaleFlow codecs whose options list no settings.
 
     Raises:
-        UsageError: an unknown name, or options without anything that differs.
+        UsageError: an unknown name, or options that cannot be read.
     """
     name, separator, definition = text.partition("=")
     if not separator:
@@ -111,25 +138,25 @@ def codec_of(text: str, qualities: Sequence[float] | None = None) -> EvaluatedCo
     if program == "scaleflow":
         return scaleflow_codec(name, options, qualities)
     if program == "ffmpeg":
-        suffix = "mkv"
-        if "-f" in options[:-1]:
-            raise UsageError(f"codec {name}: leave out -f, streams are kept in Matroska")
-        return EvaluatedCodec(name, program, tuple(options), suffix=suffix)
+        if "-f" in options or "-i" in options:
+            raise UsageError(f"codec {name}: leave out -f and -i, input and container are chosen here")
+        return EvaluatedCodec(name, program, tuple(options), "mkv")
     raise UsageError(f"codec {text!r}: after = comes scaleflow or ffmpeg and options, not {program!r}")
 
 
-def named_codec(name: str, qualities: Sequence[float] | None = None) -> EvaluatedCodec:
+def named_codec(name: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
     """One of :func:`codec_names`. Raises :class:`UsageError` for another."""
     if name == "scaleflow":
         return scaleflow_codec(name, (), qualities)
     if name == "ssf2020":
-        return EvaluatedCodec(name, "scaleflow", ("--model", "ssf2020-{1,2,3,4,5,6,7,8,9}"), suffix="sfv")
+        return EvaluatedCodec(name, "scaleflow", ("--model", "ssf2020-{1,2,3,4,5,6,7,8,9}"), "sfv")
     if name not in _ANCHORS:
         raise UsageError(
-            f"codec {name!r} is unknown: use {', '.join(codec_names())}, NAME=scaleflow OPTIONS or NAME=ffmpeg OPTIONS"
+            f"codec {name!r} is unknown: use {', '.join(codec_names())}, "
+            "or define one as 'NAME=ffmpeg OPTIONS' or 'NAME=scaleflow OPTIONS'"
         )
     options, suffix = _ANCHORS[name]
-    return EvaluatedCodec(name, "ffmpeg", tuple(options.split()), suffix=suffix)
+    return EvaluatedCodec(name, "ffmpeg", tuple(options.split()), suffix)
 
 
 def codec_names() -> list[str]:
@@ -137,16 +164,16 @@ def codec_names() -> list[str]:
     return ["scaleflow", "ssf2020", *_ANCHORS]
 
 
-def scaleflow_codec(name: str, options: Sequence[str] = (), qualities: Sequence[float] | None = None) -> EvaluatedCodec:
-    """A ScaleFlow model at several qualities."""
+def scaleflow_codec(name: str, options: Sequence[str] = (), qualities: Sequence[float] = ()) -> EvaluatedCodec:
+    """A ScaleFlow model at several qualities, where its options do not list settings themselves."""
     options = list(options)
-    if not any(option in ("--quality", "-q") for option in options) and not _variants(options):
-        values = _DEFAULT_QUALITIES if qualities is None else "{" + ",".join(f"{value:g}" for value in qualities) + "}"
-        options += ["--quality", values if "," in values else values.strip("{}")]
-    kept = [position for position, option in enumerate(options[:-1]) if option in ("--weights", "--model", "--device")]
-    decode_options = [part for position in kept for part in options[position : position + 2]]
-    return EvaluatedCodec(name, "scaleflow", tuple(options), tuple(decode_options), "sfv")
+    if not {"--quality", "-q", "--bitrate", "--target-psnr"} & set(options) and not _lists(options):
+        values = ",".join(f"{value:g}" for value in qualities or DEFAULT_QUALITIES)
+        options += ["--quality", "{" + values + "}" if "," in values else values]
+    return EvaluatedCodec(name, "scaleflow", tuple(options), "sfv")
 
+
+DEFAULT_QUALITIES = (0, 10, 20, 30, 40, 50, 63)
 
 # Low delay: no picture waits for a later one, and a key frame comes after as many pictures as ScaleFlow's.
 _ANCHORS = {
@@ -164,7 +191,7 @@ _ANCHORS = {
         "mp4",
     ),
     "vvenc": (
-        # its low delay knows groups of 8 only, and begins them with what it calls no refresh
+        # its low delay is there for groups of 8 only, and only without a kind of refresh
         "-c:v libvvenc -preset faster -g {intra_period} -pix_fmt yuv420p10le "
         "-vvenc-params gopsize=8:picreordering=0:decodingrefreshtype=none -qp {22,27,32,37,42,47}",
         "mp4",
@@ -173,26 +200,25 @@ _ANCHORS = {
 }
 
 
-def _variants(options: Sequence[str]) -> list[tuple[int, re.Match[str]]]:
-    return [(n, match) for n, option in enumerate(options) for match in (_VARIANTS.search(option),) if match]
+def _lists(options: Sequence[str]) -> list[tuple[int, re.Match[str]]]:
+    return [(n, match) for n, option in enumerate(options) for match in (_SETTINGS.search(option),) if match]
 
 
 def _settings(name: str, options: Sequence[str]) -> tuple[CodecSetting, ...]:
-    variants = _variants(options)
-    if len(variants) > 1:
-        raise UsageError(
-            f"codec {name}: two options list settings ({options[variants[0][0]]} and {options[variants[1][0]]})"
-        )
-    if not variants:
+    found = _lists(options)
+    if len(found) > 1:
+        raise UsageError(f"codec {name}: two options list settings ({options[found[0][0]]} and {options[found[1][0]]})")
+    if not found:
         return (CodecSetting("as given", tuple(options)),)
-    position, match = variants[0]
+    position, match = found[0]
+    before = options[position - 1] if position and options[position - 1].startswith("-") else ""
     settings = []
     for value in match[1].split(","):
         chosen = options[position].replace(match[0], value.strip())
-        option = options[position - 1] if position and options[position - 1].startswith("-") else ""
-        settings.append(
-            CodecSetting(f"{option} {chosen}".strip(), (*options[:position], chosen, *options[position + 1 :]))
-        )
+        options_here = (*options[:position], chosen, *options[position + 1 :])
+        settings.append(CodecSetting(f"{before} {chosen}".strip(), options_here))
+    if len({setting.label for setting in settings}) < len(settings):
+        raise UsageError(f"codec {name}: {options[position]} lists a setting twice")
     return tuple(settings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import subprocess
 import time
@@ -16,8 +17,9 @@ import av
 from codec.container import SfvReader, VideoPacket
 from codec.errors import DataError, UsageError
 from codec.stream_analysis import analyse_stream
-from codec.version import VERSION
-from evaluation.codecs import CodecSetting, EvaluatedCodec
+from codec.stream_model import load_stream_model
+from evaluation.codec_software import software_of
+from evaluation.codecs import CodecSetting, EvaluatedCodec, shown_command
 from evaluation.metrics.comparison import Comparison, compare
 from evaluation.rate_point import FrameRecords, RatePoint
 from evaluation.source_clip import SourceClip
@@ -30,43 +32,65 @@ class MeasuringSettings:
     """How every point is measured.
 
     Attributes:
-        metrics: names or groups, see :mod:`evaluation.metrics`.
+        metrics: single metrics of :mod:`evaluation.metrics.names`.
         intra_period: most pictures from key frame to key frame.
-        threads: of each encoder and decoder.
-        ffmpeg: the program.
-        ffmpeg_version: as it says it.
+        threads: of each encoder, decoder and comparison.
+        ffmpeg: the program; None where neither a codec nor a metric needs it.
         lpips_backbone: weights file for LPIPS.
     """
 
     metrics: tuple[str, ...]
-    intra_period: int
-    threads: int
-    ffmpeg: str
-    ffmpeg_version: str
+    intra_period: int = 32
+    threads: int = 1
+    ffmpeg: Path | None = None
     lpips_backbone: Path | None = None
 
-
-def point_key(source: SourceClip, codec: EvaluatedCodec, setting: CodecSetting, settings: MeasuringSettings) -> str:
-    """Identity of a coded file: content of the input, the codec's commands, its software and its weights."""
-    commands = (
-        codec.encode_command(setting, settings.intra_period, settings.threads, "ffmpeg"),
-        codec.decode_command(source.clip.bit_depth, settings.threads, "ffmpeg"),
-    )
-    shown = [[part for part in command if part not in _interpreter(codec)] for command in commands]
-    identity = repr((source.clip.content, codec.name, shown, sorted(_software(codec, settings).items())))
-    return hashlib.sha256(identity.encode()).hexdigest()[:20]
+    def __post_init__(self) -> None:
+        if not self.metrics:
+            raise UsageError("no metric is named")
+        for name in ("intra_period", "threads"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is not at least 1")
 
 
-def measure_point(
-    source: SourceClip,
-    codec: EvaluatedCodec,
-    setting: CodecSetting,
-    settings: MeasuringSettings,
-    *,
-    results: Path,
-    scratch: Path,
-    earlier: RatePoint | None = None,
-) -> RatePoint:
+@dataclass(frozen=True)
+class PointTask:
+    """What is to be measured; can be sent to another process."""
+
+    source: SourceClip
+    codec: EvaluatedCodec
+    setting: CodecSetting
+    settings: MeasuringSettings
+
+    def encode_command(self, program: str) -> list[str]:
+        """With ``INPUT`` and ``OUTPUT``; ``program`` is the ffmpeg to call."""
+        return self.codec.encode_command(self.setting, self.settings.intra_period, self.settings.threads, program)
+
+    def decode_command(self, program: str) -> list[str]:
+        """With ``INPUT`` and ``OUTPUT``; ``program`` is the ffmpeg to call."""
+        depth = self.source.clip.bit_depth
+        return self.codec.decode_command(self.setting, depth, self.settings.threads, program)
+
+    @property
+    def description(self) -> str:
+        """What is fixed over the points of a curve."""
+        options = f"{self.codec.program} {self.codec.fixed_options}".strip()
+        return f"{options}, intra period {self.settings.intra_period}, threads {self.settings.threads}"
+
+    @property
+    def software(self) -> dict[str, str]:
+        """See :func:`evaluation.codec_software.software_of`."""
+        return software_of(self.codec, self.setting, self.settings.ffmpeg)
+
+    @property
+    def key(self) -> str:
+        """Identity of the coded file: content of the input, the commands, the software and its weights."""
+        commands = [shown_command(self.encode_command("")), shown_command(self.decode_command(""))]
+        identity = repr((self.source.clip.content, self.codec.name, commands, sorted(self.software.items())))
+        return hashlib.sha256(identity.encode()).hexdigest()[:20]
+
+
+def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePoint | None = None) -> RatePoint:
     """Encode into ``results/streams``, decode, and compare with what was encoded.
 
     Args:
@@ -76,55 +100,51 @@ def measure_point(
     Raises:
         DataError: a command fails, which is shown; or the decoder does not give back every picture.
     """
-    key = point_key(source, codec, setting, settings)
-    stream = results / "streams" / f"{key}.{codec.suffix}"
+    settings, clip, key = task.settings, task.source.clip, task.key
+    stream = results / "streams" / f"{key}.{task.codec.suffix}"
     decoded = scratch / f"{key}.y4m"
-    encode = codec.encode_command(setting, settings.intra_period, settings.threads, settings.ffmpeg)
-    decode = codec.decode_command(source.clip.bit_depth, settings.threads, settings.ffmpeg)
+    program = str(settings.ffmpeg)
+    encode, decode = task.encode_command(program), task.decode_command(program)
     try:
-        if earlier is None or not stream.exists():
-            unfinished = stream.with_name(f".{stream.name}".replace(f".{codec.suffix}", f".part.{codec.suffix}"))
-            try:
-                encode_seconds = _run(encode, source.lossless, unfinished)
-                os.replace(unfinished, stream)
-            finally:
-                unfinished.unlink(missing_ok=True)
-        else:
+        if earlier is not None and stream.exists() and stream.stat().st_size == earlier.file_bytes:
             encode_seconds = earlier.encode_seconds
+        else:
+            encode_seconds = _encode(encode, task.source.lossless, stream)
         decode_seconds = _run(decode, stream, decoded)
         compared = compare(
-            source.lossless,
+            task.source.lossless,
             decoded,
             settings.metrics,
             lpips_backbone=settings.lpips_backbone,
-            ffmpeg=Path(settings.ffmpeg),
+            ffmpeg=settings.ffmpeg,
+            decoded_name=f"what {shown_command(decode)[0]} decoded",
         )
-        bits, kinds, by_kind = _bits(stream, codec)
     finally:
         decoded.unlink(missing_ok=True)
-    if len(bits) != source.clip.frames:
-        raise DataError(f"{stream}: holds {len(bits)} pictures of {source.clip.frames}")
+    bits, kinds, by_kind = _bits(stream, task)
+    if len(bits) != clip.frames:
+        raise DataError(f"{stream}: holds {len(bits)} pictures of {clip.frames}")
     file_bytes = stream.stat().st_size
-    samples = source.clip.width * source.clip.height * source.clip.frames
+    samples = clip.width * clip.height * clip.frames
     by_kind["container"] = 8 * file_bytes - sum(by_kind.values())
     return RatePoint(
-        clip=source.clip,
-        codec=codec.name,
-        description=_description(codec, settings),
-        setting=setting.label,
-        encode_command=tuple(_shown(encode)),
-        decode_command=tuple(_shown(decode)),
+        clip=clip,
+        codec=task.codec.name,
+        description=task.description,
+        setting=task.setting.label,
+        encode_command=tuple(shown_command(encode)),
+        decode_command=tuple(shown_command(decode)),
         stream=f"streams/{stream.name}",
         file_bytes=file_bytes,
         bits_per_pixel=8 * file_bytes / samples,
-        bitrate=8e-3 * file_bytes * source.clip.frame_rate / source.clip.frames,
+        bitrate=8e-3 * file_bytes * clip.frame_rate / clip.frames,
         bits_per_pixel_by_kind={kind: value / samples for kind, value in by_kind.items()},
         encode_seconds=encode_seconds,
         decode_seconds=decode_seconds,
-        metrics=dict(compared.means),
+        metrics={name: value if math.isfinite(value) else None for name, value in compared.means.items()},
         frames=_frames(compared, bits, kinds),
         identical=compared.identical,
-        software=_software(codec, settings),
+        software=task.software,
     )
 
 
@@ -132,34 +152,51 @@ def _frames(compared: Comparison, bits: list[int], kinds: list[str]) -> FrameRec
     return FrameRecords(list(compared.times), bits, kinds, {name: list(v) for name, v in compared.frames.items()})
 
 
+def _encode(command: Sequence[str], source: Path, stream: Path) -> float:
+    """Write a stream, which is seen complete or not at all; returns seconds."""
+    unfinished = stream.with_name(f".{stream.stem}.partial{stream.suffix}")
+    try:
+        seconds = _run(command, source, unfinished)
+        os.replace(unfinished, stream)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return seconds
+
+
 def _run(command: Sequence[str], source: Path, destination: Path) -> float:
     """Seconds that it took. Raises :class:`DataError` with the command's last words."""
     full = [{"INPUT": str(source), "OUTPUT": str(destination)}.get(part, part) for part in command]
     started = time.monotonic()
     try:
-        done = subprocess.run(full, capture_output=True, text=True, check=False)
+        done = subprocess.run(full, capture_output=True, text=True, errors="replace", check=False)
     except OSError as error:
-        raise UsageError(f"{full[0]}: {error.strerror}") from error
+        raise DataError(f"{full[0]}: cannot be run: {error.strerror}") from error
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise DataError(f"exit code {done.returncode} of {' '.join(_shown(command))}: {last}")
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise DataError(f"{' '.join(shown_command(command))}: {last.removeprefix('scaleflow: ')}")
     if not destination.exists() or not destination.stat().st_size:
-        raise DataError(f"nothing was written by {' '.join(_shown(command))}")
+        raise DataError(f"{' '.join(shown_command(command))}: wrote nothing")
     return time.monotonic() - started
 
 
-def _bits(stream: Path, codec: EvaluatedCodec) -> tuple[list[int], list[str], dict[str, float]]:
+def _bits(stream: Path, task: PointTask) -> tuple[list[int], list[str], dict[str, float]]:
     """Bits and kind of each picture as shown, and the sums of all parts but the container."""
-    if codec.program == "scaleflow":
+    if task.codec.program == "scaleflow":
         with SfvReader(stream) as reader:
             packets = [item for item in reader if isinstance(item, VideoPacket)]
-        bits, kinds = [8 * len(packet.payload) for packet in packets], [packet.kind for packet in packets]
-        return bits, list(kinds), _parts(stream) or _by_kind(bits, kinds)
-    with av.open(str(stream)) as container:
-        timed = sorted(
-            (p.pts, 8 * p.size, p.is_keyframe) for p in container.demux(video=0) if p.size and p.pts is not None
-        )
-    bits, kinds = [size for _, size, _ in timed], ["intra" if key else "inter" for _, _, key in timed]
+        bits, kinds = [8 * len(packet.payload) for packet in packets], [str(packet.kind) for packet in packets]
+        return bits, kinds, _parts(stream, task) or _by_kind(bits, kinds)
+    try:
+        with av.open(str(stream)) as container:
+            packets_shown = sorted(
+                (packet.pts, 8 * packet.size, packet.is_keyframe)
+                for packet in container.demux(video=0)
+                if packet.size and packet.pts is not None
+            )
+    except av.FFmpegError as error:
+        raise DataError(f"{stream}: its packets cannot be read: {error.strerror}") from error
+    bits = [size for _, size, _ in packets_shown]
+    kinds = ["intra" if key else "inter" for _, _, key in packets_shown]
     return bits, kinds, _by_kind(bits, kinds)
 
 
@@ -167,41 +204,15 @@ def _by_kind(bits: Sequence[int], kinds: Sequence[str]) -> dict[str, float]:
     return {kind: float(sum(b for b, k in zip(bits, kinds, strict=True) if k == kind)) for kind in ("intra", "inter")}
 
 
-def _parts(stream: Path) -> dict[str, float]:
-    """Of models that say where their bits go: each part's ideal code length."""
+def _parts(stream: Path, task: PointTask) -> dict[str, float]:
+    """Of models that say where their bits go: the ideal code length of each kind."""
+    model, weights = task.codec.model_of(task.setting), task.codec.weights_of(task.setting)
     parts: dict[str, float] = {}
     try:
-        for picture in analyse_stream(stream):
+        for picture in analyse_stream(stream, lambda header: load_stream_model(header, model=model, weights=weights)):
             for kind, cells in picture.bits.items():
-                parts[kind] = parts.get(kind, 0.0) + float(cells.sum())
+                parts[kind] = parts.get(kind, 0.0) + float(cells.sum(dtype=float))
     except UsageError as error:
         logger.debug("%s", error)
         return {}
     return parts
-
-
-def _software(codec: EvaluatedCodec, settings: MeasuringSettings) -> dict[str, str]:
-    if codec.program == "ffmpeg":
-        return {"ffmpeg": settings.ffmpeg_version}
-    return {"scaleflow": VERSION, "weights": codec.weights_hash}
-
-
-def _description(codec: EvaluatedCodec, settings: MeasuringSettings) -> str:
-    software = ", ".join(f"{name} {value[:16]}" for name, value in _software(codec, settings).items() if value)
-    return f"{' '.join(codec.options)}, intra period {settings.intra_period}; {software}"
-
-
-def _interpreter(codec: EvaluatedCodec) -> set[str]:
-    from evaluation.codecs import scaleflow_command
-
-    return set(scaleflow_command()[:1]) if codec.program == "scaleflow" else set()
-
-
-def _shown(command: Sequence[str]) -> list[str]:
-    """As a person would type it."""
-    from evaluation.codecs import scaleflow_command
-
-    own = scaleflow_command()
-    if list(command[: len(own)]) == own:
-        return ["scaleflow", *command[len(own) :]]
-    return [Path(command[0]).name if "ffmpeg" in command[0] else command[0], *command[1:]]

@@ -101,7 +101,7 @@ class RatePoint:
 
     def to_json(self) -> str:
         """As JSON without infinities: ``null`` for what is not a finite number."""
-        return json.dumps(_finite(asdict(self)), indent=1, allow_nan=False)
+        return json.dumps(without_infinities(asdict(self)), indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str, source: str = "point") -> RatePoint:
@@ -129,11 +129,12 @@ class RatePoint:
             raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _finite(value: Any) -> Any:
+def without_infinities(value: Any) -> Any:
+    """Lists and dictionaries as they are, with None for numbers that JSON cannot hold."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
+        return {key: without_infinities(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(part) for part in value]
+        return [without_infinities(part) for part in value]
     return value

@@ -163,6 +163,22 @@ def open_output_file(path: str, overwrite: bool) -> OutputStream:
     return OutputFile(path)
 
 
+def write_whole_file(path: str, data: bytes, overwrite: bool) -> None:
+    """Write ``data`` to ``path``, which is seen complete or not at all.
+
+    Raises:
+        UsageError: the output exists already, or cannot be made.
+        DataError: writing fails; nothing is kept.
+    """
+    output = open_output_file(path, overwrite)
+    try:
+        output.write(data)
+        output.commit()
+    except BaseException:
+        output.abort()
+        raise
+
+
 def write_failure(name: str, error: OSError) -> DataError:
     """The error to raise when writing fails."""
     if isinstance(error, BrokenPipeError):

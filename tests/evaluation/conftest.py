@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import ffmpeg, packaged_clip
+from tests.evaluation.results_folder import add_points
+from tests.pipeline.conftest import carphone, ffmpeg, packaged_clip
 from tests.video.conftest import evaluation_clip
 
-__all__ = ["evaluation_clip", "ffmpeg"]
+__all__ = ["carphone", "evaluation_clip", "ffmpeg"]
 
 SHARED = Path(__file__).parents[3] / "shared"
+FRAMES = 6
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +41,11 @@ def lpips_backbone() -> Path:
     if not path.exists():
         pytest.skip("needs lpips_alexnet_features.safetensors of ../shared/weights")
     return path
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory, carphone: Path, ffmpeg: Callable[..., None]) -> Path:
+    """Six pictures of 88x72 by x264 and by the shipped model, three points each."""
+    folder = tmp_path_factory.mktemp("measured") / "results"
+    add_points(folder, carphone, FRAMES, ffmpeg)
+    return folder

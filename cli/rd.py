@@ -1,0 +1,148 @@
+"""``scaleflow rd``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import options
+from cli.console import ProgressReport, console, print_json
+from cli.rd_table import bd_rate_lines
+from cli.threads import set_threads
+from cli.values import parse_frame_rate
+from codec.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from evaluation.rate_distortion import PointDone
+
+
+def rd(
+    clips: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CLIPS...",
+            help="Videos, folders of videos or of pictures, or data sets as NAME:FOLDER, such as uvg:videos/uvg.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results; a run that was stopped goes on there.")],
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="scaleflow, ssf2020, x264, x265, svtav1, vvenc, mpeg1, 'NAME=ffmpeg -c:v ... -crf {20,30,40}' or "
+            "'NAME=scaleflow --weights mine.safetensors'; may be repeated.",
+            show_default="scaleflow, x264, x265",
+        ),
+    ] = None,
+    quality: Annotated[
+        str | None,
+        typer.Option(help="Qualities of ScaleFlow's models, with commas between.", show_default="0,10,20,30,40,50,63"),
+    ] = None,
+    metrics: Annotated[
+        str, typer.Option(help="As of scaleflow compare: psnr, ms-ssim, lpips, vmaf, xpsnr or single ones.")
+    ] = "psnr,ms-ssim",
+    frames: Annotated[int, typer.Option(min=1, help="Most pictures of each clip.")] = 96,
+    intra_period: Annotated[int, typer.Option(min=1, help="Most pictures from key frame to key frame.")] = 32,
+    anchor: Annotated[
+        str | None,
+        typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first"),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Points that are measured at the same time.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each encoder and decoder.")] = 1,
+    fps: Annotated[
+        str | None,
+        typer.Option(help="Frame rate of folders of pictures and of raw video.", show_default="25, or by the name"),
+    ] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Take data sets of which clips are missing.")] = False,
+    lpips_backbone: Annotated[
+        Path | None,
+        typer.Option(help="AlexNet's ImageNet weights for LPIPS, as torchvision names them.", show_default=False),
+    ] = None,
+    ffmpeg: Annotated[
+        Path | None, typer.Option(help="Program for other codecs and metrics, instead of one that is found.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete points of these clips and codecs that were measured otherwise.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Measure rate-distortion: clips, coded by codecs at several settings, decoded and compared."""
+    from codec.optional_packages import require_packages
+    from evaluation.bd_rate_summary import choose_anchor
+    from evaluation.clip_files import find_clips
+    from evaluation.codec_software import check_codecs
+    from evaluation.codecs import parse_codec
+    from evaluation.measure_point import MeasuringSettings
+    from evaluation.metrics.names import expand_metrics
+    from evaluation.rate_distortion import measure
+    from evaluation.results import read_points
+    from evaluation.results_files import write_results
+
+    require_packages("scaleflow rd", "evaluate", ["bjontegaard", "pyarrow"])
+    names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
+    qualities = _qualities(quality) if quality is not None else ()
+    codecs = [parse_codec(text, qualities) for text in codec or ["scaleflow", "x264", "x265"]]
+    if anchor is not None:
+        choose_anchor([item.name for item in codecs], anchor)
+    files = find_clips(clips, frame_rate=parse_frame_rate(fps) if fps is not None else None, partial=partial)
+    program = check_codecs(codecs, ffmpeg)
+    if program is None and any(name == "vmaf" or name.startswith("xpsnr") for name in names):
+        program = ffmpeg
+    settings = MeasuringSettings(names, intra_period, threads, program, lpips_backbone)
+    set_threads(threads)
+
+    started = time.monotonic()
+    with ProgressReport(use_json=False) as report:
+
+        def show(done: PointDone) -> None:
+            if json:
+                print_json(_record(done))
+            elif done.problem is not None:
+                console.print(f"scaleflow: {done.clip}, {done.codec} {done.setting}: {done.problem}", markup=False)
+            details = f"{done.number}/{done.total} points, {done.clip}, {done.codec} {done.setting}"
+            report.update("rd", done.number, done.total, time.monotonic() - started, details, {})
+
+        found = measure(
+            files, codecs, settings, out, frames=frames, workers=workers, overwrite=overwrite, progress=show
+        )
+    if found.points:
+        points = read_points(out)
+        write_results(points, out)
+        of_codecs = list(dict.fromkeys(point.codec for point in points))
+        lines = bd_rate_lines(points, choose_anchor(of_codecs, anchor), names)
+        if json:
+            print_json({"event": "done", "points": len(found.points), "failed": len(found.problems)})
+        else:
+            typer.echo("\n".join([f"{out}: {len(found.points)} points", *lines]))
+    if found.problems:
+        total = len(found.points) + len(found.problems)
+        raise DataError(f"{len(found.problems)} of {total} could not be measured: {found.problems[0]}")
+
+
+def _qualities(text: str) -> tuple[float, ...]:
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--quality {text!r}: give numbers with commas between, such as 10,30,50") from None
+    if not all(0 <= value <= 63 for value in values):
+        raise UsageError(f"--quality {text!r}: qualities are 0 to 63")
+    return values
+
+
+def _record(done: PointDone) -> dict[str, object]:
+    record: dict[str, object] = {
+        "event": "point" if done.problem is None else "failed",
+        "number": done.number,
+        "total": done.total,
+        "clip": done.clip,
+        "codec": done.codec,
+        "setting": done.setting,
+    }
+    if done.point is not None:
+        record |= {"bpp": done.point.bits_per_pixel, "metrics": done.point.metrics, "resumed": done.was_there}
+    if done.problem is not None:
+        record["problem"] = done.problem
+    return record

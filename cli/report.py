@@ -1,0 +1,53 @@
+"""``scaleflow report``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.console import ProgressReport
+from cli.threads import set_threads
+
+
+def report(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="Folder that scaleflow rd wrote.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .html file.", show_default=False)],
+    clip: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.", show_default="all")] = None,
+    bits_per_pixel: Annotated[
+        float | None,
+        typer.Option(
+            "--bits-per-pixel",
+            help="Rate at which pictures are compared.",
+            show_default="the middle of the rates that all codecs have",
+        ),
+    ] = None,
+    pictures: Annotated[int, typer.Option(help="Pictures of each clip to embed, 0 for none.")] = 3,
+    anchor: Annotated[
+        str | None, typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first")
+    ] = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write a report to look at: one HTML file with curves, pictures side by side and maps."""
+    from evaluation.report import ReportSettings, write_report
+
+    settings = ReportSettings(tuple(clip or ()), bits_per_pixel, pictures, anchor, device)
+    set_threads(threads)
+    started = time.monotonic()
+    with ProgressReport(use_json=False) as shown:
+        write_report(
+            results,
+            output,
+            settings,
+            overwrite=overwrite,
+            progress=lambda name, done, total: shown.update(
+                "report", done, total, time.monotonic() - started, name, {}
+            ),
+        )

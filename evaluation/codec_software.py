@@ -1,0 +1,91 @@
+"""What codecs need before they are measured: encoders, weights, and who made them."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from codec.errors import DataError, ScaleFlowError, UsageError
+from codec.models.registry import WEIGHTS_FOLDER, load_model
+from codec.version import scaleflow_version
+from evaluation.codecs import CodecSetting, EvaluatedCodec
+from evaluation.ffmpeg import find_ffmpeg
+
+
+def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path | None:
+    """Whether all codecs can run here, before hours are spent on some of them.
+
+    Args:
+        ffmpeg: the program to use; found where None.
+
+    Returns:
+        The ffmpeg that has all encoders; None where no codec needs one.
+
+    Raises:
+        UsageError: an encoder or weights are missing; says what to leave out or to give.
+    """
+    for codec in codecs:
+        if codec.program != "scaleflow":
+            continue
+        for setting in codec.settings:
+            weights = codec.weights_of(setting)
+            if weights is not None and not weights.is_file():
+                raise UsageError(f"codec {codec.name}: {weights}: no such weights file")
+            model = codec.model_of(setting)
+            if model is not None:
+                _check_model(codec.name, model)
+    encoders = list(dict.fromkeys(codec.encoder for codec in codecs if codec.encoder is not None))
+    if not any(codec.program == "ffmpeg" for codec in codecs):
+        return None
+    return find_ffmpeg(ffmpeg, encoders=encoders)
+
+
+def _check_model(codec: str, model: str) -> None:
+    try:
+        load_model(model)
+    except (ScaleFlowError, OSError) as error:
+        raise UsageError(
+            f"codec {codec}: {error}; leave it out, or give weights as '{codec}=scaleflow --model ssf2020:PATH'"
+        ) from error
+
+
+def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | None) -> dict[str, str]:
+    """Versions of the programs, and the weights, that a point came from.
+
+    Raises:
+        UsageError: ffmpeg does not run.
+    """
+    if codec.program == "ffmpeg":
+        assert ffmpeg is not None
+        return {"ffmpeg": ffmpeg_version(ffmpeg)}
+    model, weights = codec.model_of(setting), codec.weights_of(setting)
+    if weights is None and model is None:
+        weights = WEIGHTS_FOLDER / "default.safetensors"
+    elif model is not None and ":" in model:
+        weights = Path(model.partition(":")[2])
+    found = {"scaleflow": scaleflow_version()}
+    # published weights are what their name says
+    return found | ({"weights": _file_hash(weights, weights.stat().st_mtime_ns)} if weights is not None else {})
+
+
+@lru_cache(maxsize=64)
+def _file_hash(path: Path, modified: int) -> str:
+    """SHA-256 of a file as it is at a time of modification, shortened."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@lru_cache(maxsize=4)
+def ffmpeg_version(program: Path) -> str:
+    """As ffmpeg says it. Raises :class:`UsageError` where it cannot be run."""
+    try:
+        done = subprocess.run([program, "-version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UsageError(f"{program}: is no ffmpeg that runs here ({error})") from error
+    words = done.stdout.split()
+    return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"

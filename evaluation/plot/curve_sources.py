@@ -1,0 +1,135 @@
+"""The curves to draw, from results folders and from files that others published."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from codec.errors import DataError, UsageError
+from evaluation.bootstrap import FEWEST_CLIPS, bootstrap_interval
+from evaluation.rate_point import RatePoint
+from evaluation.results import Curve, average_curve, curve_of_clip, read_points, read_published_curve
+
+logger = logging.getLogger(__name__)
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class PlottedCurve:
+    """A curve under the name that the legend gives it.
+
+    Attributes:
+        clips: how many clips it is the mean of; 1 of a single clip, None where the source does not say.
+        intervals: by metric, for each point of the curve the 95 % interval of the mean over clips in the metric's own
+            unit; empty where there are too few clips.
+    """
+
+    label: str
+    curve: Curve
+    clips: int | None = None
+    intervals: dict[str, tuple[Interval, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for metric, intervals in self.intervals.items():
+            if len(intervals) != len(self.curve.metrics[metric]):
+                raise ValueError(f"{len(intervals)} intervals for {len(self.curve.metrics[metric])} points of {metric}")
+
+
+def read_curves(sources: Sequence[Path], *, clip: str | None = None, codecs: Sequence[str] = ()) -> list[PlottedCurve]:
+    """The curves of results folders and of files in CompressAI's schema, in the order given.
+
+    Args:
+        sources: folders that ``scaleflow rd`` wrote, and files.
+        clip: curves of this clip instead of averages; files hold averages only and are left out.
+        codecs: only these; all where empty.
+
+    Raises:
+        UsageError: there is no such source, clip or codec.
+        DataError: a source holds no curve, or is damaged.
+    """
+    found: list[tuple[Path, PlottedCurve]] = []
+    for source in sources:
+        found += [(source, curve) for curve in _read_source(source, clip)]
+    if clip is not None and not found:
+        raise UsageError(f"clip {clip!r} was not measured: {_clips_in(sources)}")
+    names = list(dict.fromkeys(curve.curve.codec for _, curve in found))
+    for codec in codecs:
+        if codec not in names:
+            raise UsageError(f"codec {codec!r} was not measured; there are {', '.join(names)}")
+    return _with_labels([(source, curve) for source, curve in found if not codecs or curve.curve.codec in codecs])
+
+
+def _read_source(source: Path, clip: str | None) -> list[PlottedCurve]:
+    if source.is_dir():
+        return curves_of_points(read_points(source), clip)
+    if not source.exists():
+        raise UsageError(f"{source}: no such folder or file; give a folder that scaleflow rd wrote, or a .json file")
+    curves = read_published_curve(source)
+    for curve in curves:
+        _check(curve, source)
+    if clip is not None:
+        logger.warning("%s holds averages, not clip %s: left out", source, clip)
+        return []
+    return [PlottedCurve(curve.codec, curve) for curve in curves]
+
+
+def _check(curve: Curve, source: Path) -> None:
+    for name, rates in (("bpp", curve.bits_per_pixel), ("bitrate", curve.bitrate)):
+        if len(rates) != len(curve.settings):
+            raise DataError(f"{source}: {curve.codec} has {len(rates)} {name} for {len(curve.settings)} points")
+        for rate in rates:
+            if not isinstance(rate, (int, float)) or rate <= 0 or math.isinf(rate):
+                raise DataError(f"{source}: {name} {rate!r} of {curve.codec} is no rate: a number above 0 is needed")
+    if not curve.metrics:
+        raise DataError(f"{source}: {curve.codec} has no metric with a value for each of its rates")
+
+
+def curves_of_points(points: Sequence[RatePoint], clip: str | None = None) -> list[PlottedCurve]:
+    """The curve of each codec, of one clip or averaged over all; codecs without a point of it are left out."""
+    curves = []
+    for codec in dict.fromkeys(point.codec for point in points):
+        chosen = [point for point in points if point.codec == codec]
+        if clip is None:
+            curves.append(_average(chosen, codec))
+        elif any(point.clip.name == clip for point in chosen):
+            curves.append(PlottedCurve(codec, curve_of_clip(chosen, codec, clip), 1))
+    return [curve for curve in curves if curve.curve.settings]
+
+
+def _average(points: Sequence[RatePoint], codec: str) -> PlottedCurve:
+    curve = average_curve(points, codec)
+    clips = list(dict.fromkeys(point.clip.name for point in points))
+    settings = dict.fromkeys(point.setting for point in points)
+    incomplete = [setting for setting in settings if setting not in curve.settings]
+    if incomplete:
+        logger.warning("%s at %s lacks clips: left out of the average", codec, ", ".join(incomplete))
+    if len(clips) < FEWEST_CLIPS:
+        return PlottedCurve(codec, curve, len(clips))
+    values = {(point.setting, point.clip.name): point.metrics for point in points}
+    intervals = {
+        metric: tuple(
+            bootstrap_interval([values[setting, name].get(metric) for name in clips]) for setting in curve.settings
+        )
+        for metric in curve.metrics
+    }
+    return PlottedCurve(codec, curve, len(clips), intervals)
+
+
+def _clips_in(sources: Sequence[Path]) -> str:
+    names = {point.clip.name for source in sources if source.is_dir() for point in read_points(source)}
+    return f"there are {', '.join(sorted(names))}" if names else "clips are in results folders, and none was given"
+
+
+def _with_labels(found: Sequence[tuple[Path, PlottedCurve]]) -> list[PlottedCurve]:
+    """Curves of one name from several sources also carry their source's."""
+    labels = [curve.label for _, curve in found]
+    named = [f"{label} ({source.resolve().name})" for label, (source, _) in zip(labels, found, strict=True)]
+    placed = [f"{label} ({source})" for label, (source, _) in zip(labels, found, strict=True)]
+    return [
+        replace(curve, label=next((c[n] for c in (labels, named) if c.count(c[n]) == 1), placed[n]))
+        for n, (_, curve) in enumerate(found)
+    ]

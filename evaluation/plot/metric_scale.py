@@ -1,0 +1,58 @@
+"""On which scale a metric is drawn, and what is written on its axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evaluation.decibels import is_structural
+from evaluation.rate_point import LOWER_IS_BETTER
+
+_PLANES = {"y": "Y", "u": "U", "v": "V", "yuv": "YUV", "rgb": "RGB"}
+_FAMILIES = {"psnr": "PSNR", "ms-ssim": "MS-SSIM", "xpsnr": "XPSNR", "vmaf": "VMAF", "lpips": "LPIPS"}
+_OF_MEAN_ERROR = "-of-mean-mse"
+
+DEFAULT_METRICS = (
+    ("psnr-yuv", "psnr-rgb", "psnr-y"),
+    ("ms-ssim-rgb", "ms-ssim-y"),
+    ("lpips",),
+    ("vmaf",),
+)
+"""Of each group the metric that most curves have is drawn where nothing is asked for, the first of equals."""
+
+
+def choose_metrics(curves: Iterable[Iterable[str]]) -> list[str]:
+    """What to draw where nothing is asked for, of the metrics that each curve has."""
+    counts: dict[str, int] = {}
+    for names in curves:
+        for name in names:
+            counts[name] = counts.get(name, 0) + 1
+    best = [max(group, key=lambda name: counts.get(name, 0)) for group in DEFAULT_METRICS]
+    # Rather something else than nothing.
+    return [name for name in best if name in counts] or list(counts)[:1]
+
+
+def metric_title(metric: str) -> str:
+    """A metric's name as papers write it: ``psnr-yuv`` is PSNR-YUV."""
+    base = metric.removesuffix(_OF_MEAN_ERROR)
+    family, _, planes = base.rpartition("-")
+    if family in _FAMILIES and planes in _PLANES:
+        title = f"{_FAMILIES[family]}-{_PLANES[planes]}"
+    else:
+        title = _FAMILIES.get(base, base)
+    return title + (" of mean MSE" if base != metric else "")
+
+
+def metric_unit(metric: str) -> str:
+    """``dB``, or nothing."""
+    return "dB" if metric.startswith(("psnr", "xpsnr", "ms-ssim")) else ""
+
+
+def axis_label(metric: str) -> str:
+    """What is written beside the axis: name, unit, and what a reader must know to compare with other plots."""
+    title = metric_title(metric)
+    if is_structural(metric):
+        return f"{title} (dB)\n−10 log₁₀(1 − m)"
+    if metric in LOWER_IS_BETTER:
+        return f"{title} (lower is better)"
+    unit = metric_unit(metric)
+    return f"{title} ({unit})" if unit else title

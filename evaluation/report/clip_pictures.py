@@ -1,0 +1,113 @@
+"""The part of a report that shows a clip: codecs at about one rate, their pictures and maps."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from codec.errors import ScaleFlowError
+from evaluation.decibels import column_in_decibels, in_decibels
+from evaluation.rate_point import RatePoint
+from evaluation.report.matched_points import common_rate, nearest_points, spread_pictures
+from evaluation.report.settings import ReportSettings
+from evaluation.report.stream_maps import stream_maps
+from evaluation.report.stream_pictures import ChooseModel, Rgb, read_pictures
+
+logger = logging.getLogger(__name__)
+
+
+def describe_clip(
+    folder: Path, points: Sequence[RatePoint], settings: ReportSettings, choose_model: ChooseModel
+) -> dict[str, Any]:
+    """All that a report shows of one clip. What cannot be decoded or found is said in ``problem``, not raised."""
+    clip = points[0].clip
+    rate = settings.bits_per_pixel or common_rate(points)
+    numbers = spread_pictures(clip.frames, settings.pictures)
+    original, problem = _original(points[0], numbers, choose_model)
+    return {
+        "name": clip.name,
+        "width": clip.width,
+        "height": clip.height,
+        "frames": clip.frames,
+        "frameRate": clip.frame_rate,
+        "bitDepth": clip.bit_depth,
+        "rate": rate,
+        "pictures": list(numbers),
+        "original": original,
+        "problem": problem,
+        "points": [
+            _describe_point(folder, point, numbers if original else (), choose_model)
+            for point in nearest_points(points, rate)
+        ],
+    }
+
+
+def _original(
+    point: RatePoint, numbers: Sequence[int], choose_model: ChooseModel
+) -> tuple[list[str] | None, str | None]:
+    clip = point.clip
+    if not numbers:
+        return None, "No pictures were asked for."
+    try:
+        found = read_pictures(Path(clip.path), numbers, choose_model)
+    except ScaleFlowError as error:
+        logger.warning("%s: the report has no pictures of it: %s", clip.name, error)
+        return None, f"The original was not found where it was measured, so no pictures are shown: {error}."
+    if (found.width, found.height) != (clip.width, clip.height):
+        size = f"{found.width}×{found.height}, not {clip.width}×{clip.height}"
+        logger.warning("%s: the report has no pictures of it: %s is %s", clip.name, clip.path, size)
+        return None, f"The file at {clip.path} is {size}: it is not what was measured, so no pictures are shown."
+    return [data_uri(found.pictures[number]) for number in numbers], None
+
+
+def _describe_point(
+    folder: Path, point: RatePoint, numbers: Sequence[int], choose_model: ChooseModel
+) -> dict[str, Any]:
+    path = folder / point.stream
+    described: dict[str, Any] = {
+        "codec": point.codec,
+        "setting": point.setting,
+        "bitsPerPixel": point.bits_per_pixel,
+        "bitrate": point.bitrate,
+        "bitsByKind": point.bits_per_pixel_by_kind,
+        "metrics": {name: in_decibels(name, value) for name, value in point.metrics.items()},
+        "times": point.frames.times,
+        "bits": point.frames.bits,
+        "kinds": point.frames.kinds,
+        "values": {name: column_in_decibels(name, values) for name, values in point.frames.metrics.items()},
+        "images": None,
+        "maps": None,
+        "problem": None,
+        "mapsProblem": None,
+    }
+    if not numbers:
+        return described
+    try:
+        found = read_pictures(path, numbers, choose_model).pictures
+        described["images"] = [data_uri(found[number]) for number in numbers]
+    except ScaleFlowError as error:
+        logger.warning("%s: the report has no pictures of it: %s", path, error)
+        described["problem"] = str(error)
+        return described
+    if path.suffix == ".sfv":
+        try:
+            described["maps"] = [
+                [{"title": m.title, "image": data_uri(m.image), "range": m.range, "isFlow": m.is_flow} for m in maps]
+                for maps in stream_maps(path, numbers, choose_model).values()
+            ]
+        except ScaleFlowError as error:
+            described["mapsProblem"] = str(error)
+    return described
+
+
+def data_uri(picture: Rgb) -> str:
+    """A picture (height, width, 3) as lossless WebP in a data URI."""
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, format="WEBP", lossless=True, quality=60, method=4)
+    return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()

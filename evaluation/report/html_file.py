@@ -1,0 +1,134 @@
+"""Puts a report together and writes it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from codec.errors import UsageError
+from codec.optional_packages import require_packages
+from codec.video.output_file import check_output, write_whole_file
+from evaluation.decibels import column_in_decibels, in_decibels
+from evaluation.plot.curve_sources import PlottedCurve, curves_of_points
+from evaluation.plot.metric_scale import axis_label, metric_title, metric_unit
+from evaluation.rate_point import LOWER_IS_BETTER, RatePoint, without_infinities
+from evaluation.report.clip_pictures import data_uri, describe_clip
+from evaluation.report.codec_summary import summarise_codecs
+from evaluation.report.settings import ReportSettings
+from evaluation.report.stream_maps import flow_wheel
+from evaluation.report.stream_pictures import CachedModels
+from evaluation.results import read_points
+
+logger = logging.getLogger(__name__)
+
+SCRIPTS = ("elements.js", "chart.js", "comparison.js", "report.js")
+
+
+def check_report_output(path: Path, overwrite: bool) -> None:
+    """Raises :class:`UsageError` where the output is no .html file, or exists already."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{path}: reports are HTML; end the name with .html")
+    check_output(str(path), overwrite)
+
+
+def write_report(
+    folder: Path,
+    output: Path,
+    settings: ReportSettings | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> None:
+    """Write a report on a results folder: one HTML file that asks for nothing over a network.
+
+    Args:
+        folder: what ``scaleflow rd`` wrote.
+        output: a .html file.
+        settings: what to show.
+        overwrite: replace an output that exists.
+        progress: called before each clip with its name, how many are done and how many there are.
+
+    Raises:
+        UsageError: the output exists, or there is no such folder, clip or codec.
+        DataError: the folder holds no points or a damaged one, or writing fails; nothing is kept.
+    """
+    settings = settings or ReportSettings()
+    check_report_output(output, overwrite)
+    require_packages("a report", "evaluate", ["PIL"])
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; give one that scaleflow rd wrote")
+    points = _points_of_clips(folder, settings.clips)
+    clips = list(dict.fromkeys(point.clip.name for point in points))
+    choose_model = CachedModels(settings.device)
+    described = []
+    for number, name in enumerate(clips):
+        if progress is not None:
+            progress(name, number, len(clips))
+        of_clip = [point for point in points if point.clip.name == name]
+        described.append(describe_clip(folder, of_clip, settings, choose_model))
+    names = list(dict.fromkeys(name for point in points for name in point.metrics))
+    content = {
+        "title": folder.resolve().name,
+        "summary": summarise_codecs(points, settings.anchor),
+        "metrics": [
+            {
+                "name": n,
+                "title": metric_title(n),
+                "unit": metric_unit(n),
+                "axis": axis_label(n),
+                "lowerIsBetter": n in LOWER_IS_BETTER,
+            }
+            for n in names
+        ],
+        "curves": [_describe_curve(c) for name in (None, *clips) for c in curves_of_points(points, name)],
+        "clips": described,
+        "flowWheel": data_uri(flow_wheel()),
+    }
+    write_whole_file(str(output), page(content).encode("utf-8"), overwrite)
+
+
+def page(content: dict[str, Any]) -> str:
+    """The HTML of a report."""
+    files = resources.files("evaluation.report") / "page"
+    data = json.dumps(without_infinities(content), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    parts = {
+        "/* style */": (files / "report.css").read_text("utf-8"),
+        # Names may hold anything, but nothing in the data may end the element that it stands in.
+        "/* data */": data.replace("<", "\\u003c"),
+        "/* script */": "\n".join((files / name).read_text("utf-8") for name in SCRIPTS),
+    }
+    text = (files / "report.html").read_text("utf-8")
+    pieces = []
+    for mark, part in parts.items():
+        before, text = text.split(mark)
+        pieces += [before, part]
+    return "".join([*pieces, text])
+
+
+def _points_of_clips(folder: Path, clips: Sequence[str]) -> list[RatePoint]:
+    points = read_points(folder)
+    names = sorted({point.clip.name for point in points})
+    for clip in clips:
+        if clip not in names:
+            raise UsageError(f"clip {clip!r} was not measured; there are {', '.join(names)}")
+    return [point for point in points if not clips or point.clip.name in clips]
+
+
+def _describe_curve(plotted: PlottedCurve) -> dict[str, Any]:
+    curve = plotted.curve
+    return {
+        "codec": curve.codec,
+        "clip": curve.clip,
+        "clips": plotted.clips,
+        "settings": curve.settings,
+        "rates": {"bpp": curve.bits_per_pixel, "bitrate": curve.bitrate},
+        "values": {name: column_in_decibels(name, values) for name, values in curve.metrics.items()},
+        "intervals": {
+            name: [[in_decibels(name, end) for end in pair] for pair in pairs]
+            for name, pairs in plotted.intervals.items()
+        },
+    }

@@ -1,0 +1,92 @@
+"""Chosen pictures of originals and of coded files, as RGB to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.container import SfvHeader, SfvReader
+from codec.errors import DataError
+from codec.models.video_model import VideoModel
+from codec.picture import Planes, VideoProperties
+from codec.stream_decoder import Damage, DecodedPicture, Event, StreamDecoder
+from codec.video.pixel_format import describe_pixel_format
+from codec.video.reader import open_video
+from codec.video.working_format import color_coding, from_working
+
+Rgb = NDArray[np.uint8]
+ChooseModel = Callable[[SfvHeader], VideoModel]
+
+
+@dataclass(frozen=True)
+class ChosenPictures:
+    """Pictures (height, width, 3) of 8 bit, by number."""
+
+    width: int
+    height: int
+    pictures: dict[int, Rgb]
+
+
+def read_pictures(path: Path, numbers: Sequence[int], choose_model: ChooseModel) -> ChosenPictures:
+    """Decode a video, or a stream of this project, as far as the last picture asked for.
+
+    All go the same way, 4:2:0 to RGB, so that differences to see are differences of coding.
+
+    Raises:
+        DataError: the file cannot be decoded here, or has fewer pictures.
+        UsageError: it does not exist, or needs a model that is unknown here.
+    """
+    if path.suffix == ".sfv":
+        with SfvReader(path) as reader:
+            decoder = StreamDecoder(reader.header, choose_model(reader.header))
+            return _choose(path, _undamaged(path, decoder.decode(reader)), reader.header.video, numbers)
+    with open_video(path, threads=1) as video:
+        return _choose(path, (picture.planes for picture in video), video.properties, numbers)
+
+
+def _undamaged(path: Path, events: Iterable[Event]) -> Iterator[Planes]:
+    """Pictures; what stands in for a damaged one is nothing to compare."""
+    for event in events:
+        if isinstance(event, Damage):
+            raise DataError(f"{path}: {event}")
+        if isinstance(event, DecodedPicture):
+            yield event.planes
+
+
+def _choose(
+    path: Path, pictures: Iterable[Planes], properties: VideoProperties, numbers: Sequence[int]
+) -> ChosenPictures:
+    found: dict[int, Rgb] = {}
+    for number, planes in enumerate(pictures):
+        if number in numbers:
+            found[number] = _rgb(planes, properties)
+        if len(found) == len(numbers):
+            return ChosenPictures(properties.width, properties.height, found)
+    raise DataError(f"{path}: has no picture {max(numbers)}")
+
+
+def _rgb(planes: Planes, properties: VideoProperties) -> Rgb:
+    coding, rgb = color_coding(properties), describe_pixel_format("rgb24")
+    working = from_working(planes, rgb, coding, properties.working_format, properties.bit_depth)
+    return np.stack(working, axis=-1).astype(np.uint8)
+
+
+class CachedModels:
+    """Loads the model of a stream, once for all streams that name the same weights."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._models: dict[tuple[str, str, str], VideoModel] = {}
+
+    def __call__(self, header: SfvHeader) -> VideoModel:
+        """Raises as :func:`codec.stream_model.load_stream_model`."""
+        from codec.stream_model import load_stream_model
+
+        key = header.model, header.weights_hash, header.precision
+        if key not in self._models:
+            self._models[key] = load_stream_model(header, device=self._device)
+        return self._models[key]

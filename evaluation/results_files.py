@@ -1,0 +1,60 @@
+"""What other programs read of a results folder: a file for each codec, and a table of all pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from codec.optional_packages import require_packages
+from codec.video.output_file import write_whole_file
+from evaluation.rate_point import RatePoint, without_infinities
+from evaluation.results import compressai_schema
+
+
+def write_results(points: Sequence[RatePoint], folder: Path) -> list[Path]:
+    """Write ``CODEC.json`` in CompressAI's schema, and ``frames.csv`` and ``frames.parquet``.
+
+    Returns:
+        The files, which replace those of earlier runs.
+
+    Raises:
+        UsageError: pyarrow is missing.
+    """
+    require_packages("the table of pictures", "evaluate", ["pyarrow"])
+    from pyarrow import Table, csv, parquet
+
+    written = []
+    for codec in dict.fromkeys(point.codec for point in points):
+        path = folder / f"{codec}.json"
+        content = without_infinities(compressai_schema(points, codec))
+        write_whole_file(str(path), (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(), True)
+        written.append(path)
+    table = Table.from_pylist(picture_rows(points))
+    for name, write in (("frames.csv", csv.write_csv), ("frames.parquet", parquet.write_table)):
+        data = io.BytesIO()
+        write(table, data)
+        write_whole_file(str(folder / name), data.getvalue(), True)
+        written.append(folder / name)
+    return written
+
+
+def picture_rows(points: Sequence[RatePoint]) -> list[dict[str, Any]]:
+    """A row for each picture of each point: clip, codec, setting, number, time, kind, bits and every metric."""
+    metrics = dict.fromkeys(name for point in points for name in point.frames.metrics)
+    return [
+        {
+            "clip": point.clip.name,
+            "codec": point.codec,
+            "setting": point.setting,
+            "picture": number,
+            "time": point.frames.times[number],
+            "kind": point.frames.kinds[number],
+            "bits": point.frames.bits[number],
+            **{name: point.frames.metrics[name][number] if name in point.frames.metrics else None for name in metrics},
+        }
+        for point in points
+        for number in range(len(point.frames.times))
+    ]

@@ -1,0 +1,99 @@
+"""The report in a real browser: it draws, its slider moves, nothing fails and nothing is requested."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+
+OPTIONS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage"
+)
+
+
+def _first_program(*names: str) -> str:
+    for name in names:
+        found = shutil.which(name)
+        if found:
+            return found
+    pytest.skip(f"none of {', '.join(names)} is installed")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = _first_program("chromium", "chromium-browser", "google-chrome")
+    driver = _first_program("chromedriver")
+    for option in (*OPTIONS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield started
+    started.quit()
+
+
+def open_report(browser: Any, report: Path, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    # Chromium's own first page is not what is looked at.
+    browser.get("about:blank")
+    browser.get_log("performance")
+    browser.get(report.as_uri())
+
+
+def requested(browser: Any) -> list[str]:
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
+    return [message["params"]["request"]["url"] for message in sent]
+
+
+@pytest.mark.parametrize("width", [1200, 375])
+def test_report(browser: Any, report: Path, width: int) -> None:
+    open_report(browser, report, width)
+    run = browser.execute_script
+    # Nothing sticks out: a phone scrolls down only.
+    assert run("return document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert run("return document.querySelectorAll('.chart path.line').length") >= 6
+    assert run("return [...document.images].every((image) => image.naturalWidth > 0)")
+
+    before = run("return document.querySelector('img.right').style.clipPath")
+    slider = browser.find_element("css selector", "input.position")
+    slider.send_keys(*["\ue014"] * 20)  # right arrow
+    assert int(slider.get_property("value")) == 520
+    assert run("return document.querySelector('img.right').style.clipPath") != before
+
+    # The second picture, four times as large, x264 on the left.
+    selects = browser.find_elements("css selector", ".comparison select")
+    for select, value in zip(selects, ("2", "1", "1", "4"), strict=True):
+        run("arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))", select, value)
+    assert run("return document.querySelector('img.left').clientWidth") == 4 * 88
+    assert run("return getComputedStyle(document.querySelector('img.left')).imageRendering") == "pixelated"
+    assert run("return document.querySelector('img.left').alt") == "x264, picture 3 of carphone.y4m"
+
+    chart = browser.find_element("css selector", ".chart svg")
+    chart.send_keys("\ue014")
+    tip = run("return document.querySelector('.tip').textContent")
+    assert "scaleflow" in tip and "bpp" in tip and "PSNR-YUV" in tip
+
+    assert browser.get_log("browser") == []
+    addresses = [address for address in requested(browser) if not address.startswith("data:")]
+    assert addresses == [report.as_uri()]
+
+
+def test_all_choices_draw(browser: Any, report: Path) -> None:
+    open_report(browser, report, 900)
+    selects = browser.find_elements("css selector", "select")
+    for select in selects:
+        for option in browser.execute_script("return [...arguments[0].options].map((o) => o.value)", select):
+            browser.execute_script(
+                "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))", select, option
+            )
+    assert browser.get_log("browser") == []
+    assert "NaN" not in browser.execute_script("return document.querySelector('main').innerHTML")
