@@ -81,7 +81,7 @@ def rd(
     from evaluation.results import read_points
     from evaluation.results_files import write_results
 
-    require_packages("scaleflow rd", "evaluate", ["bjontegaard", "pyarrow"])
+    require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
     qualities = _qualities(quality) if quality is not None else ()
     codecs = [parse_codec(text, qualities) for text in codec or ["scaleflow", "x264", "x265"]]

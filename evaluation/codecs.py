@@ -37,14 +37,12 @@ class EvaluatedCodec:
         name: in plots and file names; letters, digits and ``. _ + -``.
         program: ``scaleflow`` or ``ffmpeg``.
         options: of the encoder; one option may list the settings as ``{18,23,28}``.
-        suffix: of the coded file, which tells ffmpeg the container.
         settings: what ``options`` lists.
     """
 
     name: str
     program: str
     options: tuple[str, ...]
-    suffix: str
     settings: tuple[CodecSetting, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +56,11 @@ class EvaluatedCodec:
         """The value that follows the first of ``names`` among the options (of one setting)."""
         options = self.options if of is None else of.options
         return next((options[n + 1] for n, option in enumerate(options[:-1]) if option in names), None)
+
+    @property
+    def suffix(self) -> str:
+        """Of the coded file, without the dot."""
+        return "sfv" if self.program == "scaleflow" else FFMPEG_SUFFIX
 
     @property
     def encoder(self) -> str | None:
@@ -95,7 +98,7 @@ class EvaluatedCodec:
             options = [part for name, value in given if value is not None for part in (name, value)]
             return [
                 *scaleflow_command(),
-                *("decode", "INPUT", "OUTPUT", "--overwrite", "--threads", str(threads), "--workers", "1"),
+                *("decode", "INPUT", "OUTPUT", "--overwrite", "--threads", str(threads)),
                 *options,
             ]
         # without dithering, ffmpeg rounds to nearest
@@ -140,7 +143,7 @@ def parse_codec(text: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
     if program == "ffmpeg":
         if "-f" in options or "-i" in options:
             raise UsageError(f"codec {name}: leave out -f and -i, input and container are chosen here")
-        return EvaluatedCodec(name, program, tuple(options), "mkv")
+        return EvaluatedCodec(name, program, tuple(options))
     raise UsageError(f"codec {text!r}: after = comes scaleflow or ffmpeg and options, not {program!r}")
 
 
@@ -149,14 +152,13 @@ def named_codec(name: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
     if name == "scaleflow":
         return scaleflow_codec(name, (), qualities)
     if name == "ssf2020":
-        return EvaluatedCodec(name, "scaleflow", ("--model", "ssf2020-{1,2,3,4,5,6,7,8,9}"), "sfv")
+        return EvaluatedCodec(name, "scaleflow", ("--model", "ssf2020-{1,2,3,4,5,6,7,8,9}"))
     if name not in _ANCHORS:
         raise UsageError(
             f"codec {name!r} is unknown: use {', '.join(codec_names())}, "
             "or define one as 'NAME=ffmpeg OPTIONS' or 'NAME=scaleflow OPTIONS'"
         )
-    options, suffix = _ANCHORS[name]
-    return EvaluatedCodec(name, "ffmpeg", tuple(options.split()), suffix)
+    return EvaluatedCodec(name, "ffmpeg", tuple(_ANCHORS[name].split()))
 
 
 def codec_names() -> list[str]:
@@ -170,34 +172,29 @@ def scaleflow_codec(name: str, options: Sequence[str] = (), qualities: Sequence[
     if not {"--quality", "-q", "--bitrate", "--target-psnr"} & set(options) and not _lists(options):
         values = ",".join(f"{value:g}" for value in qualities or DEFAULT_QUALITIES)
         options += ["--quality", "{" + values + "}" if "," in values else values]
-    return EvaluatedCodec(name, "scaleflow", tuple(options), "sfv")
+    return EvaluatedCodec(name, "scaleflow", tuple(options))
 
 
 DEFAULT_QUALITIES = (0, 10, 20, 30, 40, 50, 63)
 
-# Low delay: no picture waits for a later one, and a key frame comes after as many pictures as ScaleFlow's.
+# Low delay: no picture waits for a later one, and a key frame comes after as many pictures as ScaleFlow's. Encoders
+# would spend up to 2500 bytes on a note of their own options, which is left out.
 _ANCHORS = {
-    "x264": (
-        "-c:v libx264 -preset medium -tune zerolatency -bf 0 -g {intra_period} -crf {18,23,28,33,38,43}",
-        "mp4",
-    ),
-    "x265": (
-        "-c:v libx265 -preset medium -tune zerolatency -bf 0 -g {intra_period} "
-        "-x265-params log-level=error:keyint={intra_period}:pools={threads} -crf {18,23,28,33,38,43}",
-        "mp4",
-    ),
-    "svtav1": (
-        "-c:v libsvtav1 -preset 6 -g {intra_period} -svtav1-params pred-struct=1:lp={threads} -crf {20,28,36,44,52,60}",
-        "mp4",
-    ),
-    "vvenc": (
-        # its low delay is there for groups of 8 only, and only without a kind of refresh
-        "-c:v libvvenc -preset faster -g {intra_period} -pix_fmt yuv420p10le "
-        "-vvenc-params gopsize=8:picreordering=0:decodingrefreshtype=none -qp {22,27,32,37,42,47}",
-        "mp4",
-    ),
-    "mpeg1": ("-c:v mpeg1video -bf 0 -g {intra_period} -q:v {2,3,5,8,12,18,31}", "mpg"),
+    "x264": "-c:v libx264 -preset medium -tune zerolatency -bf 0 -g {intra_period} -bsf:v filter_units=remove_types=6 "
+    "-crf {18,23,28,33,38,43}",
+    "x265": "-c:v libx265 -preset medium -tune zerolatency -bf 0 -g {intra_period} "
+    "-x265-params log-level=error:info=0:keyint={intra_period}:pools={threads} -crf {18,23,28,33,38,43}",
+    "svtav1": "-c:v libsvtav1 -preset 6 -g {intra_period} -svtav1-params pred-struct=1:lp={threads} "
+    "-crf {20,28,36,44,52,60}",
+    # Its low delay is there for groups of 8 only, whose first pictures are better, and only without a kind of refresh.
+    # The tag is what the container asks for.
+    "vvenc": "-c:v libvvenc -preset faster -pix_fmt yuv420p10le -tag:v VVC1 -vvenc-params "
+    "gopsize=8:picreordering=0:decodingrefreshtype=none:intraperiod={intra_period} -qp {22,27,32,37,42,47}",
+    "mpeg1": "-c:v mpeg1video -bf 0 -g {intra_period} -q:v {2,3,5,8,12,18,31}",
 }
+
+FFMPEG_SUFFIX = "nut"
+"""Container of ffmpeg's streams: of those that keep times, the one that adds least, about 10 bytes a picture."""
 
 
 def _lists(options: Sequence[str]) -> list[tuple[int, re.Match[str]]]:

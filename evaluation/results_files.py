@@ -21,10 +21,10 @@ def write_results(points: Sequence[RatePoint], folder: Path) -> list[Path]:
         The files, which replace those of earlier runs.
 
     Raises:
-        UsageError: pyarrow is missing.
+        UsageError: polars is missing.
     """
-    require_packages("the table of pictures", "evaluate", ["pyarrow"])
-    from pyarrow import Table, csv, parquet
+    require_packages("the table of pictures", "evaluate", ["polars"])
+    from polars import DataFrame
 
     written = []
     for codec in dict.fromkeys(point.codec for point in points):
@@ -32,10 +32,10 @@ def write_results(points: Sequence[RatePoint], folder: Path) -> list[Path]:
         content = without_infinities(compressai_schema(points, codec))
         write_whole_file(str(path), (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(), True)
         written.append(path)
-    table = Table.from_pylist(picture_rows(points))
-    for name, write in (("frames.csv", csv.write_csv), ("frames.parquet", parquet.write_table)):
+    table = DataFrame(picture_rows(points), infer_schema_length=None)
+    for name, write in (("frames.csv", table.write_csv), ("frames.parquet", table.write_parquet)):
         data = io.BytesIO()
-        write(table, data)
+        write(data)
         write_whole_file(str(folder / name), data.getvalue(), True)
         written.append(folder / name)
     return written
