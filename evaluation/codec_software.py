@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from codec.errors import DataError, ScaleFlowError, UsageError
+from codec.errors import ScaleFlowError, UsageError
 from codec.models.registry import WEIGHTS_FOLDER, load_model
 from codec.version import scaleflow_version
 from evaluation.codecs import CodecSetting, EvaluatedCodec
 from evaluation.ffmpeg import find_ffmpeg
+from evaluation.file_hash import file_hash
 
 
 def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path | None:
@@ -68,16 +68,12 @@ def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | Non
         weights = Path(model.partition(":")[2])
     found = {"scaleflow": scaleflow_version()}
     # published weights are what their name says
-    return found | ({"weights": _file_hash(weights, weights.stat().st_mtime_ns)} if weights is not None else {})
+    return found | ({"weights": _weights_hash(weights, weights.stat().st_mtime_ns)} if weights is not None else {})
 
 
 @lru_cache(maxsize=64)
-def _file_hash(path: Path, modified: int) -> str:
-    """SHA-256 of a file as it is at a time of modification, shortened."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+def _weights_hash(path: Path, modified: int) -> str:
+    return file_hash(path)
 
 
 @lru_cache(maxsize=4)

@@ -20,6 +20,7 @@ from codec.stream_analysis import analyse_stream
 from codec.stream_model import load_stream_model
 from evaluation.codec_software import software_of
 from evaluation.codecs import CodecSetting, EvaluatedCodec, shown_command
+from evaluation.file_hash import file_hash
 from evaluation.metrics.comparison import Comparison, compare
 from evaluation.rate_point import FrameRecords, RatePoint
 from evaluation.source_clip import SourceClip
@@ -106,7 +107,7 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
     program = str(settings.ffmpeg)
     encode, decode = task.encode_command(program), task.decode_command(program)
     try:
-        if earlier is not None and stream.exists() and stream.stat().st_size == earlier.file_bytes:
+        if earlier is not None and is_as_measured(earlier, results):
             encode_seconds = earlier.encode_seconds
         else:
             encode_seconds = _encode(encode, task.source.lossless, stream)
@@ -145,7 +146,14 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
         frames=_frames(compared, bits, kinds),
         identical=compared.identical,
         software=task.software,
+        stream_hash=file_hash(stream),
     )
+
+
+def is_as_measured(point: RatePoint, results: Path) -> bool:
+    """Whether a point's coded file is still there, byte for byte."""
+    stream = results / point.stream
+    return stream.is_file() and file_hash(stream) == point.stream_hash
 
 
 def _frames(compared: Comparison, bits: list[int], kinds: list[str]) -> FrameRecords:

@@ -21,7 +21,7 @@ from codec.errors import DataError, ScaleFlowError, UsageError
 from codec.video.output_file import write_whole_file
 from evaluation.clip_files import ClipFile
 from evaluation.codecs import EvaluatedCodec
-from evaluation.measure_point import MeasuringSettings, PointTask, measure_point
+from evaluation.measure_point import MeasuringSettings, PointTask, is_as_measured, measure_point
 from evaluation.rate_point import RatePoint
 from evaluation.source_clip import prepare_clip
 
@@ -144,9 +144,10 @@ def _point_path(results: Path, task: PointTask) -> Path:
 
 
 def _is_complete(point: RatePoint, task: PointTask, results: Path) -> bool:
-    stream = results / point.stream
-    measured = all(name in point.metrics for name in task.settings.metrics)
-    return measured and stream.exists() and stream.stat().st_size == point.file_bytes
+    if not is_as_measured(point, results):
+        logger.warning("%s is not what was measured: encoding it again", results / point.stream)
+        return False
+    return all(name in point.metrics for name in task.settings.metrics)
 
 
 def _earlier_points(results: Path, tasks: Sequence[PointTask], overwrite: bool) -> dict[str, RatePoint]:

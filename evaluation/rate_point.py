@@ -71,6 +71,7 @@ class RatePoint:
         encode_command, decode_command: as they were run, with ``INPUT`` and ``OUTPUT`` for the files.
         stream: path of the coded file, relative to the results folder.
         file_bytes: its size.
+        stream_hash: its SHA-256, shortened.
         bits_per_pixel: bits for each sample of luma.
         bitrate: kbit/s.
         bits_per_pixel_by_kind: which add up to ``bits_per_pixel``: ``intra``, ``motion``, ``residual``, ``side
@@ -98,6 +99,7 @@ class RatePoint:
     frames: FrameRecords
     identical: int = 0
     software: dict[str, str] = field(default_factory=dict)
+    stream_hash: str = ""
 
     def to_json(self) -> str:
         """As JSON without infinities: ``null`` for what is not a finite number."""
