@@ -76,6 +76,7 @@ def rd(
     from evaluation.codec_software import check_codecs
     from evaluation.codecs import parse_codec
     from evaluation.measure_point import MeasuringSettings
+    from evaluation.metrics.comparison import check_metrics
     from evaluation.metrics.names import expand_metrics
     from evaluation.rate_distortion import measure
     from evaluation.results import read_points
@@ -89,9 +90,8 @@ def rd(
         choose_anchor([item.name for item in codecs], anchor)
     files = find_clips(clips, frame_rate=parse_frame_rate(fps) if fps is not None else None, partial=partial)
     program = check_codecs(codecs, ffmpeg)
-    if program is None and any(name == "vmaf" or name.startswith("xpsnr") for name in names):
-        program = ffmpeg
-    settings = MeasuringSettings(names, intra_period, threads, program, lpips_backbone)
+    check_metrics(names, lpips_backbone, program or ffmpeg)
+    settings = MeasuringSettings(names, intra_period, threads, program or ffmpeg, lpips_backbone)
     set_threads(threads)
 
     started = time.monotonic()

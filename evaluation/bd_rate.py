@@ -101,16 +101,18 @@ def bd_rate_of_average(points: Sequence[RatePoint], codec: str, anchor: str, met
     return bd_rate(average_curve(points, codec), average_curve(points, anchor), metric)
 
 
-def bd_rates_of_clips(points: Sequence[RatePoint], codec: str, anchor: str, metric: str) -> list[BdRate]:
-    """Of each clip that both were measured on; clips without overlap or without the metric are logged and left out."""
+def bd_rates_of_clips(
+    points: Sequence[RatePoint], codec: str, anchor: str, metric: str
+) -> tuple[list[BdRate], list[str]]:
+    """Of each clip that both were measured on; and why there is none of the other clips."""
     clips = [{point.clip.name for point in points if point.codec == name} for name in (codec, anchor)]
-    found = []
+    found, problems = [], []
     for clip in sorted(clips[0] & clips[1]):
         try:
             found.append(bd_rate(curve_of_clip(points, codec, clip), curve_of_clip(points, anchor, clip), metric))
         except DataError as error:
-            logger.warning("%s", error)
-    return found
+            problems.append(str(error))
+    return found, problems
 
 
 def mean_bd_rate(rates: Sequence[BdRate]) -> BdRate:

@@ -27,20 +27,20 @@ def bd_rate_cell(points: Sequence[RatePoint], codec: str, anchor: str, metric: s
     """Of one codec against another, what a cell of a table holds.
 
     ``percent``, the mean over clips, its ``interval`` where there is one, the number of ``clips``, ``quality``, the
-    mean difference at equal rate, and ``average``, the percent of the averaged curves; or ``problem``, which says why
-    there is no mean.
+    mean difference at equal rate, ``average``, the percent of the averaged curves, ``each`` by clip, and ``without``, why
+    clips have none; or ``problem``, which says why there is no mean.
     """
-    try:
-        rates = bd_rates_of_clips(points, codec, anchor, metric)
-        mean = mean_bd_rate(rates)
-    except DataError as error:
-        return {"problem": str(error)}
+    rates, problems = bd_rates_of_clips(points, codec, anchor, metric)
+    if not rates:
+        return {"problem": problems[0] if problems else f"no clip was measured with both {codec} and {anchor}"}
+    mean = mean_bd_rate(rates)
     cell = {
         "percent": mean.percent,
         "interval": mean.interval,
         "clips": len(rates),
         "quality": mean.quality_difference,
         "each": {str(rate.clip): rate.percent for rate in rates},
+        "without": problems,
     }
     try:
         cell["average"] = bd_rate_of_average(points, codec, anchor, metric).percent

@@ -172,7 +172,7 @@ def _encode(command: Sequence[str], source: Path, stream: Path) -> float:
 
 
 def _run(command: Sequence[str], source: Path, destination: Path) -> float:
-    """Seconds that it took. Raises :class:`DataError` with the command's last words."""
+    """Seconds that it took. Raises :class:`DataError` with what the command says of the cause."""
     full = [{"INPUT": str(source), "OUTPUT": str(destination)}.get(part, part) for part in command]
     started = time.monotonic()
     try:
@@ -180,8 +180,11 @@ def _run(command: Sequence[str], source: Path, destination: Path) -> float:
     except OSError as error:
         raise DataError(f"{full[0]}: cannot be run: {error.strerror}") from error
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise DataError(f"{' '.join(shown_command(command))}: {last.removeprefix('scaleflow: ')}")
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        shown = shown_command(command)
+        # ffmpeg says the cause first, then what came of it
+        reason = lines[-1].removeprefix("scaleflow: ") if shown[0] == "scaleflow" else lines[0]
+        raise DataError(f"{' '.join(shown)}: {reason}")
     if not destination.exists() or not destination.stat().st_size:
         raise DataError(f"{' '.join(shown_command(command))}: wrote nothing")
     return time.monotonic() - started

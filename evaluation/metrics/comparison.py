@@ -115,8 +115,9 @@ def compare(
         second = stack.enter_context(theirs.reader)
         second.name = decoded_name or second.name
         _check_sizes(first, second)
+        rate = first.properties.frame_rate
         # Before the first picture, so that what is missing is said at once.
-        measurements = [stack.enter_context(metric) for metric in _metrics(names, first, lpips_backbone, ffmpeg)]
+        measurements = [stack.enter_context(metric) for metric in _metrics(names, rate, lpips_backbone, ffmpeg)]
         return _measure(names, ours, theirs, measurements, frames, progress)
 
 
@@ -174,11 +175,21 @@ def mean_of_finite(values: Sequence[float]) -> float:
     return math.inf if any(map(math.isinf, values)) else math.nan
 
 
+def check_metrics(names: Sequence[str], lpips_backbone: Path | None, ffmpeg: Path | None) -> None:
+    """Whether what metrics need is there, before hours are spent on coding.
+
+    Raises:
+        UsageError: a package, weights or a filter of ffmpeg are missing.
+        DataError: the weights cannot be read.
+    """
+    for metric in _metrics(tuple(names), Fraction(25), lpips_backbone, ffmpeg):
+        metric.close()
+
+
 def _metrics(
-    names: tuple[str, ...], original: VideoReader, lpips_backbone: Path | None, ffmpeg: Path | None
+    names: tuple[str, ...], frame_rate: Fraction, lpips_backbone: Path | None, ffmpeg: Path | None
 ) -> Iterator[Metric]:
     """One after another, so that the caller holds each before the next may fail."""
-    frame_rate = original.properties.frame_rate
 
     def chosen(prefix: str) -> tuple[str, ...]:
         return tuple(name for name in names if name == prefix or name.startswith(f"{prefix}-"))

@@ -106,7 +106,8 @@ def test_points_without_use_are_left_out(caplog: pytest.LogCaptureFixture) -> No
 
 def test_over_real_clips(results: Path) -> None:
     points = read_points(results)
-    (only,) = bd_rates_of_clips(points, "scaleflow", "x264", "psnr-y")
+    (only,), problems = bd_rates_of_clips(points, "scaleflow", "x264", "psnr-y")
+    assert not problems
     mean = mean_bd_rate([only])
     assert mean.clip == "mean of 1 clip" and mean.interval is None and mean.percent == only.percent
     # of a single clip, the average curve is the clip's
