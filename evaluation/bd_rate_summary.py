@@ -27,8 +27,8 @@ def bd_rate_cell(points: Sequence[RatePoint], codec: str, anchor: str, metric: s
     """Of one codec against another, what a cell of a table holds.
 
     ``percent``, the mean over clips, its ``interval`` where there is one, the number of ``clips``, ``quality``, the
-    mean difference at equal rate, ``average``, the percent of the averaged curves, ``each`` by clip, and ``without``, why
-    clips have none; or ``problem``, which says why there is no mean.
+    mean difference at equal rate, ``average``, the percent of the averaged curves, ``each`` by clip, and ``without``,
+    why clips have none; or ``problem``, which says why there is no mean.
     """
     rates, problems = bd_rates_of_clips(points, codec, anchor, metric)
     if not rates:
