@@ -62,7 +62,7 @@ def find_clips(places: Sequence[str], *, frame_rate: Fraction | None = None, par
                 for clip in open_dataset(name, Path(folder), partial=partial)
             ]
         else:
-            found += [_clip_file(path, frame_rate) for path in _paths_at(Path(place))]
+            found += [clip_file(path, frame_rate) for path in _paths_at(Path(place))]
     twice = [name for name, count in Counter(clip.name for clip in found).items() if count > 1]
     if twice:
         raise UsageError(f"two clips are named {twice[0]}; results are kept by name: rename one, or name it once")
@@ -89,7 +89,8 @@ def _holds_pictures(path: Path) -> bool:
     return path.is_dir() and any(entry.suffix.lower() in PICTURE_SUFFIXES for entry in path.iterdir())
 
 
-def _clip_file(path: Path, frame_rate: Fraction | None) -> ClipFile:
+def clip_file(path: Path, frame_rate: Fraction | None) -> ClipFile:
+    """A file or a folder of pictures; ``frame_rate`` as in :func:`find_clips`."""
     if path.is_file() and is_raw_file(str(path)):
         return ClipFile(path.name, path, raw=raw_format_of_name(str(path), frame_rate))
     return ClipFile(path.name, path, frame_rate=frame_rate if path.is_dir() else None)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from codec.picture import Picture, VideoProperties
-from codec.video.reader import open_video
+from codec.picture import Picture, Planes, VideoProperties
+from codec.video.reader import VideoReader, open_video
 from codec.video.writer import open_output
 from evaluation.clip_files import ClipFile
 from evaluation.rate_point import EvaluatedClip
@@ -22,6 +22,28 @@ class SourceClip:
     lossless: Path
 
 
+class ContentHash:
+    """Identity of pictures: of their samples in 4:2:0, their size, bit depth and rate."""
+
+    def __init__(self, properties: VideoProperties) -> None:
+        form = (properties.width, properties.height, properties.bit_depth, properties.frame_rate)
+        self._hash = hashlib.sha256(repr(form).encode())
+
+    def add(self, planes: Planes) -> None:
+        """The next picture."""
+        for plane in planes:
+            self._hash.update(plane.tobytes())
+
+    def digest(self) -> str:
+        """Of all pictures so far, in hexadecimal digits."""
+        return self._hash.hexdigest()
+
+
+def open_clip(source: ClipFile) -> VideoReader:
+    """Its pictures in 4:2:0. Raises as :func:`codec.video.open_video`."""
+    return open_video(str(source.path), raw=source.raw, frame_rate=source.frame_rate, threads=1)
+
+
 def prepare_clip(source: ClipFile, frames: int, folder: Path) -> SourceClip:
     """Write the first pictures of a clip to a y4m file in ``folder``, at the clip's mean rate.
 
@@ -31,20 +53,19 @@ def prepare_clip(source: ClipFile, frames: int, folder: Path) -> SourceClip:
         UsageError, DataError: the clip cannot be read.
     """
     lossless = folder / f"{hashlib.sha256(str(source.path.resolve()).encode()).hexdigest()[:16]}.y4m"
-    with open_video(str(source.path), raw=source.raw, frame_rate=source.frame_rate, threads=1) as reader:
+    with open_clip(source) as reader:
         found = reader.properties
-        content = hashlib.sha256(repr((found.width, found.height, found.bit_depth, found.frame_rate)).encode())
+        content = ContentHash(found)
         count = 0
         with open_output(lossless, _constant_rate(found), overwrite=True) as writer:
             for picture in islice(reader, frames):
-                for plane in picture.planes:
-                    content.update(plane.tobytes())
+                content.add(picture.planes)
                 writer.write(Picture(picture.planes, count))
                 count += 1
     clip = EvaluatedClip(
         name=source.name,
         path=str(source.path),
-        content=content.hexdigest(),
+        content=content.digest(),
         width=found.width,
         height=found.height,
         frames=count,

@@ -11,23 +11,23 @@ from typing import Any
 
 from codec.errors import ScaleFlowError
 from evaluation.decibels import column_in_decibels, in_decibels
-from evaluation.rate_point import RatePoint
+from evaluation.rate_point import EvaluatedClip, RatePoint
 from evaluation.report.matched_points import common_rate, nearest_points, spread_pictures
 from evaluation.report.settings import ReportSettings
 from evaluation.report.stream_maps import stream_maps
-from evaluation.report.stream_pictures import ChooseModel, Rgb, read_pictures
+from evaluation.report.stream_pictures import CachedModels, Rgb, read_original, read_pictures
 
 logger = logging.getLogger(__name__)
 
 
 def describe_clip(
-    folder: Path, points: Sequence[RatePoint], settings: ReportSettings, choose_model: ChooseModel
+    folder: Path, points: Sequence[RatePoint], settings: ReportSettings, models: CachedModels
 ) -> dict[str, Any]:
     """All that a report shows of one clip. What cannot be decoded or found is said in ``problem``, not raised."""
     clip = points[0].clip
     rate = settings.bits_per_pixel or common_rate(points)
     numbers = spread_pictures(clip.frames, settings.pictures)
-    original, problem = _original(points[0], numbers, choose_model)
+    original, problem = _original(clip, numbers)
     return {
         "name": clip.name,
         "width": clip.width,
@@ -40,34 +40,25 @@ def describe_clip(
         "original": original,
         "problem": problem,
         "points": [
-            _describe_point(folder, point, numbers if original else (), choose_model)
+            _describe_point(folder, point, numbers if original else (), models)
             for point in nearest_points(points, rate)
         ],
     }
 
 
-def _original(
-    point: RatePoint, numbers: Sequence[int], choose_model: ChooseModel
-) -> tuple[list[str] | None, str | None]:
-    clip = point.clip
+def _original(clip: EvaluatedClip, numbers: Sequence[int]) -> tuple[list[str] | None, str | None]:
     if not numbers:
         return None, "No pictures were asked for."
     try:
-        found = read_pictures(Path(clip.path), numbers, choose_model)
+        found = read_original(clip, numbers)
     except ScaleFlowError as error:
         logger.warning("%s: the report has no pictures of it: %s", clip.name, error)
         return None, f"The original was not found where it was measured, so no pictures are shown: {error}."
-    if (found.width, found.height) != (clip.width, clip.height):
-        size = f"{found.width}×{found.height}, not {clip.width}×{clip.height}"
-        logger.warning("%s: the report has no pictures of it: %s is %s", clip.name, clip.path, size)
-        return None, f"The file at {clip.path} is {size}: it is not what was measured, so no pictures are shown."
     return [data_uri(found.pictures[number]) for number in numbers], None
 
 
-def _describe_point(
-    folder: Path, point: RatePoint, numbers: Sequence[int], choose_model: ChooseModel
-) -> dict[str, Any]:
-    path = folder / point.stream
+def _describe_point(folder: Path, point: RatePoint, numbers: Sequence[int], models: CachedModels) -> dict[str, Any]:
+    path, choose_model = folder / point.stream, models.of_point(point)
     described: dict[str, Any] = {
         "codec": point.codec,
         "setting": point.setting,

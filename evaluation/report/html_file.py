@@ -58,18 +58,18 @@ def write_report(
     """
     settings = settings or ReportSettings()
     check_report_output(output, overwrite)
-    require_packages("a report", "evaluate", ["PIL"])
+    require_packages("a report", "evaluate", ["bjontegaard", "PIL"])
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; give one that scaleflow rd wrote")
     points = _points_of_clips(folder, settings.clips)
     clips = list(dict.fromkeys(point.clip.name for point in points))
-    choose_model = CachedModels(settings.device)
+    models = CachedModels(settings.device)
     described = []
     for number, name in enumerate(clips):
         if progress is not None:
             progress(name, number, len(clips))
         of_clip = [point for point in points if point.clip.name == name]
-        described.append(describe_clip(folder, of_clip, settings, choose_model))
+        described.append(describe_clip(folder, of_clip, settings, models))
     names = list(dict.fromkeys(name for point in points for name in point.metrics))
     content = {
         "title": folder.resolve().name,

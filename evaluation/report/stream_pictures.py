@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,13 @@ from codec.errors import DataError
 from codec.models.video_model import VideoModel
 from codec.picture import Planes, VideoProperties
 from codec.stream_decoder import Damage, DecodedPicture, Event, StreamDecoder
+from codec.stream_model import load_stream_model
 from codec.video.pixel_format import describe_pixel_format
 from codec.video.reader import open_video
 from codec.video.working_format import color_coding, from_working
+from evaluation.clip_files import clip_file
+from evaluation.rate_point import EvaluatedClip, RatePoint
+from evaluation.source_clip import ContentHash, open_clip
 
 Rgb = NDArray[np.uint8]
 ChooseModel = Callable[[SfvHeader], VideoModel]
@@ -75,18 +81,46 @@ def _rgb(planes: Planes, properties: VideoProperties) -> Rgb:
     return np.stack(working, axis=-1).astype(np.uint8)
 
 
+def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures:
+    """Pictures of what was coded.
+
+    Raises:
+        DataError: it cannot be read, or is not what was measured.
+        UsageError: it does not exist.
+    """
+    source = clip_file(Path(clip.path), Fraction(clip.frame_rate).limit_denominator(10**6))
+    with open_clip(source) as reader:
+        content = ContentHash(reader.properties)
+        found: dict[int, Rgb] = {}
+        for number, picture in enumerate(islice(reader, clip.frames)):
+            content.add(picture.planes)
+            if number in numbers:
+                found[number] = _rgb(picture.planes, reader.properties)
+        if content.digest() != clip.content:
+            raise DataError(f"{clip.path}: is not what was measured")
+        return ChosenPictures(clip.width, clip.height, found)
+
+
 class CachedModels:
-    """Loads the model of a stream, once for all streams that name the same weights."""
+    """Loads the models of streams, once for all streams that name the same weights."""
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._models: dict[tuple[str, str, str], VideoModel] = {}
+        self._models: dict[tuple[str | None, ...], VideoModel] = {}
 
-    def __call__(self, header: SfvHeader) -> VideoModel:
-        """Raises as :func:`codec.stream_model.load_stream_model`."""
-        from codec.stream_model import load_stream_model
+    def of_point(self, point: RatePoint) -> ChooseModel:
+        """What gives the model of a point's stream, which its decoder may have been told by options."""
+        model, weights = (_option(point.decode_command, name) for name in ("--model", "--weights"))
 
-        key = header.model, header.weights_hash, header.precision
-        if key not in self._models:
-            self._models[key] = load_stream_model(header, device=self._device)
-        return self._models[key]
+        def choose(header: SfvHeader) -> VideoModel:
+            key = header.model, header.weights_hash, header.precision, model, weights
+            if key not in self._models:
+                place = Path(weights) if weights is not None else None
+                self._models[key] = load_stream_model(header, device=self._device, model=model, weights=place)
+            return self._models[key]
+
+        return choose
+
+
+def _option(command: Sequence[str], name: str) -> str | None:
+    return next((command[n + 1] for n, part in enumerate(command[:-1]) if part == name), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from codec.picture import Planes, VideoProperties
 from codec.stream_info import read_info
 from codec.video import open_video
 from evaluation.rate_point import EvaluatedClip, FrameRecords, RatePoint
+from evaluation.source_clip import ContentHash
 
 RunFfmpeg = Callable[..., None]
 
@@ -36,9 +36,12 @@ def add_points(
     for name in ("points", "streams"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     original, properties = read_planes(clip, frames)
+    content = ContentHash(properties)
+    for planes in original:
+        content.add(planes)
     depth, rate = properties.bit_depth, float(properties.frame_rate)
     evaluated = EvaluatedClip(
-        clip.name, str(clip), hashlib.sha256(b"".join(plane.tobytes() for p in original for plane in p)).hexdigest(),
+        clip.name, str(clip), content.digest(),
         properties.width, properties.height, len(original), rate, depth,
     )  # fmt: skip
 
