@@ -143,12 +143,12 @@ def _finite(value: float) -> float | None:
 
 def _worst(found: Comparison, name: str) -> tuple[int, float] | None:
     """Number and value of the worst picture that has a finite value."""
-    from evaluation.metrics.names import is_better_lower
+    from evaluation.rate_point import LOWER_IS_BETTER
 
     values = [(value, number) for number, value in enumerate(found.frames[name]) if math.isfinite(value)]
     if not values:
         return None
-    value, number = max(values, key=lambda item: item[0]) if is_better_lower(name) else min(values)
+    value, number = max(values, key=lambda item: item[0]) if name in LOWER_IS_BETTER else min(values)
     return number, value
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save as serialized
-from torch import nn
 
 from codec.errors import DataError, UsageError
 from codec.frame_coder import FrameDecoder, FrameEncoder
 from codec.models.registry import WEIGHTS_FORMAT, load_scaleflow
-from codec.models.ssf2020_codec import load_ssf2020
+from codec.models.scaleflow_codec import ScaleFlowCodec
+from codec.models.ssf2020_codec import Ssf2020Codec, load_ssf2020
 from codec.models.video_model import VideoModel
 from codec.picture import Planes, WorkingFormat
 from training.checkpoint import final_weights, load_checkpoint
@@ -67,9 +67,16 @@ def export_checkpoint(
     config = configuration_of(state["config"], str(checkpoint))
     temporary = output.with_name(f".{output.stem}.{os.getpid()}.partial.safetensors")
     stages = tuple(f"{stage.name}: {stage.steps} steps" for stage in config.stages[: state["stage"] + 1])
-    write = _write_default if config.model.name == "default" else _write_ssf2020
     try:
-        parameters, costs = write(config, state, temporary, stages, calibration, frames)
+        frozen: ScaleFlowCodec | Ssf2020Codec
+        costs: tuple[FreezingCost, ...] = ()
+        if config.model.name == "default":
+            codec, frozen = _write_default(config, state, temporary, stages)
+            require_round_trip(frozen)
+            costs = freezing_costs(codec, frozen, calibration, frames)
+        else:
+            frozen = _write_ssf2020(config, state, temporary, stages)
+            require_round_trip(frozen)
         os.replace(temporary, output)
     except OSError as error:
         raise DataError(f"{output}: cannot be written: {error.strerror}") from error
@@ -77,17 +84,14 @@ def export_checkpoint(
         raise DataError(f"{checkpoint}: these weights have no exact integer form: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+    parameters = sum(parameter.numel() for parameter in frozen.network.parameters())
     return ExportReport(output, config.model.name, output.stat().st_size, parameters, stages, costs)
 
 
 def _write_default(
-    config: TrainingConfig,
-    state: dict[str, Any],
-    path: Path,
-    stages: tuple[str, ...],
-    calibration: Sequence[Path],
-    frames: int,
-) -> tuple[int, tuple[FreezingCost, ...]]:
+    config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]
+) -> tuple[ScaleFlowCodec, ScaleFlowCodec]:
+    """The codec as it was trained, frozen but for the rounding of its transforms, and as it was written."""
     model = ScaleFlowTraining(config.model, config.loss, config.optimization)
     model.network.load_state_dict(final_weights(state))
     codec = model.freeze()
@@ -97,30 +101,16 @@ def _write_default(
         "training": json.dumps(stages),
     }
     path.write_bytes(serialized(codec.frozen_tensors(), metadata))
-    frozen = load_scaleflow(path)
-    require_round_trip(frozen)
-    return _parameters(frozen.network), freezing_costs(codec, frozen, calibration, frames)
+    return codec, load_scaleflow(path)
 
 
-def _write_ssf2020(
-    config: TrainingConfig,
-    state: dict[str, Any],
-    path: Path,
-    stages: tuple[str, ...],
-    calibration: Sequence[Path],
-    frames: int,
-) -> tuple[int, tuple[FreezingCost, ...]]:
+def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]) -> Ssf2020Codec:
+    """The codec as it was written."""
     model = Ssf2020Training(config.model, config.loss, config.optimization)
     model.network.load_state_dict(final_weights(state))
     tensors = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     path.write_bytes(serialized(tensors, {"training": json.dumps(stages)}))
-    codec = load_ssf2020(f"ssf2020:{path}")
-    require_round_trip(codec)
-    return _parameters(codec.network), ()
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
+    return load_ssf2020(f"ssf2020:{path}")
 
 
 def require_round_trip(codec: VideoModel) -> None:

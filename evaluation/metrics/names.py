@@ -39,11 +39,6 @@ def expand_metrics(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in METRICS if name in wanted)
 
 
-def is_better_lower(name: str) -> bool:
-    """Whether smaller values of a metric are better."""
-    return name == "lpips"
-
-
 def is_in_decibels(name: str) -> bool:
     """Whether a metric is in dB, and infinite where pictures are identical."""
     return "psnr" in name

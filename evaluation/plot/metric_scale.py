@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evaluation.decibels import is_structural
+from evaluation.metrics.names import OF_MEAN_MSE
 from evaluation.rate_point import LOWER_IS_BETTER
 
 _PLANES = {"y": "Y", "u": "U", "v": "V", "yuv": "YUV", "rgb": "RGB"}
 _FAMILIES = {"psnr": "PSNR", "ms-ssim": "MS-SSIM", "xpsnr": "XPSNR", "vmaf": "VMAF", "lpips": "LPIPS"}
-_OF_MEAN_ERROR = "-of-mean-mse"
 
 DEFAULT_METRICS = (
     ("psnr-yuv", "psnr-rgb", "psnr-y"),
@@ -33,7 +33,7 @@ def choose_metrics(curves: Iterable[Iterable[str]]) -> list[str]:
 
 def metric_title(metric: str) -> str:
     """A metric's name as papers write it: ``psnr-yuv`` is PSNR-YUV."""
-    base = metric.removesuffix(_OF_MEAN_ERROR)
+    base = metric.removesuffix(OF_MEAN_MSE)
     family, _, planes = base.rpartition("-")
     if family in _FAMILIES and planes in _PLANES:
         title = f"{_FAMILIES[family]}-{_PLANES[planes]}"
