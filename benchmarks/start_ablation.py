@@ -26,15 +26,17 @@ from typing import Literal
 import numpy as np
 import torch
 
-from benchmarks.rate_distortion import rate_ratio
+from codec.errors import DataError
 from codec.models.scaleflow_codec import ScaleFlowCodec
+from evaluation.bd_rate import bd_rate
+from evaluation.results import Curve
 from training.clip_batches import ClipBatches
 from training.configuration import DataConfig, ModelConfig, StageConfig, TrainingConfig
 from training.data.sources import open_source
 from training.distributed import Processes
 from training.loop import LoopHooks, TrainingLoop, TrainingProgress
 from training.run import make_model
-from training.validation import RatePoint, rate_distortion_points
+from training.validation import ValidationPoint, rate_distortion_points
 
 logger = logging.getLogger("start_ablation")
 
@@ -93,7 +95,7 @@ class VariantRun:
         self._loop.run(clock.is_over)
         self.seconds = clock.seconds
 
-    def evaluate(self, clips: list[Path], frames: int, qualities: list[float]) -> list[RatePoint]:
+    def evaluate(self, clips: list[Path], frames: int, qualities: list[float]) -> list[ValidationPoint]:
         """The averaged weights, frozen, on the first pictures of clips; of the intra stage, on the first one alone."""
         trained = replace(self.variant.model, start=str(self._loop.checkpoint))
         codec = make_model(replace(self.config, model=trained)).freeze()
@@ -142,27 +144,28 @@ def configuration(variant: Variant, options: argparse.Namespace) -> TrainingConf
     )
 
 
-def bd_rate(points: list[RatePoint], anchor: list[RatePoint]) -> str:
+def mean_change(points: list[ValidationPoint], anchor: list[ValidationPoint]) -> str:
     """Rate at equal PSNR against another variant in percent: the mean of the clips on which the curves overlap."""
     changes = []
     for clip in sorted({point.clip for point in points}):
-        records = [
-            {"codec": name, "bpp": point.bits_per_pixel, "psnr": point.psnr}
-            for name, curve in (("this", points), ("anchor", anchor))
-            for point in curve
-            if point.clip == clip
-        ]
-        ratio = rate_ratio(records, "this", "anchor", "psnr")
-        if ratio is not None:
-            changes.append(math.log(ratio))
-    return f"{100 * (math.exp(float(np.mean(changes))) - 1):+.1f} %" if changes else "no overlap"
+        try:
+            changes.append(bd_rate(_curve("this", points, clip), _curve("anchor", anchor, clip), "psnr").percent)
+        except DataError as error:
+            logger.warning("%s", error)
+    return f"{float(np.mean(changes)):+.1f} %" if changes else "no overlap"
 
 
-def print_table(runs: list[VariantRun], measured: dict[str, list[RatePoint]], qualities: list[float]) -> None:
+def _curve(name: str, points: list[ValidationPoint], clip: str) -> Curve:
+    chosen = sorted((p for p in points if p.clip == clip), key=lambda p: p.bits_per_pixel)
+    settings, rates = tuple(f"{p.quality:g}" for p in chosen), tuple(p.bits_per_pixel for p in chosen)
+    return Curve(name, clip, settings, rates, rates, {"psnr": tuple(p.psnr for p in chosen)})
+
+
+def print_table(runs: list[VariantRun], measured: dict[str, list[ValidationPoint]], qualities: list[float]) -> None:
     """One line for each variant; points are means over the clips."""
     heads = " | ".join(f"quality {quality:g}" for quality in qualities)
     print(f"\n| stage | variant | seconds | steps | loss | {heads} | BD-rate |\n{'|---' * (6 + len(qualities))}|")
-    anchors: dict[str, list[RatePoint]] = {}
+    anchors: dict[str, list[ValidationPoint]] = {}
     for run in runs:
         variant, points = run.variant, measured[run.variant.name]
         anchor = anchors.setdefault(variant.stage, points)
@@ -171,7 +174,7 @@ def print_table(runs: list[VariantRun], measured: dict[str, list[RatePoint]], qu
             chosen = [point for point in points if point.quality == quality]
             bits, psnr = (np.mean([getattr(point, key) for point in chosen]) for key in ("bits_per_pixel", "psnr"))
             cells.append(f"{bits:.3f} bpp, {psnr:.2f} dB")
-        print("| " + " | ".join([*cells, "0" if anchor is points else bd_rate(points, anchor)]) + " |")
+        print("| " + " | ".join([*cells, "0" if anchor is points else mean_change(points, anchor)]) + " |")
 
 
 def take_turns(runs: list[VariantRun], seconds: float, slice_seconds: float, note: Callable[[str], None]) -> None:

@@ -19,7 +19,7 @@ from codec.picture import Planes
 from codec.video.reader import open_video
 from entropy.fixed_point import ONE
 from entropy.symbol_coder import SymbolEncoder
-from training.validation import RatePoint, rate_distortion_points
+from training.validation import ValidationPoint, rate_distortion_points
 
 QUALITIES = (4.0, 24.0, 44.0, 63.0)
 
@@ -55,7 +55,7 @@ def _cost(
     )
 
 
-def _mean_rate(points: list[RatePoint]) -> float:
+def _mean_rate(points: list[ValidationPoint]) -> float:
     return float(np.mean([point.bits_per_pixel for point in points]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from training.configuration import TrainingConfig
-from training.validation import RatePoint
+from training.validation import ValidationPoint
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class StageRecord:
     name: str
     steps: int
     seconds: float
-    points: tuple[RatePoint, ...] = ()
+    points: tuple[ValidationPoint, ...] = ()
 
 
 def model_card(

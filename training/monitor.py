@@ -9,7 +9,7 @@ from typing import Any
 from training.configuration import StageConfig
 from training.loop import TrainingProgress
 from training.pictures import step_picture
-from training.validation import RatePoint
+from training.validation import ValidationPoint
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class TensorBoardMonitor:
             self._writer.add_image(f"{progress.stage.name}/last picture", picture, progress.step, dataformats="HWC")
         self._reports += 1
 
-    def validated(self, stage: StageConfig, step: int, points: list[RatePoint]) -> None:
+    def validated(self, stage: StageConfig, step: int, points: list[ValidationPoint]) -> None:
         """One pair of scalars for each clip and quality."""
         if self._writer is None:
             return

@@ -21,7 +21,7 @@ from training.models.ssf2020 import Ssf2020Training
 from training.models.trainable import TrainableModel
 from training.monitor import TensorBoardMonitor
 from training.start import load_start
-from training.validation import RatePoint, check_clips, rate_distortion_points
+from training.validation import ValidationPoint, check_clips, rate_distortion_points
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class _Watcher:
     ) -> None:
         self._config, self._model, self._report = config, model, report
         self._monitor = TensorBoardMonitor(folder / "tensorboard") if processes.is_first else None
-        self._points: dict[str, list[RatePoint]] = {}
+        self._points: dict[str, list[ValidationPoint]] = {}
 
     @property
     def hooks(self) -> LoopHooks:

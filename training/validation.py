@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RatePoint:
+class ValidationPoint:
     """One clip at one quality, from decoded payloads: bits a pixel, PSNR-YUV (6:1:1; of RGB, the mean) in dB."""
 
     clip: str
@@ -49,7 +49,7 @@ def check_clips(clips: Sequence[Path]) -> None:
 
 def rate_distortion_points(
     model: VideoModel, clips: Sequence[Path], frames: int, qualities: Sequence[float]
-) -> list[RatePoint]:
+) -> list[ValidationPoint]:
     """Code the first pictures of each clip at each quality; of models with one rate, once.
 
     Raises:
@@ -63,7 +63,7 @@ def rate_distortion_points(
         for quality in qualities if model.variable_rate else [0.0]:
             bits, psnr = _code(model, pictures, properties.width, properties.height, properties.bit_depth, quality)
             rate = bits / len(pictures) / properties.width / properties.height
-            points.append(RatePoint(clip.name, quality, rate, psnr))
+            points.append(ValidationPoint(clip.name, quality, rate, psnr))
             logger.info("%s at quality %g: %.4f bpp, %.2f dB", clip.name, quality, rate, psnr)
     return points
 

@@ -13,7 +13,7 @@ from training.loop import TrainingProgress
 from training.models.trainable import FlowField, StepResult
 from training.monitor import TensorBoardMonitor
 from training.pictures import step_picture
-from training.validation import RatePoint
+from training.validation import ValidationPoint
 
 STAGE = StageConfig("inter", "inter", steps=20, unroll=(2, 2))
 
@@ -29,7 +29,7 @@ def test_files_hold_scalars_pictures_and_points(tmp_path: Path) -> None:
     monitor = TensorBoardMonitor(tmp_path)
     monitor.report(TrainingProgress(STAGE, 10, {"loss": 2.0, "blurred share": 0.25}, 5.0, step_result()))
     monitor.report(TrainingProgress(STAGE, 20, {"loss": 1.5, "blurred share": 0.5}, 0.0, step_result()))
-    monitor.validated(STAGE, 20, [RatePoint("clip.mp4", 20.0, 0.25, 33.5)])
+    monitor.validated(STAGE, 20, [ValidationPoint("clip.mp4", 20.0, 0.25, 33.5)])
     monitor.close()
     events = EventAccumulator(str(tmp_path))
     events.Reload()
