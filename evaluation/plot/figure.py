@@ -87,7 +87,9 @@ def draw_figure(curves: Sequence[PlottedCurve], settings: PlotSettings | None = 
     from matplotlib.figure import Figure
 
     settings = settings or PlotSettings()
-    metrics = settings.metrics or tuple(choose_metrics([curve.curve.metrics for curve in curves]))
+    metrics = settings.metrics or tuple(choose_metrics([_drawable(curve, settings.rate) for curve in curves]))
+    if not metrics:
+        raise UsageError("no curve has a metric with a finite value: measure larger pictures or another metric")
     chosen = {metric: _curves_of_panel(curves, metric, settings.rate) for metric in dict.fromkeys(metrics)}
     columns = min(len(chosen), 2 if len(chosen) in (2, 4) else 3)
     rows = math.ceil(len(chosen) / columns)
@@ -151,6 +153,11 @@ def _curves_of_panel(curves: Sequence[PlottedCurve], metric: str, rate: str) -> 
         names = sorted({name for curve in curves for name in curve.curve.metrics})
         raise UsageError(f"no curve has metric {metric!r} by {rate}; there are {', '.join(names)}")
     return found
+
+
+def _drawable(curve: PlottedCurve, rate: str) -> list[str]:
+    """Metrics of which a curve has a point."""
+    return [metric for metric in curve.curve.metrics if _finite_points(curve, metric, rate)]
 
 
 def _finite_points(curve: PlottedCurve, metric: str, rate: str) -> list[int]:

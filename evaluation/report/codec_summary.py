@@ -19,7 +19,10 @@ def summarise_codecs(points: Sequence[RatePoint], wanted_anchor: str | None) -> 
     """
     codecs = list(dict.fromkeys(point.codec for point in points))
     anchor = choose_anchor(codecs, wanted_anchor)
-    metrics = choose_metrics([{name for p in points if p.codec == codec for name in p.metrics} for codec in codecs])
+    measured: dict[str, set[str]] = {codec: set() for codec in codecs}
+    for point in points:
+        measured[point.codec] |= {name for name, value in point.metrics.items() if value is not None}
+    metrics = choose_metrics(measured.values())
     rows = []
     for codec in codecs:
         chosen = [point for point in points if point.codec == codec]

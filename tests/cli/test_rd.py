@@ -107,6 +107,17 @@ def test_compressai_draws_the_files(measured: Path, tmp_path: Path) -> None:
     assert list(content["clips"]) == ["carphone.y4m"]
 
 
+def test_small_pictures_without_ms_ssim_are_drawn_all_the_same(copy: Path, carphone: Path, tmp_path: Path) -> None:
+    more = rd(carphone, *options(copy, X264, metrics=("--metrics", "psnr-y,ms-ssim-y")))
+    assert more.code == 0 and "x264, ms-ssim" not in more.stdout
+    for command in (
+        ["plot", str(copy), "-o", str(tmp_path / "a.svg")],
+        ["report", str(copy), "-o", str(tmp_path / "a.html")],
+    ):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.stderr
+
+
 def test_a_second_run_measures_only_what_is_new(copy: Path, carphone: Path) -> None:
     streams = {path.name: path.stat().st_mtime_ns for path in (copy / "streams").iterdir()}
     again = rd(carphone, *options(copy, "scaleflow", X264), "--json")
