@@ -4,10 +4,43 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+
+
+class Termination:
+    """Whether SIGTERM has come."""
+
+    def __init__(self) -> None:
+        self.has_come = False
+
+    @property
+    def exit_code(self) -> int:
+        """What a program ended by SIGINT or SIGTERM returns."""
+        return EXIT_TERMINATED if self.has_come else EXIT_INTERRUPTED
+
+
+@contextmanager
+def termination_as_interrupt() -> Iterator[Termination]:
+    """While entered, SIGTERM raises KeyboardInterrupt as SIGINT does, so that what was begun is cleaned up."""
+    found = Termination()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        found.has_come = True
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield found
+        return
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield found
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 class StopRequest:

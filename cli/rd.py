@@ -10,6 +10,7 @@ import typer
 
 from cli import options
 from cli.console import ProgressReport, console, print_json
+from cli.interruption import termination_as_interrupt
 from cli.rd_table import bd_rate_lines
 from cli.threads import set_threads
 from cli.values import parse_frame_rate
@@ -105,9 +106,14 @@ def rd(
             details = f"{done.number}/{done.total} points, {done.clip}, {done.codec} {done.setting}"
             report.update("rd", done.number, done.total, time.monotonic() - started, details, {})
 
-        found = measure(
-            files, codecs, settings, out, frames=frames, workers=workers, overwrite=overwrite, progress=show
-        )
+        try:
+            with termination_as_interrupt() as signals:
+                found = measure(
+                    files, codecs, settings, out, frames=frames, workers=workers, overwrite=overwrite, progress=show
+                )
+        except KeyboardInterrupt:
+            console.print(f"scaleflow: stopped; the points in {out} are kept, the same command goes on", markup=False)
+            raise typer.Exit(signals.exit_code) from None
     if found.points:
         points = read_points(out)
         write_results(points, out)

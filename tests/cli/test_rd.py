@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -171,6 +172,30 @@ def test_several_workers_measure_the_same(measured: Path, carphone: Path, tmp_pa
     known = {point.setting: point for point in read_points(measured) if point.codec == "x264"}
     for point in read_points(tmp_path / "results"):
         assert point.metrics == known[point.setting].metrics and point.file_bytes == known[point.setting].file_bytes
+
+
+@pytest.mark.parametrize(("number", "code", "workers"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 2)])
+def test_a_stopped_run_keeps_its_points_and_goes_on(
+    tmp_path: Path, carphone: Path, number: int, code: int, workers: int
+) -> None:
+    folder = tmp_path / "results"
+    command = [sys.executable, "-W", "ignore", "-m", "cli.main", "rd", carphone]
+    given = [*options(folder, X264, "scaleflow"), "--workers", workers, "--json"]
+    running = subprocess.Popen(
+        [*map(str, command), *map(str, given)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    first = json.loads(running.stdout.readline())
+    running.send_signal(number)
+    _, messages = running.communicate(timeout=60)
+    assert (running.returncode, first["event"]) == (code, "point")
+    assert messages.splitlines() == [f"scaleflow: stopped; the points in {folder} are kept, the same command goes on"]
+    assert 1 <= len(read_points(folder)) < 5
+    assert not [path for path in (folder / "streams").iterdir() if "partial" in path.name] or number == signal.SIGTERM
+    again = rd(carphone, *options(folder, X264), "--json")
+    resumed = [json.loads(line).get("resumed") for line in again.stdout.splitlines()[:-1]]
+    assert again.code == 0 and len(resumed) == 3 and any(resumed)
+    assert not [path for path in (folder / "streams").iterdir() if "partial" in path.name]
 
 
 def test_points_measured_otherwise_are_not_mixed_in(copy: Path, carphone: Path) -> None:
