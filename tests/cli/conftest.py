@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import codec.models.registry
@@ -28,6 +29,14 @@ codec.models.registry.load_model = lambda *arguments, **options: StandInModel()
 from cli.main import main
 main()
 """
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    """A command's ``--threads`` holds for its process; here that process goes on with other tests."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 class Result:

@@ -82,9 +82,9 @@ def test_points_say_what_was_done(measured: Path, carphone: Path) -> None:
 
 def test_the_streams_give_the_same_metrics_to_scaleflow_compare(measured: Path, carphone: Path) -> None:
     for point in read_points(measured):
-        result = CliRunner().invoke(
-            app, ["compare", str(carphone), str(measured / point.stream), "--frames", "4", "--json"]
-        )
+        # as many threads as rd gives a decoder: another number may round a sample the other way
+        command = ["compare", str(carphone), str(measured / point.stream), "--frames", "4", "--threads", "1", "--json"]
+        result = CliRunner().invoke(app, command)
         assert json.loads(result.stdout)["means"]["psnr-y"] == pytest.approx(point.metrics["psnr-y"], abs=1e-9)
 
 
