@@ -16,10 +16,14 @@ IDENTICAL_PSNR = 100.0
 _PLANE_WEIGHTS = {"yuv420": (6, 1, 1), "rgb": (1, 1, 1)}
 
 
-def plane_mse(first: NDArray[np.generic], second: NDArray[np.generic]) -> float:
-    """Mean squared error of two planes of one shape, in squared code values."""
+def plane_mse(
+    first: NDArray[np.generic], second: NDArray[np.generic], weights: NDArray[np.float32] | None = None
+) -> float:
+    """Mean squared error of two planes of one shape, in squared code values, where ``weights`` are not zero."""
     difference = first.astype(np.float32) - second.astype(np.float32)
-    return float(np.mean(np.square(difference), dtype=np.float64))
+    if weights is None:
+        return float(np.mean(np.square(difference), dtype=np.float64))
+    return float((np.square(difference) * weights).sum(dtype=np.float64) / weights.sum(dtype=np.float64))
 
 
 def psnr_of_mse(error: float, bit_depth: int) -> float:
@@ -36,6 +40,23 @@ def plane_psnr(first: NDArray[np.generic], second: NDArray[np.generic], bit_dept
 def picture_psnr(first: Planes, second: Planes, bit_depth: int) -> tuple[float, ...]:
     """PSNR in dB of each plane."""
     return tuple(plane_psnr(a, b, bit_depth) for a, b in zip(first, second, strict=True))
+
+
+def region_psnr(first: Planes, second: Planes, bit_depth: int, mask: NDArray[np.uint8]) -> tuple[float, ...] | None:
+    """PSNR in dB of each plane of a 4:2:0 picture within a region, samples weighed by the mask; None where it is empty.
+
+    A sample of chroma weighs as much as the four of luma that it covers.
+    """
+    if not mask.any():
+        return None
+    luma = mask.astype(np.float32)
+    height, width = luma.shape
+    even = np.pad(luma, ((0, height % 2), (0, width % 2)))
+    chroma = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).sum((1, 3))
+    return tuple(
+        min(IDENTICAL_PSNR, psnr_of_mse(plane_mse(a, b, weights), bit_depth))
+        for a, b, weights in zip(first, second, (luma, chroma, chroma), strict=True)
+    )
 
 
 def weighted_psnr(planes: Sequence[float], working_format: WorkingFormat = "yuv420") -> float:

@@ -50,7 +50,7 @@ def check_request(source: VideoSource, destination: str | os.PathLike[str], sett
         UsageError: the output exists or is the input, or the input can be read only once and must be read twice.
     """
     if settings.searches and not source.can_reopen:
-        what = "--two-pass" if settings.two_pass else "--target-psnr"
+        what = "--two-pass" if settings.two_pass else "a PSNR to aim at"
         raise UsageError(f"{what} reads the input several times, which a pipe does not allow: save it to a file first")
     check_destination(source.path, destination, settings.overwrite)
 

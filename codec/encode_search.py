@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 from codec.encode_session import EncodeSession, WrittenFile
@@ -36,11 +37,11 @@ SHORTEST_TO_SAMPLE = 3 * SAMPLE_RUNS * SAMPLE_RUN_LENGTH
 
 
 class _Goal:
-    """What a pass is measured by: log2 of its rate over the wanted one, or PSNR-YUV."""
+    """What a pass is measured by: log2 of its rate over the wanted one, or PSNR-YUV, of all or of the region."""
 
     def __init__(self, settings: EncodeSettings, properties: VideoProperties) -> None:
         self._settings, self._properties = settings, properties
-        self._psnr = settings.target_psnr
+        self._psnr = settings.wanted_psnr
         self.target = 0.0 if self._psnr is None else self._psnr
         self.slope = BITS_OCTAVES if self._psnr is None else PSNR_SLOPE
         self.tolerance = RATE_TOLERANCE if self._psnr is None else PSNR_TOLERANCE
@@ -48,21 +49,26 @@ class _Goal:
     def value(self, statistics: PassStatistics, file_bits: float) -> float:
         """Of a whole pass."""
         if self._psnr is not None:
-            assert statistics.psnr_yuv is not None
-            return statistics.psnr_yuv
+            return self._reached(statistics)
         goal = RateGoal.of(self._settings, self._properties)
         return math.log2(file_bits / goal.bits(float(statistics.duration), statistics.pictures))
 
     def value_of_sample(self, statistics: PassStatistics) -> float:
         """Of a sample, in which key frames are more frequent than in the whole."""
         if self._psnr is not None:
-            assert statistics.psnr_yuv is not None
-            return statistics.psnr_yuv
+            return self._reached(statistics)
         means = {kind: statistics.payload_bytes[kind] / max(1, number) for kind, number in statistics.counts.items()}
         key_share = 1 / self._settings.intra_period if self._settings.intra_period else 0.0
         bits = 8 * (key_share * means["intra"] + (1 - key_share) * means["inter"])
         goal = RateGoal.of(self._settings, self._properties)
         return math.log2(max(bits, 1) / goal.bits(float(1 / self._properties.frame_rate), 1))
+
+    def _reached(self, statistics: PassStatistics) -> float:
+        of_region = self._settings.target_roi_psnr is not None
+        reached = statistics.region_psnr_yuv if of_region else statistics.psnr_yuv
+        if reached is None:
+            raise DataError("--target-roi-psnr: the region of interest is empty in all pictures: give other masks")
+        return reached
 
     def describe(self, value: float) -> str:
         """A pass, for people."""
@@ -142,6 +148,6 @@ def _sample(session: EncodeSession, total: int) -> Iterator[PlannedPicture]:
         number += 1
         for start in starts:
             if start <= number < start + SAMPLE_RUN_LENGTH:
-                yield PlannedPicture(item.picture, item.key or number == start, item.until_key)
+                yield replace(item, key=item.key or number == start)
         if number >= starts[-1] + SAMPLE_RUN_LENGTH:
             return

@@ -21,8 +21,10 @@ from codec.excerpt import Excerpt, cut_excerpt
 from codec.group_workers import WorkerPool
 from codec.key_frames import PlannedItem, plan_key_frames
 from codec.models.video_model import VideoModel
+from codec.picture import Picture
 from codec.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from codec.rate_control import QualityControl
+from codec.region_masks import MaskSource, RegionMasks
 from codec.stream_sink import CountingSink, FileSink
 from codec.version import scaleflow_version
 from codec.video.audio import AudioPacketData
@@ -70,11 +72,13 @@ class EncodeSession:
         settings: EncodeSettings,
         progress: Callable[[EncodeProgress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
+        masks: MaskSource | None = None,
     ) -> None:
         self.settings = settings
         self.stop = stop
         self._source, self._destination, self._model, self._progress = source, destination, model, progress
-        self._coder_settings = CoderSettings(settings.verify, settings.measure or settings.target_psnr is not None)
+        self._masks = None if masks is None else RegionMasks(masks)
+        self._coder_settings = CoderSettings(settings.verify, settings.measure or settings.wanted_psnr is not None)
         self._excerpt = Excerpt(settings.start, settings.duration, settings.frames)
         self._reader: VideoReader | None = source.open(model.working_format)
         self.properties = self._reader.properties
@@ -105,8 +109,12 @@ class EncodeSession:
         """Read the source: pictures with the decision on key frames, and audio packets."""
         reader, self._reader = self._reader, None
         with reader or self._source.open(self._model.working_format) as opened:
-            items = cut_excerpt(opened.items(), self._excerpt, self.properties, opened.audio_streams)
-            yield from plan_key_frames(items, self.properties, self.settings)
+            items: Iterable[Picture | AudioPacketData] = opened.items()
+            if self._masks is not None:
+                items = self._masks.place(items, self.properties)
+            items = cut_excerpt(items, self._excerpt, self.properties, opened.audio_streams)
+            planned = plan_key_frames(items, self.properties, self.settings)
+            yield from planned if self._masks is None else self._masks.attach(planned)
 
     def code(
         self,
@@ -145,10 +153,10 @@ class EncodeSession:
                 self._stopped = True
                 return
             quality = control.choose(item)
-            coded = coder.code(item.picture, key=item.key, quality=quality)
+            coded = coder.code(item.picture, key=item.key, quality=quality, region=item.region)
             while (better := control.reconsider(item, quality, 8 * len(coded.payload))) is not None:
                 quality = better
-                coded = coder.code(item.picture, key=item.key, quality=quality)
+                coded = coder.code(item.picture, key=item.key, quality=quality, region=item.region)
             yield coded
             control.observe(item, quality, 8 * len(coded.payload), sink.file_bits)
 

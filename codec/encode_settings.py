@@ -24,10 +24,11 @@ class EncodeSettings:
     """One encode.
 
     Attributes:
-        quality: 0..63, of inter pictures. Exactly one of this and the next three is given.
+        quality: 0..63, of inter pictures. Exactly one of this and the next four is given.
         bitrate: bits a second of the whole file, audio and container included.
         bits_per_pixel: of the whole file, over all samples of luma.
         target_psnr: mean PSNR-YUV (6:1:1) in dB of the decoded pictures.
+        target_roi_psnr: the same of what lies in the region of interest.
         two_pass: find the one quality that meets the rate by encoding before; otherwise feedback in a single pass.
         intra_period: largest distance of key frames in pictures, 0 for none at regular distances.
         scene_cut: start scenes with key frames.
@@ -46,6 +47,7 @@ class EncodeSettings:
     bitrate: float | None = None
     bits_per_pixel: float | None = None
     target_psnr: float | None = None
+    target_roi_psnr: float | None = None
     two_pass: bool = False
     intra_period: int = 32
     scene_cut: bool = True
@@ -66,6 +68,7 @@ class EncodeSettings:
             "--bitrate": self.bitrate,
             "--bpp": self.bits_per_pixel,
             "--target-psnr": self.target_psnr,
+            "--target-roi-psnr": self.target_roi_psnr,
         }
         given = [name for name, value in goals.items() if value is not None]
         if len(given) != 1:
@@ -76,6 +79,7 @@ class EncodeSettings:
         _check("--bitrate", self.bitrate, 100, 1e12)
         _check("--bpp", self.bits_per_pixel, 1e-5, 100)
         _check("--target-psnr", self.target_psnr, 5, 100)
+        _check("--target-roi-psnr", self.target_roi_psnr, 5, 100)
         _check("--intra-period", self.intra_period, 0, 100_000)
         _check("--intra-quality-offset", self.intra_quality_offset, -HIGHEST_QUALITY, HIGHEST_QUALITY)
         _check("--workers", self.workers, 1, 256)
@@ -101,9 +105,14 @@ class EncodeSettings:
         return self.bitrate is not None or self.bits_per_pixel is not None
 
     @property
+    def wanted_psnr(self) -> float | None:
+        """The PSNR that is asked for, of all or of the region."""
+        return self.target_psnr if self.target_psnr is not None else self.target_roi_psnr
+
+    @property
     def searches(self) -> bool:
         """Whether the source is encoded more than once."""
-        return self.two_pass or self.target_psnr is not None
+        return self.two_pass or self.wanted_psnr is not None
 
     def qualities(self, quality: float) -> tuple[float, float]:
         """Of key frames and of inter pictures, for the one number ``quality``."""

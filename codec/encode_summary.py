@@ -24,6 +24,7 @@ class EncodeSummary:
         mean_quality: of inter pictures (of key frames where there are no others).
         psnr: mean PSNR in dB of each plane of the decoded pictures, where measured.
         psnr_yuv: their 6:1:1 mean (mean of R, G and B for models in RGB).
+        region_psnr_yuv: the same of what lies in the region of interest, over the pictures that have any of it.
         passes: how often the whole source was encoded.
         seconds: that it all took.
         interrupted: whether it was stopped before the end of the source.
@@ -40,6 +41,7 @@ class EncodeSummary:
     mean_quality: float
     psnr: tuple[float, ...] | None
     psnr_yuv: float | None
+    region_psnr_yuv: float | None
     passes: int
     seconds: float
     interrupted: bool
@@ -56,6 +58,8 @@ class PassStatistics:
     estimated_bits: float = 0.0
     psnr_sums: list[float] = field(default_factory=lambda: [0.0] * 3)
     measured: int = 0
+    region_psnr_sum: float = 0.0
+    measured_regions: int = 0
     first_pts: int | None = None
     last_pts: int = 0
 
@@ -87,6 +91,11 @@ class PassStatistics:
         """The planes' PSNR in one number."""
         return None if self.psnr is None else weighted_psnr(self.psnr, self.properties.working_format)
 
+    @property
+    def region_psnr_yuv(self) -> float | None:
+        """Mean PSNR-YUV in dB within the region, over pictures where it is not empty."""
+        return self.region_psnr_sum / self.measured_regions if self.measured_regions else None
+
     def observe(self, coded: CodedPicture) -> None:
         """Count a picture."""
         kind = "intra" if coded.key else "inter"
@@ -97,6 +106,9 @@ class PassStatistics:
         if coded.psnr is not None:
             self.measured += 1
             self.psnr_sums = [total + value for total, value in zip(self.psnr_sums, coded.psnr, strict=True)]
+        if coded.region_psnr is not None:
+            self.measured_regions += 1
+            self.region_psnr_sum += weighted_psnr(coded.region_psnr, self.properties.working_format)
         if self.first_pts is None:
             self.first_pts = coded.pts
         self.last_pts = max(self.last_pts, coded.pts) if self.pictures > 1 else coded.pts
@@ -116,6 +128,7 @@ class PassStatistics:
             mean_quality=self.mean_quality,
             psnr=self.psnr,
             psnr_yuv=self.psnr_yuv,
+            region_psnr_yuv=self.region_psnr_yuv,
             passes=passes,
             seconds=seconds,
             interrupted=interrupted,

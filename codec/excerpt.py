@@ -118,7 +118,7 @@ def cut_excerpt(
         if clock.end_pts is not None and item.pts >= clock.end_pts + AUDIO_DELAY / properties.time_base:
             return
         if clock.has_picture(item.pts):
-            yield Picture(item.planes, clock.shift_picture(item.pts))
+            yield replace(item, pts=clock.shift_picture(item.pts))
             count += 1
             if count == excerpt.frames:
                 return

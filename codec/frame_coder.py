@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codec.errors import DataError, UsageError
+from codec.models.region_coding import RegionMask
 from codec.models.video_model import PictureGeometry, Reference, VideoModel
 from codec.picture import Planes
 
@@ -27,19 +28,24 @@ class FrameEncoder:
         self.geometry = PictureGeometry(width, height, bit_depth)
         self._reference: Reference | None = None
 
-    def encode(self, planes: Planes, *, key: bool, quality: float) -> CodedFrame:
+    def encode(self, planes: Planes, *, key: bool, quality: float, region: RegionMask | None = None) -> CodedFrame:
         """Code one picture.
 
         Args:
             planes: in the model's working format, as described at :class:`codec.picture.Picture`.
             key: code it alone; the first picture always is.
             quality: 0..63; ignored by models of a single rate.
+            region: of interest, see :mod:`codec.models.region_coding`; the quality is that of what lies in it.
         """
         if not 0 <= quality <= 63:
             raise UsageError(f"quality {quality} is outside 0..63")
         _check_planes(planes, self.geometry, self.model.working_format)
+        if region is not None and region.shape != (self.geometry.height, self.geometry.width):
+            raise UsageError(
+                f"region of shape {region.shape} does not fit pictures of {self.geometry.width}x{self.geometry.height}"
+            )
         key = key or self._reference is None
-        picture = self.model.encode_picture(planes, self.geometry, None if key else self._reference, quality)
+        picture = self.model.encode_picture(planes, self.geometry, None if key else self._reference, quality, region)
         self._reference = picture.reference
         return CodedFrame(key, picture.payload, picture.reference.planes(), picture.estimated_bits)
 

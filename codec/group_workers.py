@@ -23,6 +23,7 @@ import torch
 
 from codec.errors import DataError, ScaleFlowError
 from codec.key_frames import PlannedItem, PlannedPicture
+from codec.models.region_coding import RegionMask
 from codec.models.video_model import VideoModel
 from codec.picture import Picture, Planes, VideoProperties
 from codec.picture_coder import CodedPicture, CoderSettings, PictureCoder
@@ -48,6 +49,7 @@ class _PictureOrder:
     pts: int
     key: bool
     quality: float
+    region: RegionMask | None
 
 
 @dataclass
@@ -62,7 +64,7 @@ class _Group:
         if isinstance(item, AudioPacketData):
             self.layout.append(item)
             return
-        self.orders.append(_PictureOrder(item.picture.pts, item.key, control.choose(item)))
+        self.orders.append(_PictureOrder(item.picture.pts, item.key, control.choose(item), item.region))
         self.planes.append(item.picture.planes)
         self.layout.append(None)
 
@@ -235,7 +237,7 @@ def _code_group(connection: Connection, setup: _Setup) -> list[CodedPicture] | E
     coder = PictureCoder(setup.model, setup.properties, setup.settings)
     try:
         return [
-            coder.code(picture, key=order.key, quality=order.quality)
+            coder.code(picture, key=order.key, quality=order.quality, region=order.region)
             for picture, order in zip(pictures, orders, strict=True)
         ]
     except (ScaleFlowError, RuntimeError, MemoryError) as error:

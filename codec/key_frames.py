@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from codec.encode_settings import EncodeSettings
+from codec.models.region_coding import RegionMask
 from codec.picture import Picture, VideoProperties
 from codec.scene_cut import SceneCutDetector
 from codec.video.audio import AudioPacketData
@@ -13,11 +14,15 @@ from codec.video.audio import AudioPacketData
 
 @dataclass(frozen=True)
 class PlannedPicture:
-    """A picture and how it is to be coded. ``until_key`` is the number of pictures to the next regular key frame."""
+    """A picture and how it is to be coded.
+
+    ``until_key`` is the number of pictures to the next regular key frame, ``region`` a mask of what matters in it.
+    """
 
     picture: Picture
     key: bool
     until_key: int | None
+    region: RegionMask | None = None
 
 
 PlannedItem = PlannedPicture | AudioPacketData

@@ -27,14 +27,14 @@ LARGEST_PRICE = 90.0
 """Vectors more regular than this price makes them predict too badly, at any rate."""
 
 
-def match_blocks(current: Tensor, reference: Tensor, smoothness: float = 4.0) -> Tensor:
+def match_blocks(current: Tensor, reference: Tensor, smoothness: float | Tensor = 4.0) -> Tensor:
     """Find where each 8x8 block of ``current`` lies in ``reference``.
 
     Args:
         current: luma, shape (N, 1, H, W), code values of 8 bits (0..255), H and W multiples of 16.
         reference: luma of the picture to search in, same shape and range.
         smoothness: price of a vector that differs by one sample from the mean of its neighbours, as a sum of absolute
-            differences over the 64 samples of a block.
+            differences over the 64 samples of a block; a tensor (N, 1, H / 8, W / 8) prices each block's.
 
     Returns:
         Vectors of shape (N, 2, H / 8, W / 8) in luma samples, (x, y), a multiple of a quarter: block content at
@@ -101,11 +101,11 @@ class _WindowCost:
     """Sum of absolute differences of a square window around each block, for vectors that differ from block to block."""
 
     def __init__(
-        self, current: Tensor, reference: Tensor, *, block: int, window: int, price: float, phases: int = 1
+        self, current: Tensor, reference: Tensor, *, block: int, window: int, price: float | Tensor, phases: int = 1
     ) -> None:
         number, _, height, width = current.shape
         self.phases = phases
-        self.price = price * window * window / (block * block) / phases
+        self.price = price * (window * window / (block * block) / phases)
         self.window = window
         margin = (window - block) // 2
         padded = F.pad(current, (margin,) * 4, mode="replicate")

@@ -19,16 +19,25 @@ LARGEST_SIDE = 16384
 
 
 @dataclass(frozen=True)
+class SourcePlace:
+    """Which picture of its source one is: its number from 0, and its seconds from the first."""
+
+    number: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Picture:
     """One picture in a model's working format.
 
     ``planes`` are ``uint8`` (8 bit) or ``uint16`` (10 bit) arrays: for ``yuv420`` one of shape (height, width) and two
     of shape (ceil(height / 2), ceil(width / 2)); for ``rgb`` three of shape (height, width). ``pts`` is the time at
-    which to show it, in units of the video's time base.
+    which to show it, in units of the video's time base. ``place`` is set where masks belong to the pictures.
     """
 
     planes: Planes
     pts: int
+    place: SourcePlace | None = None
 
 
 @dataclass(frozen=True)

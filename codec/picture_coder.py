@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec.distortion import picture_psnr
+from codec.distortion import picture_psnr, region_psnr
 from codec.errors import DataError
 from codec.frame_coder import FrameDecoder, FrameEncoder
+from codec.models.region_coding import RegionMask
 from codec.models.video_model import VideoModel
 from codec.picture import Picture, Planes, VideoProperties
 
@@ -23,7 +24,7 @@ class CoderSettings:
 
 @dataclass(frozen=True)
 class CodedPicture:
-    """A picture as it goes into the file; ``psnr`` of each decoded plane, where it was measured."""
+    """A picture as it goes into the file; ``psnr`` of each decoded plane, and within its region, where measured."""
 
     key: bool
     pts: int
@@ -31,6 +32,7 @@ class CodedPicture:
     quality: float
     estimated_bits: float
     psnr: tuple[float, ...] | None = None
+    region_psnr: tuple[float, ...] | None = None
 
 
 class PictureCoder:
@@ -44,14 +46,14 @@ class PictureCoder:
         self._settings = settings
         self._properties = properties
 
-    def code(self, picture: Picture, *, key: bool, quality: float) -> CodedPicture:
-        """Code the next picture.
+    def code(self, picture: Picture, *, key: bool, quality: float, region: RegionMask | None = None) -> CodedPicture:
+        """Code the next picture, with its region of interest if it has one.
 
         Raises:
             DataError: the decoder does not arrive at the encoder's picture.
         """
-        coded = self._encoder.encode(picture.planes, key=key, quality=quality)
-        psnr = None
+        coded = self._encoder.encode(picture.planes, key=key, quality=quality, region=region)
+        psnr = psnr_within = None
         if self._decoder is not None:
             time = float(picture.pts * self._properties.time_base)
             try:
@@ -64,8 +66,10 @@ class PictureCoder:
                 _require_equal(coded.planes, decoded, time)
             if self._settings.measure:
                 psnr = picture_psnr(picture.planes, decoded, self._properties.bit_depth)
+                if region is not None:
+                    psnr_within = region_psnr(picture.planes, decoded, self._properties.bit_depth, region)
         bits = sum(coded.estimated_bits.values())
-        return CodedPicture(coded.key, picture.pts, coded.payload, quality, bits, psnr)
+        return CodedPicture(coded.key, picture.pts, coded.payload, quality, bits, psnr, psnr_within)
 
 
 def _require_equal(encoded: Planes, decoded: Planes, time: float) -> None:

@@ -91,7 +91,8 @@ class StageConfig:
 
     Attributes:
         name: of the stage, also of its checkpoints.
-        trains: ``intra``, ``inter`` (motion and residual; intra frozen) or ``all``.
+        trains: ``intra``, ``inter`` (motion and residual; intra frozen) or ``all``; of ``regions``, ``steering`` (the
+            implicit variant) or ``widths`` (learned latent scaling).
         steps: optimizer steps.
         batch: clips of a step, all processes together.
         micro_batch: clips that go through the networks together; 0 for all that a process has. Where it is set, the
@@ -106,7 +107,7 @@ class StageConfig:
     __pydantic_config__ = _STRICT
 
     name: str
-    trains: Literal["intra", "inter", "all"]
+    trains: Literal["intra", "inter", "all", "steering", "widths"]
     steps: int
     batch: int = 8
     micro_batch: int = 0
@@ -181,9 +182,9 @@ class ModelConfig:
     """What is trained.
 
     Attributes:
-        name: ``default`` or ``ssf2020``.
+        name: ``default``, ``ssf2020``, or ``regions``: networks for regions of interest, beside a ``default`` codec.
         start: ``transform`` (principal components, measured deviations), ``random``, ``default`` (the shipped
-            weights), or a checkpoint or weights file to continue from.
+            weights), or a checkpoint or weights file to continue from; of ``regions``, the codec's weights.
         guided_motion: give the motion encoder block-matched vectors; without, it must find motion alone.
         intra_latents, residual_latents, motion_latents: channels, of ``default``.
         variable_rate: give ``ssf2020`` gains, so that one model serves every rate, as ``default`` always does.
@@ -192,7 +193,7 @@ class ModelConfig:
 
     __pydantic_config__ = _STRICT
 
-    name: Literal["default", "ssf2020"] = "default"
+    name: Literal["default", "ssf2020", "regions"] = "default"
     start: str = "transform"
     guided_motion: bool = True
     intra_latents: int = 256
@@ -259,6 +260,16 @@ class TrainingConfig:
             raise UsageError(f"stages = {names}: at least one is needed, each with a name of its own")
         if self.model.name == "ssf2020" and self.data.crop % 128:
             raise UsageError(f"data.crop = {self.data.crop}: ssf2020 takes multiples of 128")
+        of_regions = self.model.name == "regions"
+        for stage in self.stages:
+            if (stage.trains in ("steering", "widths")) != of_regions:
+                raise UsageError(
+                    f"stages.{stage.name}.trains = {stage.trains}: model {self.model.name} has no such part"
+                )
+        if of_regions and self.data.masks == "none":
+            raise UsageError("data.masks = none: regions are trained with masks, such as data.masks=mixed")
+        if of_regions and self.validation.clips:
+            raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd --roi")
         _check("seed", self.seed, 0, 2**62)
         _check("checkpoint_every", self.checkpoint_every, 1, 10**9)
         _check("log_every", self.log_every, 1, 10**9)

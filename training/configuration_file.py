@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from codec.errors import UsageError
 from training.configuration import DataConfig, StageConfig, TrainingConfig
 
-PRESETS = ("default", "finetune", "ssf2020", "tiny")
+PRESETS = ("default", "finetune", "roi", "ssf2020", "tiny")
 
 
 def configuration_of(values: Mapping[str, Any], source: str = "configuration") -> TrainingConfig:

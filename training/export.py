@@ -20,10 +20,12 @@ from codec.models.scaleflow_codec import ScaleFlowCodec
 from codec.models.ssf2020_codec import Ssf2020Codec, load_ssf2020
 from codec.models.video_model import VideoModel
 from codec.picture import Planes, WorkingFormat
+from roi.coding import RegionSettings, set_region_coding
 from training.checkpoint import final_weights, load_checkpoint
 from training.configuration import TrainingConfig
 from training.configuration_file import configuration_of
 from training.freezing_cost import FreezingCost, freezing_costs
+from training.models.regions import RegionTraining
 from training.models.scaleflow import ScaleFlowTraining
 from training.models.ssf2020 import Ssf2020Training
 
@@ -70,6 +72,8 @@ def export_checkpoint(
     try:
         frozen: ScaleFlowCodec | Ssf2020Codec
         costs: tuple[FreezingCost, ...] = ()
+        if config.model.name == "regions":
+            return _export_regions(config, state, output, temporary, stages)
         if config.model.name == "default":
             codec, frozen = _write_default(config, state, temporary, stages)
             require_round_trip(frozen)
@@ -104,6 +108,20 @@ def _write_default(
     return codec, load_scaleflow(path)
 
 
+def _export_regions(
+    config: TrainingConfig, state: dict[str, Any], output: Path, temporary: Path, stages: tuple[str, ...]
+) -> ExportReport:
+    """Networks for regions of interest have nothing to freeze: they run in the encoder only."""
+    model = RegionTraining(config.model, config.loss, config.optimization)
+    model.network.load_state_dict(final_weights(state))
+    model.network.save(temporary)
+    set_region_coding(model.codec, RegionSettings("implicit"), temporary)
+    require_round_trip(model.codec, regions=True)
+    os.replace(temporary, output)
+    parameters = sum(parameter.numel() for parameter in model.network.parameters())
+    return ExportReport(output, config.model.name, output.stat().st_size, parameters, stages, ())
+
+
 def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]) -> Ssf2020Codec:
     """The codec as it was written."""
     model = Ssf2020Training(config.model, config.loss, config.optimization)
@@ -113,15 +131,22 @@ def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, st
     return load_ssf2020(f"ssf2020:{path}")
 
 
-def require_round_trip(codec: VideoModel) -> None:
-    """Code three made pictures of odd size at three qualities. Raises :class:`DataError` unless they decode."""
+def require_round_trip(codec: VideoModel, *, regions: bool = False) -> None:
+    """Code three made pictures of odd size at three qualities, perhaps with a region of interest.
+
+    Raises:
+        DataError: they do not decode to what the encoder has.
+    """
+    region = np.zeros((77, 101), np.uint8)
+    region[20:50, 30:70] = 255
     generator = np.random.default_rng(0)
     base = np.kron(generator.integers(30, 220, (12, 16)), np.ones((8, 8))).astype(np.uint8)
     for quality in (0.0, 31.5, 63.0):
         encoder = FrameEncoder(codec, width=101, height=77)
         decoder = FrameDecoder(codec, width=101, height=77)
         for shift in range(3):
-            coded = encoder.encode(_planes(base, shift, codec.working_format), key=False, quality=quality)
+            planes = _planes(base, shift, codec.working_format)
+            coded = encoder.encode(planes, key=False, quality=quality, region=region if regions else None)
             for ours, theirs in zip(decoder.decode(coded.payload, key=coded.key), coded.planes, strict=True):
                 if not np.array_equal(ours, theirs):
                     raise DataError(f"the frozen model does not round-trip at quality {quality:g}: nothing was written")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from codec.frame_coder import FrameEncoder
@@ -67,10 +68,15 @@ class _ComparedPrior(FrozenHyperprior):
         self.float_gain, self.bits_so_far = gain, bits
 
     def encode(
-        self, latents: Tensor, quality_code: int, context: Tensor | None, encoder: SymbolEncoder
+        self,
+        latents: Tensor,
+        quality_code: int,
+        context: Tensor | None,
+        encoder: SymbolEncoder,
+        widths: NDArray[np.int32] | None = None,
     ) -> tuple[DecodedLatents, float, float]:
         """See :class:`FrozenHyperprior`."""
-        coded = super().encode(latents, quality_code, context, encoder)
+        coded = super().encode(latents, quality_code, context, encoder, widths)
         seen = None if context is None else (context / ONE).float()
         quality = torch.tensor([quality_code / QUALITY_STEPS])
         theirs = self.source(latents, self.float_gain(quality), seen)

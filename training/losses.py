@@ -15,19 +15,26 @@ LEAST_MS_SSIM_SIDE = 161
 """Four halvings of an 11-tap window leave nothing of smaller pictures."""
 
 
-def squared_error(planes: tuple[Tensor, ...], decoded: tuple[Tensor, ...], config: LossConfig) -> Tensor:
+def squared_error(
+    planes: tuple[Tensor, ...],
+    decoded: tuple[Tensor, ...],
+    config: LossConfig,
+    emphasis: tuple[Tensor, ...] | None = None,
+) -> Tensor:
     """Mean squared error of each picture, (N,), in squared code values of 8 bits.
 
     4:2:0 planes are weighed by ``config.weights`` for each of their samples: with (1, 1, 1) it is the mean over all
-    samples. RGB is one plane of three channels.
+    samples. RGB is one plane of three channels. ``emphasis`` multiplies the error of each sample, (N, 1, H, W) for each
+    of the planes.
     """
     total, weight = planes[0].new_zeros(len(planes[0])), 0.0
     channel = 0
-    for ours, theirs in zip(planes, decoded, strict=True):
-        error = (ours - theirs).square().mean((2, 3))
-        for number in range(ours.shape[1]):
+    for number, (ours, theirs) in enumerate(zip(planes, decoded, strict=True)):
+        squares = (ours - theirs).square()
+        error = (squares if emphasis is None else squares * emphasis[number]).mean((2, 3))
+        for part in error.unbind(1):
             own = config.weights[channel % 3] * ours.shape[2] * ours.shape[3]
-            total = total + own * error[:, number]
+            total = total + own * part
             weight += own
             channel += 1
     return total * (255**2 / weight)

@@ -16,6 +16,7 @@ from training.data.sources import open_source
 from training.distributed import Processes, join_processes
 from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
 from training.model_card import StageRecord, model_card
+from training.models.regions import RegionTraining
 from training.models.scaleflow import ScaleFlowTraining
 from training.models.ssf2020 import Ssf2020Training
 from training.models.trainable import TrainableModel
@@ -37,6 +38,8 @@ def make_model(config: TrainingConfig) -> TrainableModel:
     """
     torch.manual_seed(config.seed)
     model: TrainableModel
+    if config.model.name == "regions":
+        return RegionTraining(config.model, config.loss, config.optimization)
     if config.model.name == "default":
         model = ScaleFlowTraining(config.model, config.loss, config.optimization)
     else:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from codec.models.bin_width_map import GAIN_STEPS_PER_WIDTH
 from codec.models.hyperprior import (
     SCALE_STEPS_PER_OCTAVE,
     HyperSynthesis,
@@ -164,10 +165,18 @@ class FrozenHyperprior(nn.Module):
         self.hyper_tables = factorized_tables(self.source.bottleneck)
 
     def encode(
-        self, latents: Tensor, quality_code: int, context: Tensor | None, encoder: SymbolEncoder
+        self,
+        latents: Tensor,
+        quality_code: int,
+        context: Tensor | None,
+        encoder: SymbolEncoder,
+        widths: NDArray[np.int32] | None = None,
     ) -> tuple[DecodedLatents, float, float]:
-        """Code ``latents`` (1, C, h, w); also returns the ideal bits of latents and of hyper-latents."""
-        steps = self.gain(quality_code)
+        """Code ``latents`` (1, C, h, w); also returns the ideal bits of latents and of hyper-latents.
+
+        ``widths`` (h, w), where bins are wider than the quality's, see :mod:`codec.models.bin_width_map`.
+        """
+        steps = self._steps(quality_code, widths)
         gained = latents * self._float_gain(steps)
         hyper = self.source.hyper_analysis(gained).round().clamp(-(2**20), 2**20)
         hyper_symbols = _to_symbols(hyper)
@@ -191,10 +200,15 @@ class FrozenHyperprior(nn.Module):
         return DecodedLatents(values, fixed), bits, tables.bits(hyper_symbols, channel)
 
     def decode(
-        self, size: tuple[int, int], quality_code: int, context: Tensor | None, decoder: SymbolDecoder
+        self,
+        size: tuple[int, int],
+        quality_code: int,
+        context: Tensor | None,
+        decoder: SymbolDecoder,
+        widths: NDArray[np.int32] | None = None,
     ) -> DecodedLatents:
         """Inverse of :meth:`encode` for latents of ``size`` (h, w)."""
-        steps = self.gain(quality_code)
+        steps = self._steps(quality_code, widths)
         shape = (1, self.source.hyper_latents, -(-size[0] // 4), -(-size[1] // 4))
         hyper = self._from_symbols(decoder.decode(_channel_indices(shape), self._tables()), steps.device)
         features = self.synthesis.features(hyper * ONE, size, context)
@@ -214,17 +228,31 @@ class FrozenHyperprior(nn.Module):
             if (rows.start or 0) < size[0] and (columns.start or 0) < size[1]
         ]
 
+    def _steps(self, quality_code: int, widths: NDArray[np.int32] | None) -> Tensor:
+        """Gains in 1/512 octaves, (1, C, 1, 1), or (1, C, h, w) where they differ from place to place."""
+        steps = self.gain(quality_code)
+        if widths is None:
+            return steps
+        lower = torch.from_numpy(widths.astype(np.float64)).to(steps.device) * GAIN_STEPS_PER_WIDTH
+        return steps - lower
+
+    def _of_phase(self, number: int, steps: Tensor) -> Tensor:
+        rows, columns = self.synthesis.phases[number]
+        return steps if steps.shape[2:] == (1, 1) else steps[:, :, rows, columns]
+
     def _entropy_parameters(
         self, number: int, features: Tensor, decoded: Tensor, steps: Tensor
     ) -> tuple[Tensor, NDArray[np.integer[Any]]]:
         """Gained means and scale indices of the positions of a phase."""
         means, scales = self.synthesis.parameters_of_phase(number, features, decoded)
+        steps = self._of_phase(number, steps)
         indices = scale_index_from_log2(scales + steps * _INDEX_PER_GAIN, len(self.gaussian))
         return apply_gain(means, steps), indices.to(torch.uint8).cpu().numpy()
 
     def _place(self, number: int, residue: Tensor, means: Tensor, steps: Tensor, fixed: Tensor, values: Tensor) -> None:
         """Write the decoded latents of a phase, as fixed-point integers and as floats."""
         rows, columns = self.synthesis.phases[number]
+        steps = self._of_phase(number, steps)
         gained = residue * ONE + means
         fixed[:, :, rows, columns] = apply_gain(gained, -steps)
         values[:, :, rows, columns] = (gained / ONE).float() / self._float_gain(steps)

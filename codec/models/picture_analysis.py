@@ -15,7 +15,7 @@ from entropy.frequency_tables import FrequencyTables
 from entropy.symbol_coder import Indices, SymbolDecoder, Symbols
 
 SIDE_INFORMATION = "side information"
-"""The kind of hyper-latents and of the quality code."""
+"""The kind of hyper-latents, of the quality code and of the map of bin widths."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def bits_by_kind(
     """Maps of ``size`` (h, w) from the calls of a picture's decoder, in their order.
 
     Args:
-        costs: the quality code's, then of each kind of latents its hyper-latents' and those of its phases.
+        costs: the quality code's, those of a map of bin widths if there is one, then of each kind of latents its
+            hyper-latents' and those of its phases.
         priors: of each kind, by whose tables its hyper-latents are recognised.
     """
     side = np.zeros(size)

@@ -1,6 +1,13 @@
-"""The quality of a picture, in sixteenths, as the first symbol of its payload."""
+"""The quality of a picture, in sixteenths, as the first symbol of its payload.
+
+The same symbol says where maps of bin widths begin and end: pictures have one if those before had one, up to the next
+key picture, and :data:`_TOGGLE` is added where that changes. It lies beyond all qualities, so that streams without
+maps are as they were before there were any.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +20,44 @@ from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 _TABLES = FrequencyTables.from_rows([([1] * 1009 + [1], 0), ([1] * 32 + [1000] + [1] * 32 + [4], -32)])
 """Row 0 is of an intra picture's quality code; row 1 of an inter picture's change of it: nearly always none."""
 
+_TOGGLE = 1 << 12
+
 
 def quality_code(quality: float) -> int:
     """The code of the nearest quality that can be written."""
     return min(max(round(quality * QUALITY_STEPS), 0), 63 * QUALITY_STEPS)
 
 
-def encode_quality(encoder: SymbolEncoder, code: int, previous: int | None) -> float:
-    """Write a code, given that of the picture before. Returns the ideal bits."""
-    symbol, row = np.array([code - (previous or 0)], dtype=np.int32), _row(previous)
+@dataclass(frozen=True)
+class QualityState:
+    """The quality of a picture, and whether it has a map of bin widths."""
+
+    code: int
+    has_map: bool = False
+
+
+def encode_quality(encoder: SymbolEncoder, state: QualityState, previous: QualityState | None) -> float:
+    """Write a state, given that of the picture before. Returns the ideal bits."""
+    before = previous or _NOTHING
+    change = state.code - before.code + (_TOGGLE if state.has_map != before.has_map else 0)
+    symbol, row = np.array([change], dtype=np.int32), _row(previous)
     encoder.encode(symbol, row, _TABLES)
     return _TABLES.bits(symbol, row)
 
 
-def decode_quality(decoder: SymbolDecoder, previous: int | None) -> int:
+def decode_quality(decoder: SymbolDecoder, previous: QualityState | None) -> QualityState:
     """Inverse of :func:`encode_quality`. Raises :class:`DataError` where no quality comes out."""
-    code = int(decoder.decode(_row(previous), _TABLES)[0]) + (previous or 0)
+    before = previous or _NOTHING
+    change = int(decoder.decode(_row(previous), _TABLES)[0])
+    toggled = change >= _TOGGLE // 2
+    code = change + before.code - (_TOGGLE if toggled else 0)
     if not 0 <= code <= 63 * QUALITY_STEPS:
         raise DataError(f"damaged picture: quality {code / QUALITY_STEPS} is outside 0..63")
-    return code
+    return QualityState(code, before.has_map != toggled)
 
 
-def _row(previous: int | None) -> NDArray[np.uint8]:
+_NOTHING = QualityState(0)
+
+
+def _row(previous: QualityState | None) -> NDArray[np.uint8]:
     return np.array([0 if previous is None else 1], dtype=np.uint8)

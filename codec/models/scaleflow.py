@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from codec.models.hyperprior import INTERLEAVED, CodedLatents, MeanScaleHyperprior
 from codec.models.motion import MotionAnalysis, MotionSynthesis
 from codec.models.quality import COARSEST_STEP, FINEST_STEP, LatentGain
+from codec.models.region_coding import LatentKind
 from codec.models.scale_space import scale_space_warp
 from codec.models.transforms import (
     PICTURE_CHANNELS,
@@ -114,6 +115,12 @@ class ScaleFlowNetwork(nn.Module):
         self.intra = IntraCoder(self.config)
         self.motion = MotionCoder(self.config)
         self.residual = ResidualCoder(self.config)
+
+    def coder(self, kind: LatentKind) -> IntraCoder | MotionCoder | ResidualCoder:
+        """The autoencoder of one kind of latents."""
+        coders: dict[LatentKind, IntraCoder | MotionCoder | ResidualCoder]
+        coders = {"intra": self.intra, "motion": self.motion, "residual": self.residual}
+        return coders[kind]
 
     def predict(self, motion_latents: Tensor, reference: Tensor, quality: Tensor) -> InterPrediction:
         """Motion compensation of the packed ``reference`` (N, 6, H, W)."""

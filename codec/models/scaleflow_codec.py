@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from codec.errors import DataError
+from codec.errors import DataError, UsageError
+from codec.models.bin_width_map import BinWidthMap, decode_bin_widths, encode_bin_widths
 from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
 from codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
-from codec.models.quality_symbol import decode_quality, encode_quality, quality_code
+from codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
+from codec.models.region_coding import LatentKind, RegionCoding, RegionMask, region_of_latents
 from codec.models.scaleflow import (
     InterPrediction,
     IntraCoder,
@@ -30,6 +33,7 @@ from codec.models.weights_hash import hash_tensors
 from codec.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from codec.picture import Planes, WorkingFormat
 from entropy.errors import DamagedSymbolsError
+from entropy.fixed_point import ONE
 from entropy.frequency_tables import FrequencyTables
 from entropy.gaussian_tables import gaussian_tables
 from entropy.scale_grid import ScaleGrid
@@ -46,13 +50,14 @@ _FOR_TRAINING = "training."
 
 @dataclass(frozen=True)
 class ScaleFlowReference:
-    """The decoded picture and the latents that the next picture's priors see."""
+    """The decoded picture, and what the next picture's priors see: latents, quality, bin widths if there is a map."""
 
     packed: Tensor
     motion: Tensor
     residual: Tensor
-    quality_code: int
+    quality: QualityState
     geometry: PictureGeometry
+    widths: BinWidthMap | None
 
     def planes(self) -> Planes:
         """Luma and two chroma planes in code values."""
@@ -69,7 +74,8 @@ class ScaleFlowReference:
 class ScaleFlowCodec(nn.Module):
     """Implements :class:`codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`.
 
-    ``can_be_trained``: ``network`` is complete, with what its priors were frozen from.
+    ``can_be_trained``: ``network`` is complete, with what its priors were frozen from. ``region_coding`` is
+    what regions of interest are coded with; decoding needs none.
     """
 
     working_format: WorkingFormat = "yuv420"
@@ -81,6 +87,7 @@ class ScaleFlowCodec(nn.Module):
         self.precision: Precision = "fp32"
         self.weights_hash = ""
         self.can_be_trained = True
+        self.region_coding: RegionCoding | None = None
         self.network = ScaleFlowNetwork(config)
         config = self.network.config
         self.gaussian = gaussian_tables(ScaleGrid())
@@ -95,39 +102,62 @@ class ScaleFlowCodec(nn.Module):
         return self.intra_prior.gain.anchors.device
 
     def encode_picture(
-        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
+        self,
+        planes: Planes,
+        geometry: PictureGeometry,
+        reference: Reference | None,
+        quality: float,
+        region: RegionMask | None = None,
     ) -> EncodedPicture:
-        """See :class:`codec.models.video_model.VideoModel`."""
-        code = quality_code(quality)
+        """See :class:`codec.models.video_model.VideoModel`; regions need :attr:`region_coding`."""
+        if region is not None and self.region_coding is None:
+            raise UsageError("this model was given no way to code regions of interest: set its region_coding")
+        regarded: _Region | None = None
+        if region is not None and self.region_coding is not None:
+            regarded = _Region(self.region_coding, region, quality_code(quality) / QUALITY_STEPS, self.device)
+        state = QualityState(quality_code(quality), regarded is not None and regarded.coding.codes_widths)
+        code = state.code
         encoder = SymbolEncoder()
         bits: dict[str, float] = {}
         with torch.inference_mode(), self._arithmetic():
             picture = self._to_packed(planes, geometry)
             level = torch.tensor([code / QUALITY_STEPS], device=self.device)
+            assert reference is None or isinstance(reference, ScaleFlowReference)
+            bits["quality"] = encode_quality(encoder, state, reference.quality if reference else None)
+            widths: BinWidthMap | None = None
+            if regarded is not None and state.has_map:
+                wanted = regarded.bin_widths(lambda: self.network.intra.analysis(picture, level))
+                widths, bits["region"] = encode_bin_widths(wanted, reference.widths if reference else None, encoder)
             if reference is None:
-                bits["quality"] = encode_quality(encoder, code, None)
+                analysed = self.network.intra.analysis(picture, level)
+                if regarded is not None:
+                    analysed = regarded.steer("intra", analysed, torch.zeros_like(analysed))
                 latents, bits["intra"], bits["intra hyper"] = self.intra_prior.encode(
-                    self.network.intra.analysis(picture, level), code, None, encoder
+                    analysed, code, None, encoder, _values(widths)
                 )
                 decoded = self.network.intra.synthesis(latents.values, level)
-                result = self._reference(decoded, None, None, code, geometry)
+                result = self._reference(decoded, None, None, state, geometry, widths)
             else:
-                assert isinstance(reference, ScaleFlowReference)
-                bits["quality"] = encode_quality(encoder, code, reference.quality_code)
                 vectors = self._vectors(picture, reference.packed, code / QUALITY_STEPS)
                 difference = block_difference(picture, reference.packed, vectors)
+                analysed = self.network.motion.analysis(vectors, difference, level)
+                if regarded is not None:
+                    analysed = regarded.steer("motion", analysed, (reference.motion / ONE).float())
                 motion, bits["motion"], bits["motion hyper"] = self.motion_prior.encode(
-                    self.network.motion.analysis(vectors, difference, level), code, reference.motion, encoder
+                    analysed, code, reference.motion, encoder, _values(widths)
                 )
                 prediction = self.network.predict(motion.values, reference.packed, level).picture
                 context = torch.cat((reference.residual, motion.fixed), 1)
+                analysed = self.network.residual.analysis(picture - prediction, level, prediction)
+                if regarded is not None:
+                    analysed = regarded.steer("residual", analysed, torch.zeros_like(analysed))
                 residual, bits["residual"], bits["residual hyper"] = self.residual_prior.encode(
-                    self.network.residual.analysis(picture - prediction, level, prediction), code, context, encoder
+                    analysed, code, context, encoder, _values(widths)
                 )
                 decoded = prediction + self.network.residual.synthesis(
                     residual.values, level, motion.values, prediction
                 )
-                result = self._reference(decoded, motion.fixed, residual.fixed, code, geometry)
+                result = self._reference(decoded, motion.fixed, residual.fixed, state, geometry, widths)
         return EncodedPicture(encoder.finish(), result, bits)
 
     def _vectors(self, picture: Tensor, earlier: Tensor, quality: float) -> Tensor:
@@ -170,23 +200,24 @@ class ScaleFlowCodec(nn.Module):
     ) -> tuple[ScaleFlowReference, InterPrediction | None]:
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         with torch.inference_mode(), self._arithmetic():
+            assert reference is None or isinstance(reference, ScaleFlowReference)
+            state = decode_quality(decoder, reference.quality if reference else None)
+            level = torch.tensor([state.code / QUALITY_STEPS], device=self.device)
+            widths: BinWidthMap | None = None
+            if state.has_map:
+                widths = decode_bin_widths(size, reference.widths if reference else None, decoder)
             if reference is None:
-                code = decode_quality(decoder, None)
-                level = torch.tensor([code / QUALITY_STEPS], device=self.device)
-                latents = self.intra_prior.decode(size, code, None, decoder)
+                latents = self.intra_prior.decode(size, state.code, None, decoder, _values(widths))
                 decoded = self.network.intra.synthesis(latents.values, level)
-                return self._reference(decoded, None, None, code, geometry), None
-            assert isinstance(reference, ScaleFlowReference)
-            code = decode_quality(decoder, reference.quality_code)
-            level = torch.tensor([code / QUALITY_STEPS], device=self.device)
-            motion = self.motion_prior.decode(size, code, reference.motion, decoder)
+                return self._reference(decoded, None, None, state, geometry, widths), None
+            motion = self.motion_prior.decode(size, state.code, reference.motion, decoder, _values(widths))
             context = torch.cat((reference.residual, motion.fixed), 1)
-            residual = self.residual_prior.decode(size, code, context, decoder)
+            residual = self.residual_prior.decode(size, state.code, context, decoder, _values(widths))
             prediction = self.network.predict(motion.values, reference.packed, level)
             decoded = prediction.picture + self.network.residual.synthesis(
                 residual.values, level, motion.values, prediction.picture
             )
-            return self._reference(decoded, motion.fixed, residual.fixed, code, geometry), prediction
+            return self._reference(decoded, motion.fixed, residual.fixed, state, geometry, widths), prediction
 
     def freeze(self) -> None:
         """Derive tables, integer networks and integer gains from the float parts, once, at export."""
@@ -270,7 +301,13 @@ class ScaleFlowCodec(nn.Module):
         return pack_planes(luma, chroma).contiguous(memory_format=torch.channels_last)
 
     def _reference(
-        self, decoded: Tensor, motion: Tensor | None, residual: Tensor | None, code: int, geometry: PictureGeometry
+        self,
+        decoded: Tensor,
+        motion: Tensor | None,
+        residual: Tensor | None,
+        quality: QualityState,
+        geometry: PictureGeometry,
+        widths: BinWidthMap | None,
     ) -> ScaleFlowReference:
         """The decoded picture as both sides keep it: rounded to the bit depth, with the latents or zeros."""
         largest = geometry.largest_code
@@ -281,12 +318,32 @@ class ScaleFlowCodec(nn.Module):
             (codes / largest - 0.5) * SAMPLE_RANGE,
             motion if motion is not None else self._zeros(config.motion_latents, height, width),
             residual if residual is not None else self._zeros(config.residual_latents, height, width),
-            code,
+            quality,
             geometry,
+            widths,
         )
 
     def _zeros(self, channels: int, height: int, width: int) -> Tensor:
         return torch.zeros(1, channels, height, width, dtype=torch.float64, device=self.device)
+
+
+class _Region:
+    """The region of one picture, as the model's way to code regions sees it."""
+
+    def __init__(self, coding: RegionCoding, mask: RegionMask, quality: float, device: torch.device) -> None:
+        self.coding = coding
+        self._quality = torch.tensor([quality], device=device)
+        self._cells = region_of_latents(mask, CELL).to(device)
+
+    def bin_widths(self, analyse: Callable[[], Tensor]) -> NDArray[np.int32]:
+        return self.coding.bin_widths(analyse, self._cells, self._quality)
+
+    def steer(self, kind: LatentKind, latents: Tensor, towards: Tensor) -> Tensor:
+        return self.coding.steer(kind, latents, towards, self._cells, self._quality)
+
+
+def _values(widths: BinWidthMap | None) -> NDArray[np.int32] | None:
+    return None if widths is None else widths.widths
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

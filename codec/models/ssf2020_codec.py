@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from codec.errors import DataError, UsageError
 from codec.models.frozen_hyperprior import QUALITY_STEPS
-from codec.models.quality_symbol import decode_quality, encode_quality, quality_code
+from codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
+from codec.models.region_coding import RegionMask
 from codec.models.ssf2020 import load_network
 from codec.models.ssf2020_gains import Part, VariableRateScaleSpaceFlow
 from codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
@@ -67,11 +68,11 @@ def load_ssf2020(name: str, device: str | torch.device = "cpu") -> Ssf2020Codec:
 
 @dataclass(frozen=True)
 class Ssf2020Reference:
-    """The decoded picture, padding included: (1, 3, H, W), multiples of 1/255 in 0..1; and its quality in sixteenths,
-    None for networks with one rate."""
+    """The decoded picture, padding included: (1, 3, H, W), multiples of 1/255 in 0..1; and its quality, None for
+    networks with one rate."""
 
     picture: Tensor
-    quality_code: int | None
+    quality: QualityState | None
     geometry: PictureGeometry
 
     def planes(self) -> Planes:
@@ -166,9 +167,16 @@ class Ssf2020Codec(nn.Module):
         return self.intra_prior.medians.device
 
     def encode_picture(
-        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
+        self,
+        planes: Planes,
+        geometry: PictureGeometry,
+        reference: Reference | None,
+        quality: float,
+        region: RegionMask | None = None,
     ) -> EncodedPicture:
         """See :class:`codec.models.video_model.VideoModel`; ``quality`` plays no part without gains."""
+        if region is not None:
+            raise UsageError(f"model {self.name} codes no regions of interest: use the default model")
         assert reference is None or isinstance(reference, Ssf2020Reference)
         encoder = SymbolEncoder()
         bits: dict[str, float] = {}
@@ -177,7 +185,7 @@ class Ssf2020Codec(nn.Module):
         with torch.inference_mode(), self._arithmetic():
             picture = self._to_picture(planes, geometry)
             if code is not None:
-                bits["quality"] = encode_quality(encoder, code, reference.quality_code if reference else None)
+                bits["quality"] = encode_quality(encoder, QualityState(code), reference.quality if reference else None)
             if reference is None:
                 gain = self._gain("img", code)
                 latents = network.img_encoder(picture).float() * gain
@@ -205,7 +213,10 @@ class Ssf2020Codec(nn.Module):
             with torch.inference_mode(), self._arithmetic():
                 code = None
                 if self.variable_rate:
-                    code = decode_quality(decoder, reference.quality_code if reference else None)
+                    state = decode_quality(decoder, reference.quality if reference else None)
+                    if state.has_map:
+                        raise DataError(f"damaged picture: model {self.name} codes no map of bin widths")
+                    code = state.code
                 if reference is None:
                     latents = self.intra_prior.decode(size, decoder) / self._gain("img", code)
                     return self._reference(self.network.img_decoder(latents), code, geometry)
@@ -242,7 +253,8 @@ class Ssf2020Codec(nn.Module):
     @staticmethod
     def _reference(decoded: Tensor, code: int | None, geometry: PictureGeometry) -> Ssf2020Reference:
         """The decoded picture as both sides keep it: rounded to 8 bits."""
-        return Ssf2020Reference((decoded.float() * 255).round().clamp(0, 255) / 255, code, geometry)
+        quality = None if code is None else QualityState(code)
+        return Ssf2020Reference((decoded.float() * 255).round().clamp(0, 255) / 255, quality, geometry)
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from codec.models.region_coding import RegionMask
 from codec.picture import Planes, WorkingFormat
 
 Precision = Literal["fp32", "bf16"]
@@ -55,9 +56,18 @@ class VideoModel(Protocol):
     precision: Precision
 
     def encode_picture(
-        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
+        self,
+        planes: Planes,
+        geometry: PictureGeometry,
+        reference: Reference | None,
+        quality: float,
+        region: RegionMask | None = None,
     ) -> EncodedPicture:
-        """Code one picture; intra when ``reference`` is None."""
+        """Code one picture; intra when ``reference`` is None. ``quality`` is that of the region, where there is one.
+
+        Raises:
+            UsageError: there is a region, and the model heeds none.
+        """
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """Inverse of :meth:`encode_picture`. Raises :class:`codec.errors.DataError` when the payload is damaged."""

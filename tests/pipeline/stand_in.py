@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from codec.errors import DataError
+from codec.models.region_coding import RegionMask
 from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
 from codec.picture import Planes, WorkingFormat
 
@@ -40,7 +41,12 @@ class StandInModel:
     encoded: int = field(default=0)
 
     def encode_picture(
-        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
+        self,
+        planes: Planes,
+        geometry: PictureGeometry,
+        reference: Reference | None,
+        quality: float,
+        region: RegionMask | None = None,
     ) -> EncodedPicture:
         if self.encoded == self.fails_at:
             raise DataError("the stand-in fails here")
@@ -51,6 +57,9 @@ class StandInModel:
             np.rint((plane.astype(np.float64) - prediction) * STEP_UNIT / step).astype(np.int16)
             for plane, prediction in zip(planes, predictions, strict=True)
         ]
+        if region is not None:  # only what lies inside is coded
+            half = region[::2, ::2]
+            levels = [level * (mask > 127) for level, mask in zip(levels, (region, half, half), strict=True)]
         packed = zlib.compress(b"".join(level.tobytes() for level in levels), 1)
         payload = step.to_bytes(4, "big") + packed
         decoded = _reconstruct(levels, predictions, step, geometry)
@@ -75,7 +84,12 @@ class SizeModel(StandInModel):
     """Payloads of nothing, as long as a codec's might be: proportional to what changed, doubling in 11 qualities."""
 
     def encode_picture(
-        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, quality: float
+        self,
+        planes: Planes,
+        geometry: PictureGeometry,
+        reference: Reference | None,
+        quality: float,
+        region: RegionMask | None = None,
     ) -> EncodedPicture:
         predictions = _predictions(geometry, reference, planes)
         change = np.mean(np.abs(planes[0].astype(np.float64) - predictions[0])) + 0.5

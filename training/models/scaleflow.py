@@ -7,15 +7,17 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.models.hyperprior import MeanScaleHyperprior
+from codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
 from codec.models.quality import HIGHEST_QUALITY, LatentGain
+from codec.models.region_coding import LatentKind
 from codec.models.scaleflow import InterPrediction, ScaleFlowConfig, ScaleFlowNetwork, block_difference
 from codec.models.scaleflow_codec import ScaleFlowCodec
 from codec.models.transforms import (
@@ -40,6 +42,16 @@ START_BATCHES = 24
 
 MOST_PATCHES = 4000
 """Random patches of each of these."""
+
+
+@dataclass(frozen=True)
+class PictureRegion:
+    """The region of interest of one picture of each clip: ``mask`` (N, 1, H, W) and the same at the latents'
+    positions, ``cells`` (N, 1, h, w), 0..1; ``octaves`` (N,) is log2 of its strength, see :mod:`roi.coding`."""
+
+    mask: Tensor
+    cells: Tensor
+    octaves: Tensor
 
 
 class ScaleFlowTraining:
@@ -103,20 +115,26 @@ class ScaleFlowTraining:
         scalars["hyper bpp"] = float(coded.bits_hyper.detach().mean()) / _pixels(picture)
         return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()))
 
-    def _inter_step(self, pictures: list[Tensor], quality: Tensor, intra_learns: bool) -> StepResult:
+    def _inter_step(
+        self,
+        pictures: list[Tensor],
+        quality: Tensor,
+        intra_learns: bool,
+        regions: Sequence[PictureRegion | None] | None = None,
+    ) -> StepResult:
         losses: list[Tensor] = []
         records: list[dict[str, float]] = []
         offset = INTRA_QUALITY_OFFSET * 2 * torch.rand_like(quality)
         intra_quality = (quality + offset).clamp(max=HIGHEST_QUALITY)
+        regions = regions or [None] * len(pictures)
         with torch.set_grad_enabled(intra_learns):
-            decoded, coded = self.network.intra(pictures[0], intra_quality)
+            decoded, bits = self._code_intra(pictures[0], intra_quality, regions[0])
             if intra_learns:
-                bits = coded.bits_latents + coded.bits_hyper
-                losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality)[0])
+                losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality, regions[0])[0])
         reference = as_reference(decoded)
         state = self._zero_state(reference)
-        for picture in pictures[1:]:
-            loss, scalars, prediction, decoded, state = self._code_inter(picture, reference, state, quality)
+        for picture, region in zip(pictures[1:], regions[1:], strict=True):
+            loss, scalars, prediction, decoded, state = self._code_inter(picture, reference, state, quality, region)
             losses.append(loss)
             records.append(scalars)
             reference = as_reference(decoded)
@@ -130,26 +148,35 @@ class ScaleFlowTraining:
             FlowField(prediction.flow.detach(), prediction.scale.detach()),
         )
 
+    def _code_intra(self, picture: Tensor, quality: Tensor, region: PictureRegion | None) -> tuple[Tensor, Tensor]:
+        """The decoded picture and its bits."""
+        coded = self._code("intra", self.network.intra.analysis(picture, quality), quality, None, None, region)
+        return self.network.intra.synthesis(coded.values, quality), coded.bits_latents + coded.bits_hyper
+
     def _code_inter(
-        self, picture: Tensor, reference: Tensor, state: tuple[Tensor, Tensor], quality: Tensor
+        self,
+        picture: Tensor,
+        reference: Tensor,
+        state: tuple[Tensor, Tensor],
+        quality: Tensor,
+        region: PictureRegion | None = None,
     ) -> tuple[Tensor, dict[str, float], InterPrediction, Tensor, tuple[Tensor, Tensor]]:
         network = self.network
         motion_before, residual_before = state
         vectors = self._vectors(picture, reference.detach(), quality)
         difference = block_difference(picture, reference.detach(), vectors)
         motion_latents = network.motion.analysis(vectors, difference, quality)
-        motion = network.motion.hyperprior(motion_latents, network.motion.gain(quality), motion_before)
+        motion = self._code("motion", motion_latents, quality, motion_before, motion_before, region)
         prediction = network.predict(motion.values, reference, quality)
         latents = network.residual.analysis(picture - prediction.picture, quality, prediction.picture)
         context = torch.cat((residual_before, motion.values), 1)
-        residual = network.residual.hyperprior(latents, network.residual.gain(quality), context)
+        residual = self._code("residual", latents, quality, context, None, region)
         change = network.residual.synthesis(residual.values, quality, motion.values, prediction.picture)
         decoded = prediction.picture + change
         motion_bits = motion.bits_latents + motion.bits_hyper
         bits = motion_bits + residual.bits_latents + residual.bits_hyper
-        loss, scalars = self._picture_loss(picture, decoded, bits, quality)
-        planes = unpack_planes(picture), unpack_planes(prediction.picture)
-        predicted_error = distortion(*planes, self._loss)
+        loss, scalars = self._picture_loss(picture, decoded, bits, quality, region)
+        predicted_error = self._error(picture, prediction.picture, region)
         nothing = torch.zeros_like(predicted_error)
         loss = loss + self._loss.prediction * rate_distortion(nothing, predicted_error, quality, self._loss).mean()
         pixels = _pixels(picture)
@@ -171,11 +198,29 @@ class ScaleFlowTraining:
             parts = [match_blocks(current[n : n + 1], earlier[n : n + 1], price) for n, price in enumerate(smoothness)]
         return torch.cat(parts)
 
+    def _code(
+        self,
+        kind: LatentKind,
+        latents: Tensor,
+        quality: Tensor,
+        context: Tensor | None,
+        cheapest: Tensor | None,
+        region: PictureRegion | None,
+    ) -> CodedLatents:
+        """Code latents of one kind; ``cheapest`` are those that would cost least, zero where it is None."""
+        coder = self.network.coder(kind)
+        coded: CodedLatents = coder.hyperprior(latents, coder.gain(quality), context)
+        return coded
+
+    def _error(self, picture: Tensor, decoded: Tensor, region: PictureRegion | None) -> Tensor:
+        """Distortion of each picture, (N,)."""
+        return distortion(unpack_planes(picture), unpack_planes(decoded), self._loss)
+
     def _picture_loss(
-        self, picture: Tensor, decoded: Tensor, bits: Tensor, quality: Tensor
+        self, picture: Tensor, decoded: Tensor, bits: Tensor, quality: Tensor, region: PictureRegion | None = None
     ) -> tuple[Tensor, dict[str, float]]:
         bits_per_pixel = bits / _pixels(picture)
-        error = distortion(unpack_planes(picture), unpack_planes(decoded), self._loss)
+        error = self._error(picture, decoded, region)
         loss = rate_distortion(bits_per_pixel, error, quality, self._loss).mean()
         return loss, {"bpp": float(bits_per_pixel.detach().mean()), "error": float(error.detach().mean())}
 

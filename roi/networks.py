@@ -1,0 +1,145 @@
+"""Networks that act on latents for a region of interest; they run in the encoder only."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import get_args
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from codec.errors import DataError
+from codec.models.hyperprior import compand
+from codec.models.quality import HIGHEST_QUALITY, quantization_step
+from codec.models.region_coding import LatentKind
+from codec.models.scaleflow import COARSEST_MOTION_STEP, FINEST_MOTION_STEP
+from codec.models.transforms import SAMPLE_RANGE
+
+MOST_STRENGTH = 64.0
+WEIGHTS_FORMAT = "scaleflow-regions-1"
+"""Layout of a file of these weights; another value is refused."""
+
+FEATURES = 64
+
+
+def latent_step(kind: LatentKind, quality: Tensor) -> Tensor:
+    """Nominal quantization step of latents at a quality (N,), as (N, 1, 1, 1)."""
+    if kind == "motion":
+        step = COARSEST_MOTION_STEP * (FINEST_MOTION_STEP / COARSEST_MOTION_STEP) ** (quality / HIGHEST_QUALITY)
+    else:
+        step = quantization_step(quality) * (SAMPLE_RANGE / 255)
+    return step[:, None, None, None]
+
+
+class RegionFeatures(nn.Module):
+    """What latents, their region, its strength and the quality say of each position."""
+
+    def __init__(self, kind: LatentKind, latents: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.of_latents = nn.Conv2d(latents, FEATURES, 1)
+        self.of_region = nn.Conv2d(3, FEATURES, 3, padding=1)
+        self.around = nn.Conv2d(FEATURES, FEATURES, 3, padding=1)
+
+    def forward(self, latents: Tensor, outside: Tensor, octaves: Tensor, quality: Tensor) -> Tensor:
+        """``latents`` (N, C, h, w), ``outside`` (N, 1, h, w) in 0..1, ``octaves`` and ``quality`` (N,)."""
+        strength = octaves[:, None, None, None] / math.log2(MOST_STRENGTH)
+        level = torch.ones_like(outside) * (quality / HIGHEST_QUALITY)[:, None, None, None]
+        region = self.of_region(torch.cat((outside, outside * strength, level), 1))
+        features = F.relu(self.of_latents(compand(latents / latent_step(self.kind, quality))) + region)
+        return F.relu(features + self.around(features))
+
+
+class LatentSteering(nn.Module):
+    """Draws latents outside the region to where they cost least, by how much is learned.
+
+    Inside, and at strength 1, it changes nothing. The implicit variant of Perugachi-Diaz et al., "Region-of-Interest
+    Based Neural Video Compression", BMVC 2022: the region is known to the encoder only, and errors outside count less
+    in training. There, the whole codec is trained with the mask as a further input; here the codec stays as it is, so
+    that its own decoder decodes the streams, and what the mask changes is this network before quantization.
+    """
+
+    def __init__(self, kind: LatentKind, latents: int) -> None:
+        super().__init__()
+        self.features = RegionFeatures(kind, latents)
+        self.last = nn.Conv2d(FEATURES, latents, 1)
+        _start(self.last, -3.0)
+
+    def forward(self, latents: Tensor, towards: Tensor, region: Tensor, octaves: Tensor, quality: Tensor) -> Tensor:
+        """``octaves`` (N,): log2 of the strength, whose square divides the weight of errors outside the region."""
+        outside, change = 1 - region, latents - towards
+        slope = F.softplus(self.last(self.features(change, outside, octaves, quality)).float())
+        return towards + change * torch.exp2(-outside * octaves[:, None, None, None] * slope)
+
+
+class BinWidthNetwork(nn.Module):
+    """Proposes how much wider bins are outside the region: 0 to 2 times the octaves of the strength, at first once."""
+
+    def __init__(self, latents: int) -> None:
+        super().__init__()
+        self.features = RegionFeatures("intra", latents)
+        self.last = nn.Conv2d(FEATURES, 1, 1)
+        _start(self.last, 0.0)
+
+    def forward(self, latents: Tensor, region: Tensor, octaves: Tensor, quality: Tensor) -> Tensor:
+        """Octaves of each position, (N, 1, h, w), from the intra latents of the picture."""
+        outside = 1 - region
+        share = 2 * torch.sigmoid(self.last(self.features(latents, outside, octaves, quality)).float())
+        return outside * octaves[:, None, None, None] * share
+
+
+def _start(last: nn.Conv2d, value: float) -> None:
+    nn.init.zeros_(last.weight)
+    assert last.bias is not None
+    nn.init.constant_(last.bias, value)
+
+
+class RegionNetworks(nn.Module):
+    """All networks for one codec, whose weights ``codec_hash`` names; ``latents`` are the channels of each kind."""
+
+    def __init__(self, latents: dict[LatentKind, int], codec_hash: str) -> None:
+        super().__init__()
+        self.latents, self.codec_hash = latents, codec_hash
+        self.steering = nn.ModuleDict({kind: LatentSteering(kind, size) for kind, size in latents.items()})
+        self.widths = BinWidthNetwork(latents["intra"])
+
+    def steer(
+        self, kind: LatentKind, latents: Tensor, towards: Tensor, region: Tensor, octaves: Tensor, quality: Tensor
+    ) -> Tensor:
+        """See :class:`LatentSteering`."""
+        steered: Tensor = self.steering[kind](latents, towards, region, octaves, quality)
+        return steered
+
+    def save(self, path: Path) -> None:
+        """Write the weights, in float16."""
+        tensors = {key: value.detach().cpu().half().contiguous() for key, value in self.state_dict().items()}
+        sizes: dict[str, str] = {kind: str(size) for kind, size in self.latents.items()}
+        save_file(tensors, path, {"format": WEIGHTS_FORMAT, "codec": self.codec_hash, **sizes})
+
+
+def load_region_networks(path: Path) -> RegionNetworks:
+    """Inverse of :meth:`RegionNetworks.save`.
+
+    Raises:
+        DataError: there is no such file, it is damaged, or none of these.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file of region networks") from error
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: is no safetensors file ({error})") from error
+    if metadata.get("format") != WEIGHTS_FORMAT:
+        raise DataError(f"{path}: holds {metadata.get('format')!r}, not region networks ({WEIGHTS_FORMAT!r})")
+    try:
+        networks = RegionNetworks({kind: int(metadata[kind]) for kind in get_args(LatentKind)}, metadata["codec"])
+        networks.load_state_dict(tensors)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise DataError(f"{path}: these weights do not fit: {str(error).splitlines()[0]}") from error
+    return networks.eval()
