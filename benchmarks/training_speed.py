@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from benchmarks.codec_speed import read_crop
 from codec.models.video_model import Precision
 from codec.picture import WorkingFormat
-from training.configuration import ModelConfig, OptimizationConfig, StageConfig, TrainingConfig
+from training.configuration import DataConfig, ModelConfig, OptimizationConfig, StageConfig, TrainingConfig
 from training.losses import spread_qualities
 from training.models.trainable import ClipBatch
 from training.moving_average import MovingAverage
@@ -55,7 +55,8 @@ class OurStep:
         frames = next(iter(material.values())).frames
         self._stage = StageConfig(trains, trains, steps=1000, unroll=(frames, frames))
         model = ModelConfig(name=name, start="random", distortion_weight=DISTORTION_WEIGHT)
-        self._model = make_model(TrainingConfig((self._stage,), model=model, optimization=optimization))
+        data = DataConfig(crop=CELL)  # nothing is loaded; what is coded is in `material`
+        self._model = make_model(TrainingConfig((self._stage,), data, model, optimization=optimization))
         self._batch = material[self._model.working_format]
         self._model.network.to(self._batch.quality.device).train()
         groups = self._model.parameter_groups(self._stage)

@@ -14,8 +14,6 @@ from pydantic import ConfigDict
 
 from codec.errors import UsageError
 
-PRESETS = ("default", "ssf2020", "tiny")
-
 _STRICT = ConfigDict(extra="forbid")
 
 
