@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from codec.errors import DataError
+from evaluation.metrics.names import INSIDE, OUTSIDE
 
-LOWER_IS_BETTER = frozenset({"lpips"})
+LOWER_IS_BETTER = frozenset("lpips" + part for part in ("", INSIDE, OUTSIDE))
 """Metrics of which less is better; of all others more is."""
 
 
