@@ -49,10 +49,11 @@ class RegionMasks:
         for item in items:
             if isinstance(item, PlannedPicture) and item.picture.place is not None:
                 place = item.picture.place
-                item = replace(item, region=_to_codes(self._source.mask_at(place.number, place.seconds)))
+                item = replace(item, region=to_codes(self._source.mask_at(place.number, place.seconds)))
             yield item
 
 
-def _to_codes(mask: NDArray[np.float32]) -> RegionMask:
+def to_codes(mask: NDArray[np.float32]) -> RegionMask:
+    """A mask of 0..1 in the 256 steps in which coders see it."""
     codes: RegionMask = (mask.clip(0, 1) * np.float32(255)).round().astype(np.uint8)
     return codes
