@@ -1,4 +1,4 @@
-"""Samples made up where they do not count, so that they cost a codec little."""
+"""Samples made up where they do not count, without edges to code."""
 
 from __future__ import annotations
 

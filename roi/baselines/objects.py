@@ -1,8 +1,9 @@
 """Object-based coding: region and background as two streams of two qualities, put together by the decoder.
 
-The idea of MPEG-4's video objects, with the default codec: in the region's stream what is outside continues the region
-smoothly, in the background's what is inside. The masks are those of cells of 16 samples, so that they cost little, and
-are coded without loss by the coder of ScaleFlow's own maps.
+The idea of MPEG-4's video objects, with the default codec. In the region's stream all else is grey; in the
+background's, what surrounds the region continues into it. (A region continued outwards would look better and cost half
+as much again: the motion of smooth areas is vague.) The masks are those of cells of 16 samples, so that they cost
+little, and are coded without loss by the coder of ScaleFlow's own maps.
 """
 
 from __future__ import annotations
@@ -88,13 +89,13 @@ def _write_objects(source: VideoSource, masks: MaskSource, copies: list[Path]) -
         for picture, mask in pictures_with_masks(reader, masks):
             levels = (cells_of_mask(mask) * STEPS).round().astype(np.int32)
             size = picture.planes[0].shape
-            inside = [mask_of_cells(levels / STEPS, plane.shape, (size[0], size[1])) for plane in picture.planes]
-            for writer, wanted in zip(writers, (inside, [1 - part for part in inside]), strict=True):
-                planes = [
-                    fill_unknown(plane, part > 0, properties.bit_depth)
-                    for plane, part in zip(picture.planes, wanted, strict=True)
-                ]
-                writer.write(Picture(tuple(planes), picture.pts))
+            shares = [mask_of_cells(levels / STEPS, plane.shape, (size[0], size[1])) for plane in picture.planes]
+            both = list(zip(picture.planes, shares, strict=True))
+            grey = 1 << (properties.bit_depth - 1)
+            region = tuple(np.where(share > 0, plane, plane.dtype.type(grey)) for plane, share in both)
+            background = tuple(fill_unknown(plane, share < 1, properties.bit_depth) for plane, share in both)
+            for writer, planes in zip(writers, (region, background), strict=True):
+                writer.write(Picture(planes, picture.pts))
             found.append(levels)
     return found
 
