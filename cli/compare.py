@@ -35,6 +35,14 @@ def compare(
             help="Names with commas between: psnr, ms-ssim, lpips, vmaf, xpsnr, or single ones such as psnr-y."
         ),
     ] = "psnr",
+    roi: Annotated[
+        Path | None,
+        typer.Option(
+            help="Masks of a region of interest: a video, a folder of pictures, a picture or a .json of boxes. Metrics "
+            "are then also taken within and outside.",
+            show_default=False,
+        ),
+    ] = None,
     frames: Annotated[
         int | None, typer.Option(min=1, help="Most pictures to compare, from the first on.", show_default="all")
     ] = None,
@@ -61,6 +69,7 @@ def compare(
 ) -> None:
     """Measure how far a decoded video is from its original; pictures are matched by time, and none may be missing."""
     from codec.video.output_file import check_output, open_output_file
+    from evaluation.clip_masks import open_masks_at
     from evaluation.metrics.comparison import compare as compare_files
     from evaluation.metrics.names import expand_metrics
 
@@ -86,6 +95,7 @@ def compare(
             ffmpeg=ffmpeg,
             frame_rate=frame_rate,
             decoded_name=decoded,
+            open_masks=open_masks_at(roi) if roi is not None else None,
             progress=show if not json else None,
         )
     if csv_file is not None:
@@ -161,6 +171,7 @@ def _record(original: str, decoded: str, found: Comparison) -> dict[str, Any]:
         "height": found.height,
         "pictures": len(found.times),
         "identical": found.identical,
+        "region_areas": found.region_areas,
         "means": {name: _finite(value) for name, value in found.means.items()},
         "worst": {
             name: None if place is None else {"picture": place[0], "time": found.times[place[0]], "value": place[1]}
@@ -187,12 +198,19 @@ def _lines(original: str, decoded: str, found: Comparison) -> list[str]:
 
     count = len(found.times)
     same = f", {found.identical} of them identical" if found.identical else ""
-    lines = [f"{decoded}, compared with {original}", f"  {found.width}x{found.height}, {count} pictures{same}", ""]
+    lines = [f"{decoded}, compared with {original}", f"  {found.width}x{found.height}, {count} pictures{same}"]
+    if found.region_areas is not None:
+        empty, mean = found.region_areas.count(0.0), sum(found.region_areas) / count
+        lines.append(
+            f"  region of {100 * mean:.1f} % of the picture" + (f", empty in {empty} pictures" if empty else "")
+        )
+    lines.append("")
+    width = max(12, *map(len, found.frames))
     has_errors = any(name.endswith(OF_MEAN_MSE) for name in found.means)
-    heading = f"  {'':<12}{'mean':>14}" + (f"{'of mean MSE':>14}" if has_errors else "")
+    heading = f"  {'':<{width}}{'mean':>14}" + (f"{'of mean MSE':>14}" if has_errors else "")
     lines.append(f"{heading}   worst picture")
     for name in found.frames:
-        line = f"  {name:<12}{_text(name, found.means[name]):>14}"
+        line = f"  {name:<{width}}{_text(name, found.means[name]):>14}"
         if has_errors:
             line += f"{_text(name, found.means[name + OF_MEAN_MSE]) if name + OF_MEAN_MSE in found.means else '':>14}"
         place = _worst(found, name)

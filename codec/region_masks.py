@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from codec.picture import Picture, SourcePlace, VideoProperties
 from codec.video.audio import AudioPacketData
 
 
+@runtime_checkable
 class MaskSource(Protocol):
     """Masks of a video, asked for in any order."""
 
@@ -24,6 +25,10 @@ class MaskSource(Protocol):
         Raises:
             DataError: there is none, or it cannot be read.
         """
+
+
+OpenMasks = Callable[[VideoProperties, int | None], MaskSource]
+"""Opens masks for a video once it is known: its properties, and how many pictures it has, about, or None."""
 
 
 class RegionMasks:

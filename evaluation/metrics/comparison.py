@@ -10,8 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from codec.errors import DataError, UsageError
-from codec.picture import VideoProperties
-from codec.region_masks import MaskSource
+from codec.region_masks import MaskSource, OpenMasks
 from codec.video import RawVideoFormat, VideoReader, open_video
 from codec.video.picture_sequence import is_picture_sequence
 from codec.video.raw_name import is_raw_file, raw_format_of_name
@@ -87,7 +86,7 @@ def compare(
     ffmpeg: Path | None = None,
     frame_rate: Fraction | None = None,
     decoded_name: str | None = None,
-    open_masks: Callable[[VideoProperties], MaskSource] | None = None,
+    open_masks: OpenMasks | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Comparison:
     """Measure how far a decoded video is from its original.
@@ -129,7 +128,7 @@ def compare(
         regions = () if open_masks is None else (INSIDE, OUTSIDE)
         chosen = _metrics(names, rate, lpips_backbone, ffmpeg, regions)
         measurements = [stack.enter_context(metric) for metric in chosen]
-        masks = None if open_masks is None else open_masks(first.properties)
+        masks = None if open_masks is None else open_masks(first.properties, first.frame_count)
         return _measure(names, ours, theirs, measurements, masks, frames, progress)
 
 

@@ -64,7 +64,9 @@ def _similarity(original: Planes, decoded: Planes, bit_depth: int, weights: Regi
     if min(original[0].shape) < LEAST_SIDE:
         return math.nan
     top = np.float32((1 << bit_depth) - 1)
-    first, second = (torch.from_numpy(np.stack(planes).astype(np.float32) / top)[None] for planes in (original, decoded))
+    first, second = (
+        torch.from_numpy(np.stack(planes).astype(np.float32) / top)[None] for planes in (original, decoded)
+    )
     with torch.inference_mode():
         if weights is None:
             return float(ms_ssim(first, second, data_range=1.0))

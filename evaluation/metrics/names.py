@@ -21,6 +21,9 @@ METRICS = tuple(name for group in GROUPS.values() for name in group)
 INSIDE, OUTSIDE = "-roi", "-background"
 """End the names of metrics that are taken within a region of interest, and outside it."""
 
+AREA_INSIDE, BITS_INSIDE = "area-roi", "bits-roi"
+"""How much of the picture the region is, and how much of the bits it gets, in percent."""
+
 _LOCAL_GROUPS = ("psnr", "ms-ssim", "lpips")
 """Of which parts of a picture have a value; the filters of ffmpeg see whole pictures."""
 

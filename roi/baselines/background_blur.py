@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from codec.distortion import weights_of_plane
+from codec.encode_file import encode_file
 from codec.encode_request import VideoSource
+from codec.encode_settings import EncodeSettings
 from codec.errors import UsageError
+from codec.models.video_model import VideoModel
 from codec.picture import Picture, Planes
-from codec.region_masks import MaskSource
+from codec.region_masks import OpenMasks
 from roi.baselines.masked_pictures import open_changed_copy, pictures_with_masks
 
 DEFAULT_BLUR = 4.0
@@ -26,14 +30,32 @@ def check_blur(sigma: float) -> None:
         raise UsageError(f"--blur {sigma:g} is not above 0 and at most {MOST_BLUR:g} samples")
 
 
-def blur_background(source: VideoSource, masks: MaskSource, destination: Path, sigma: float = DEFAULT_BLUR) -> None:
+def encode_blurred(
+    source: VideoSource,
+    destination: Path,
+    model: VideoModel,
+    settings: EncodeSettings,
+    masks: OpenMasks,
+    sigma: float = DEFAULT_BLUR,
+) -> None:
+    """Encode a video that is blurred outside its regions of interest, as :func:`codec.encode_file.encode_file` does.
+
+    Args:
+        sigma: standard deviation of the blur in samples of luma.
+    """
+    check_blur(sigma)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "blurred.y4m"
+        blur_background(source, masks, copy, sigma)
+        encode_file(copy, destination, model, settings)
+
+
+def blur_background(source: VideoSource, masks: OpenMasks, destination: Path, sigma: float) -> None:
     """Write a copy of a video, as y4m, that is blurred outside its regions of interest.
 
     Raises:
-        UsageError: ``sigma`` is out of range.
         DataError: the video or a mask cannot be read.
     """
-    check_blur(sigma)
     with source.open("yuv420") as reader, open_changed_copy(destination, reader.properties) as writer:
         for picture, mask in pictures_with_masks(reader, masks):
             writer.write(Picture(blur_outside(picture.planes, mask, sigma), picture.pts))

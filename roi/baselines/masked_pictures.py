@@ -10,21 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.picture import Picture, VideoProperties
-from codec.region_masks import MaskSource, RegionMasks
+from codec.region_masks import OpenMasks, RegionMasks
 from codec.video.reader import VideoReader
 from codec.video.video_writer import VideoWriter
 from codec.video.writer import open_output
 
 
-def pictures_with_masks(reader: VideoReader, masks: MaskSource) -> Iterator[tuple[Picture, NDArray[np.float32]]]:
+def pictures_with_masks(reader: VideoReader, masks: OpenMasks) -> Iterator[tuple[Picture, NDArray[np.float32]]]:
     """Each picture with its mask (height, width), 0..1.
 
     Raises:
         DataError: a picture cannot be read, or has no mask.
     """
-    for picture in RegionMasks(masks).place(reader, reader.properties):
+    source = masks(reader.properties, reader.frame_count)
+    for picture in RegionMasks(source).place(reader, reader.properties):
         if isinstance(picture, Picture) and picture.place is not None:
-            yield picture, masks.mask_at(picture.place.number, picture.place.seconds)
+            yield picture, source.mask_at(picture.place.number, picture.place.seconds)
 
 
 def open_changed_copy(path: Path, properties: VideoProperties) -> VideoWriter:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +27,9 @@ from codec.errors import DataError, UsageError
 from codec.models.quality import COARSEST_STEP, FINEST_STEP, HIGHEST_QUALITY
 from codec.models.video_model import VideoModel
 from codec.picture import Picture, Planes
-from codec.region_masks import MaskSource
+from codec.region_masks import OpenMasks
 from codec.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
+from codec.stream_model import check_weights
 from codec.video.output_file import check_output
 from codec.video.writer import open_output
 from roi.baselines.filled_pictures import fill_unknown
@@ -50,7 +51,7 @@ def encode_objects(
     destination: Path,
     model: VideoModel,
     settings: EncodeSettings,
-    masks: MaskSource,
+    masks: OpenMasks,
     strength: float,
 ) -> None:
     """Encode a video as two objects.
@@ -79,7 +80,7 @@ def encode_objects(
     ObjectFile(*streams, encode_masks(levels)).write(destination, settings.overwrite)
 
 
-def _write_objects(source: VideoSource, masks: MaskSource, copies: list[Path]) -> list[Levels]:
+def _write_objects(source: VideoSource, masks: OpenMasks, copies: list[Path]) -> list[Levels]:
     """Write the pictures of each object; returns the masks on cells."""
     found = []
     with ExitStack() as stack:
@@ -100,12 +101,14 @@ def _write_objects(source: VideoSource, masks: MaskSource, copies: list[Path]) -
     return found
 
 
-def decode_objects(source: Path, destination: Path, model: VideoModel, overwrite: bool = False) -> None:
+def decode_objects(
+    source: Path, destination: Path, choose_model: Callable[[SfvHeader], VideoModel], overwrite: bool = False
+) -> None:
     """Decode what :func:`encode_objects` wrote.
 
     Args:
         destination: as of :func:`codec.video.writer.open_output`.
-        model: that both streams were coded with.
+        choose_model: gives the model for the header that both streams have.
 
     Raises:
         UsageError: there is no such file, or the output exists.
@@ -114,7 +117,9 @@ def decode_objects(source: Path, destination: Path, model: VideoModel, overwrite
     held = ObjectFile.read(source)
     with ExitStack() as stack:
         readers = [stack.enter_context(SfvReader(io.BytesIO(data))) for data in (held.region, held.background)]
-        header: SfvHeader = readers[0].header
+        header = readers[0].header
+        model = choose_model(header)
+        check_weights(header, model)
         size = header.video.height, header.video.width
         writer = stack.enter_context(open_output(destination, header.video, overwrite=overwrite))
         streams = (_sound(source, StreamDecoder(reader.header, model).decode(reader)) for reader in readers)

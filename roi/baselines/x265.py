@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from codec.encode_request import VideoSource
 from codec.errors import DataError, UsageError
 from codec.picture import VideoProperties
-from codec.region_masks import MaskSource
+from codec.region_masks import OpenMasks
 from codec.video.container_writer import ContainerWriter
 from codec.video.output_file import OutputStream, open_output_file
 from codec.video.video_encoding import VideoEncoding
@@ -89,7 +89,7 @@ class Rectangle:
 
 
 def encode_x265(
-    source: VideoSource, destination: Path, settings: X265Settings, masks: MaskSource, overwrite: bool = False
+    source: VideoSource, destination: Path, settings: X265Settings, masks: OpenMasks, overwrite: bool = False
 ) -> None:
     """Encode a video as HEVC in a NUT file, with regions of interest.
 
