@@ -200,10 +200,9 @@ def _lines(original: str, decoded: str, found: Comparison) -> list[str]:
     same = f", {found.identical} of them identical" if found.identical else ""
     lines = [f"{decoded}, compared with {original}", f"  {found.width}x{found.height}, {count} pictures{same}"]
     if found.region_areas is not None:
-        empty, mean = found.region_areas.count(0.0), sum(found.region_areas) / count
-        lines.append(
-            f"  region of {100 * mean:.1f} % of the picture" + (f", empty in {empty} pictures" if empty else "")
-        )
+        empty, mean = found.region_areas.count(0.0), 100 * sum(found.region_areas) / count
+        without = f", empty in {empty} pictures" if empty else ""
+        lines.append(f"  region of {mean:.1f} % of the picture{without}")
     lines.append("")
     width = max(12, *map(len, found.frames))
     has_errors = any(name.endswith(OF_MEAN_MSE) for name in found.means)

@@ -36,9 +36,8 @@ def region_lines(points: Sequence[RatePoint]) -> list[str]:
         curve = average_curve(points, codec)
         if BITS_INSIDE in curve.metrics and curve.settings:
             shares = curve.metrics[BITS_INSIDE]
-            lines.append(
-                f"  {codec}: {shares[0]:.1f} % ({curve.settings[0]}) to {shares[-1]:.1f} % ({curve.settings[-1]})"
-            )
+            ends = [f"{shares[n]:.1f} % at {curve.settings[n]}" for n in (0, -1)]
+            lines.append(f"  {codec}: {' to '.join(ends)}")
             area = curve.metrics[AREA_INSIDE][0]
     return ["", f"Share of bits in the region, which is {area:.1f} % of the picture", *lines] if lines else []
 

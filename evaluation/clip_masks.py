@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from codec.errors import UsageError
 from codec.region_masks import OpenMasks, to_codes
 from codec.video.picture_sequence import PICTURE_SUFFIXES
 from evaluation.clip_files import VIDEO_SUFFIXES, ClipFile
+from roi.mask_sources.box_file import read_box_file
+from roi.mask_sources.mask_file import open_mask_file
 
 DAVIS = "davis"
 """Stands for the masks that DAVIS has of its pictures."""
@@ -95,5 +98,10 @@ class WrittenMasks:
 
 
 def open_masks_at(path: Path) -> OpenMasks:
-    """Masks of any form that :func:`find_masks` finds."""
-    raise NotImplementedError
+    """Masks of any form that :func:`find_masks` finds.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it holds boxes that are malformed.
+    """
+    return read_box_file(path).masks if path.suffix == BOXES_SUFFIX else partial(open_mask_file, path)

@@ -18,8 +18,12 @@ from evaluation.rate_point import EvaluatedClip
 
 @dataclass(frozen=True)
 class SourceClip:
-    """A clip that is ready to be coded: ``lossless`` is the y4m file that all codecs read, ``masks`` the folder of masks
-    that those are given which ask for them."""
+    """A clip that is ready to be coded.
+
+    Attributes:
+        lossless: the y4m file that all codecs read.
+        masks: the folder of masks that codecs of regions of interest are given.
+    """
 
     clip: EvaluatedClip
     lossless: Path

@@ -64,13 +64,11 @@ def _similarity(original: Planes, decoded: Planes, bit_depth: int, weights: Regi
     if min(original[0].shape) < LEAST_SIDE:
         return math.nan
     top = np.float32((1 << bit_depth) - 1)
-    first, second = (
-        torch.from_numpy(np.stack(planes).astype(np.float32) / top)[None] for planes in (original, decoded)
-    )
+    pictures = [torch.from_numpy(np.stack(planes).astype(np.float32) / top)[None] for planes in (original, decoded)]
     with torch.inference_mode():
         if weights is None:
-            return float(ms_ssim(first, second, data_range=1.0))
-        return region_ms_ssim(first, second, torch.from_numpy(weights)[None, None])
+            return float(ms_ssim(*pictures, data_range=1.0))
+        return region_ms_ssim(pictures[0], pictures[1], torch.from_numpy(weights)[None, None])
 
 
 def region_ms_ssim(original: Tensor, decoded: Tensor, weights: Tensor) -> float:

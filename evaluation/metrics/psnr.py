@@ -49,7 +49,7 @@ class Psnr(LocalMetric):
 
     def finish(self) -> dict[str, float]:
         """PSNRs of the mean squared errors over all pictures, or all in which a region is not empty."""
-        found = {}
+        found: dict[str, float] = {}
         for region, sums in self._errors.items():
             means = {name: total / self._pictures[region] for name, total in sums.items()}
             found |= {name + region + OF_MEAN_MSE: value for name, value in self._psnrs(means).items()}

@@ -77,7 +77,7 @@ def encode_objects(
             encode_file(copy, copy.with_suffix(".sfv"), model, replace(chosen, overwrite=True))
             streams.append(copy.with_suffix(".sfv").read_bytes())
             copy.unlink()
-    ObjectFile(*streams, encode_masks(levels)).write(destination, settings.overwrite)
+    ObjectFile(streams[0], streams[1], encode_masks(levels)).write(destination, settings.overwrite)
 
 
 def _write_objects(source: VideoSource, masks: OpenMasks, copies: list[Path]) -> list[Levels]:
@@ -90,7 +90,7 @@ def _write_objects(source: VideoSource, masks: OpenMasks, copies: list[Path]) ->
         for picture, mask in pictures_with_masks(reader, masks):
             levels = (cells_of_mask(mask) * STEPS).round().astype(np.int32)
             size = picture.planes[0].shape
-            shares = [mask_of_cells(levels / STEPS, plane.shape, (size[0], size[1])) for plane in picture.planes]
+            shares = [mask_of_cells(_shares(levels), plane.shape, (size[0], size[1])) for plane in picture.planes]
             both = list(zip(picture.planes, shares, strict=True))
             grey = 1 << (properties.bit_depth - 1)
             region = tuple(np.where(share > 0, plane, plane.dtype.type(grey)) for plane, share in both)
@@ -126,16 +126,21 @@ def decode_objects(
         levels = decode_masks(held.masks, header.video.width, header.video.height)
         try:
             for region, background, cells in zip(*streams, levels, strict=True):
-                writer.write(Picture(_mix(region.planes, background.planes, cells / STEPS, size), region.pts))
+                writer.write(Picture(_mix(region.planes, background.planes, _shares(cells), size), region.pts))
         except ValueError as error:
             raise DataError(f"{source}: its streams and masks do not have as many pictures: {error}") from error
 
 
-def _mix(region: Planes, background: Planes, cells: NDArray[np.float64], size: tuple[int, int]) -> Planes:
+def _shares(levels: Levels) -> NDArray[np.float32]:
+    return levels.astype(np.float32) / np.float32(STEPS)
+
+
+def _mix(region: Planes, background: Planes, cells: NDArray[np.float32], size: tuple[int, int]) -> Planes:
     mixed = []
     for inner, outer in zip(region, background, strict=True):
         share = mask_of_cells(cells, inner.shape, size)
-        mixed.append((share * inner + (1 - share) * outer).round().astype(inner.dtype))
+        both = share * inner.astype(np.float32) + (1 - share) * outer.astype(np.float32)
+        mixed.append(both.round().astype(inner.dtype))
     return tuple(mixed)
 
 

@@ -1,13 +1,12 @@
 """x265 with FFmpeg's regions of interest: offsets of the quantizer by rectangles (``AVRegionOfInterest``).
 
-As FFmpeg's filter ``addroi`` sets them, picture by picture: what lies outside a mask, on blocks of 16 samples, is covered
-with rectangles whose quantizer is higher. x265 heeds them where its adaptive quantization is on, as it is by default.
+As FFmpeg's filter ``addroi`` sets them, picture by picture: what lies outside a mask, on blocks of 16 samples, is
+covered with rectangles whose quantizer is higher. x265 heeds them where its adaptive quantization is on, as it is by
+default.
 """
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,12 +28,9 @@ from codec.video.video_encoding import VideoEncoding
 from roi.baselines.masked_pictures import pictures_with_masks
 from roi.baselines.region_cells import CELL, cells_of_mask
 from roi.coding import RegionSettings
-
-logger = logging.getLogger(__name__)
+from roi.mask_sources.addroi import RANGE_OCTAVES
 
 HIGHEST_QUANTIZER = 51
-QUANTIZERS_PER_OCTAVE = 6
-"""Quantization steps double with every six."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ class X265Settings:
     @property
     def offset(self) -> float:
         """What the quantizer is raised by outside, as a share of its range."""
-        return min(1.0, QUANTIZERS_PER_OCTAVE * math.log2(self.strength) / HIGHEST_QUANTIZER)
+        return min(1.0, RegionSettings(strength=self.strength).octaves / RANGE_OCTAVES)
 
 
 @dataclass(frozen=True)
@@ -116,6 +112,9 @@ class _RegionWriter(ContainerWriter):
         super().__init__(output, "nut", properties, encoding, ())
         self.regions: tuple[Rectangle, ...] = ()
 
+    def __enter__(self) -> _RegionWriter:
+        return self
+
     def _encode(self, frame: av.VideoFrame | None) -> None:
         super()._encode(frame if frame is None else with_regions(frame, self.regions))
 
@@ -146,7 +145,7 @@ def with_regions(frame: av.VideoFrame, regions: tuple[Rectangle, ...]) -> av.Vid
     return marked
 
 
-def cover(offsets: NDArray[np.floating], width: int, height: int) -> Iterator[Rectangle]:
+def cover(offsets: NDArray[np.float32], width: int, height: int) -> Iterator[Rectangle]:
     """Rectangles that cover each cell (h, w) whose offset is not 0 once, within a picture's size."""
     left = np.where(np.abs(offsets) < 0.5 / HIGHEST_QUANTIZER, 0, offsets)
     rows, columns = left.shape
