@@ -75,26 +75,36 @@ def _holds_pictures(path: Path) -> bool:
     return path.is_dir() and any(entry.suffix.lower() in PICTURE_SUFFIXES for entry in path.iterdir())
 
 
+class MaskHash:
+    """Identity of masks: of all their values, in 256 steps."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, mask: NDArray[np.float32]) -> None:
+        """The next picture's."""
+        self._hash.update(to_codes(mask).tobytes())
+
+    def digest(self) -> str:
+        """SHA-256 of all so far, shortened."""
+        return self._hash.hexdigest()[:20]
+
+
 class WrittenMasks:
-    """A folder of grey pictures, one for each picture of a clip, that any codec can be given; and its identity."""
+    """A folder of grey pictures, one for each picture of a clip, that any codec can be given; ``content`` is which."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.folder, self._count = folder, 0
-        self._hash = hashlib.sha256()
+        self.content = MaskHash()
 
     def write(self, mask: NDArray[np.float32]) -> None:
         """The next picture's mask (height, width), 0..1, in 256 steps."""
         from PIL import Image
 
-        codes = to_codes(mask)
-        Image.fromarray(codes).save(self.folder / f"{self._count:06d}.png", compress_level=1)
-        self._hash.update(codes.tobytes())
+        Image.fromarray(to_codes(mask)).save(self.folder / f"{self._count:06d}.png", compress_level=1)
+        self.content.add(mask)
         self._count += 1
-
-    def digest(self) -> str:
-        """SHA-256 of all masks so far, shortened."""
-        return self._hash.hexdigest()[:20]
 
 
 def open_masks_at(path: Path) -> OpenMasks:

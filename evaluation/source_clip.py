@@ -90,7 +90,7 @@ def prepare_clip(source: ClipFile, frames: int, folder: Path, masks: Path | None
         frames=count,
         frame_rate=float(found.frame_rate),
         bit_depth=found.bit_depth,
-        masks="" if written is None else written.digest(),
+        masks="" if written is None else written.content.digest(),
         masks_path="" if masks is None else str(masks),
     )
     return SourceClip(clip, lossless, None if written is None else written.folder)

@@ -12,8 +12,9 @@ import io
 import math
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from codec.encode_settings import EncodeSettings
 from codec.errors import DataError, UsageError
 from codec.models.quality import COARSEST_STEP, FINEST_STEP, HIGHEST_QUALITY
 from codec.models.video_model import VideoModel
-from codec.picture import Picture, Planes
+from codec.picture import Picture, Planes, VideoProperties
 from codec.region_masks import OpenMasks
 from codec.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
 from codec.stream_model import check_weights
@@ -114,21 +115,41 @@ def decode_objects(
         UsageError: there is no such file, or the output exists.
         DataError: it is damaged.
     """
+    with open_objects(source, choose_model) as (properties, pictures):
+        with open_output(destination, properties, overwrite=overwrite) as writer:
+            for picture in pictures:
+                writer.write(picture)
+
+
+@contextmanager
+def open_objects(
+    source: Path, choose_model: Callable[[SfvHeader], VideoModel]
+) -> Iterator[tuple[VideoProperties, Iterator[Picture]]]:
+    """What :func:`encode_objects` wrote: the video that it is, and its pictures put together.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is damaged, here or while pictures are taken.
+    """
     held = ObjectFile.read(source)
     with ExitStack() as stack:
         readers = [stack.enter_context(SfvReader(io.BytesIO(data))) for data in (held.region, held.background)]
         header = readers[0].header
         model = choose_model(header)
         check_weights(header, model)
-        size = header.video.height, header.video.width
-        writer = stack.enter_context(open_output(destination, header.video, overwrite=overwrite))
-        streams = (_sound(source, StreamDecoder(reader.header, model).decode(reader)) for reader in readers)
+        region, background = (_sound(source, StreamDecoder(reader.header, model).decode(reader)) for reader in readers)
         levels = decode_masks(held.masks, header.video.width, header.video.height)
-        try:
-            for region, background, cells in zip(*streams, levels, strict=True):
-                writer.write(Picture(_mix(region.planes, background.planes, _shares(cells), size), region.pts))
-        except ValueError as error:
-            raise DataError(f"{source}: its streams and masks do not have as many pictures: {error}") from error
+        yield header.video, _joined(source, region, background, levels)
+
+
+def _joined(
+    name: Path, region: Iterator[DecodedPicture], background: Iterator[DecodedPicture], masks: Iterator[Levels]
+) -> Iterator[Picture]:
+    for inner, outer, levels in zip_longest(region, background, masks):
+        if inner is None or outer is None or levels is None:
+            raise DataError(f"{name}: its streams and masks are not of as many pictures")
+        height, width = inner.planes[0].shape
+        yield Picture(_mix(inner.planes, outer.planes, _shares(levels), (height, width)), inner.pts)
 
 
 def _shares(levels: Levels) -> NDArray[np.float32]:
