@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options
+from cli import options, region_options
 from cli.threads import set_threads
 
 if TYPE_CHECKING:
@@ -21,12 +21,6 @@ app = typer.Typer(
 
 Source = Annotated[Path, typer.Argument(metavar="INPUT", help="A video.", show_default=False)]
 Coded = Annotated[Path, typer.Argument(metavar="OUTPUT", help="The coded file to write.", show_default=False)]
-Masks = Annotated[
-    Path,
-    typer.Option(
-        "--roi", help="A video, folder of pictures or picture of masks, or a .json of boxes.", show_default=False
-    ),
-]
 Quality = Annotated[float, typer.Option("--quality", "-q", help="Quality 0..63.")]
 IntraPeriod = Annotated[int, typer.Option(help="Most pictures from key frame to key frame.")]
 Strength = Annotated[float, typer.Option("--roi-strength", help="How many times coarser it is outside, 1 to 64.")]
@@ -37,7 +31,8 @@ Model = Annotated[str, typer.Option(help="Name of the model; see scaleflow model
 def blur(
     source: Source,
     output: Coded,
-    roi: Masks,
+    roi: region_options.Masks = None,
+    roi_boxes: region_options.Boxes = None,
     sigma: Annotated[float, typer.Option("--blur", help="Standard deviation of the blur in samples.")] = 4.0,
     quality: Quality = 32.0,
     intra_period: IntraPeriod = 32,
@@ -50,21 +45,22 @@ def blur(
     """Blur what is outside the region, then encode to an .sfv file."""
     from codec.encode_request import VideoSource
     from codec.models.registry import load_model
-    from evaluation.clip_masks import open_masks_at
     from roi.baselines.background_blur import check_blur, encode_blurred
 
+    masks = region_options.required_region(roi, roi_boxes)
     check_blur(sigma)
     settings = _settings(quality, intra_period, overwrite)
     set_threads(threads)
     loaded = load_model(model, device=device, weights=weights)
-    encode_blurred(VideoSource(source), output, loaded, settings, open_masks_at(roi), sigma)
+    encode_blurred(VideoSource(source), output, loaded, settings, masks, sigma)
 
 
 @app.command()
 def objects(
     source: Source,
     output: Coded,
-    roi: Masks,
+    roi: region_options.Masks = None,
+    roi_boxes: region_options.Boxes = None,
     strength: Strength = 8.0,
     quality: Quality = 32.0,
     intra_period: IntraPeriod = 32,
@@ -77,15 +73,15 @@ def objects(
     """Encode region and background as two streams of two qualities, with masks that put them together."""
     from codec.encode_request import VideoSource
     from codec.models.registry import load_model
-    from evaluation.clip_masks import open_masks_at
     from roi.baselines.objects import encode_objects
     from roi.coding import RegionSettings
 
+    masks = region_options.required_region(roi, roi_boxes)
     chosen = RegionSettings(strength=strength)
     settings = _settings(quality, intra_period, overwrite)
     set_threads(threads)
     loaded = load_model(model, device=device, weights=weights)
-    encode_objects(VideoSource(source), output, loaded, settings, open_masks_at(roi), chosen.strength)
+    encode_objects(VideoSource(source), output, loaded, settings, masks, chosen.strength)
 
 
 @app.command("join-objects")
@@ -117,7 +113,8 @@ def join_objects(
 def x265(
     source: Source,
     output: Coded,
-    roi: Masks,
+    roi: region_options.Masks = None,
+    roi_boxes: region_options.Boxes = None,
     strength: Strength = 8.0,
     crf: Annotated[float, typer.Option(help="Rate factor inside the region, 0 to 51.")] = 28.0,
     preset: Annotated[str, typer.Option(help="Of x265.")] = "medium",
@@ -127,11 +124,11 @@ def x265(
 ) -> None:
     """Encode with x265 and FFmpeg's regions of interest to a .nut file, which any ffmpeg decodes."""
     from codec.encode_request import VideoSource
-    from evaluation.clip_masks import open_masks_at
     from roi.baselines.x265 import X265Settings, encode_x265
 
+    masks = region_options.required_region(roi, roi_boxes)
     settings = X265Settings(crf, strength, preset, intra_period, threads or 1)
-    encode_x265(VideoSource(source), output, settings, open_masks_at(roi), overwrite)
+    encode_x265(VideoSource(source), output, settings, masks, overwrite)
 
 
 def _settings(quality: float, intra_period: int, overwrite: bool) -> EncodeSettings:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
+from cli import options, region_options
 from cli.console import ProgressReport, print_json
 from cli.threads import set_threads
 from cli.values import parse_frame_rate
@@ -35,14 +35,8 @@ def compare(
             help="Names with commas between: psnr, ms-ssim, lpips, vmaf, xpsnr, or single ones such as psnr-y."
         ),
     ] = "psnr",
-    roi: Annotated[
-        Path | None,
-        typer.Option(
-            help="Masks of a region of interest: a video, a folder of pictures, a picture or a .json of boxes. Metrics "
-            "are then also taken within and outside.",
-            show_default=False,
-        ),
-    ] = None,
+    roi: region_options.Masks = None,
+    roi_boxes: region_options.Boxes = None,
     frames: Annotated[
         int | None, typer.Option(min=1, help="Most pictures to compare, from the first on.", show_default="all")
     ] = None,
@@ -67,9 +61,11 @@ def compare(
     overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> None:
-    """Measure how far a decoded video is from its original; pictures are matched by time, and none may be missing."""
+    """Measure how far a decoded video is from its original; pictures are matched by time, and none may be missing.
+
+    With masks or boxes, psnr, ms-ssim and lpips are also taken within the region of interest and outside.
+    """
     from codec.video.output_file import check_output, open_output_file
-    from evaluation.clip_masks import open_masks_at
     from evaluation.metrics.comparison import compare as compare_files
     from evaluation.metrics.names import expand_metrics
 
@@ -79,6 +75,7 @@ def compare(
         raise UsageError("videos to compare are read from files, not from standard input")
     if csv_file is not None:
         check_output(str(csv_file), overwrite)
+    region = region_options.open_region(roi, roi_boxes)
     set_threads(threads)
 
     with ProgressReport(use_json=False) as report, _playable(decoded, frames, report, model, weights, device) as played:
@@ -95,7 +92,7 @@ def compare(
             ffmpeg=ffmpeg,
             frame_rate=frame_rate,
             decoded_name=decoded,
-            open_masks=open_masks_at(roi) if roi is not None else None,
+            open_masks=region,
             progress=show if not json else None,
         )
     if csv_file is not None:

@@ -46,7 +46,7 @@ def encode_file(
     source = source if isinstance(source, VideoSource) else VideoSource(source)
     check_request(source, destination, settings)
     if settings.target_roi_psnr is not None and masks is None:
-        raise UsageError("--target-roi-psnr is of a region of interest: give one with --roi or --roi-boxes")
+        raise UsageError("--target-roi-psnr is of a region of interest: give one with --roi, --roi-boxes or --roi-from")
     if not model.variable_rate and settings.quality is None:
         raise UsageError(f"model {model.name} has one rate only: it cannot aim at a bitrate or a PSNR")
     started = time.monotonic()

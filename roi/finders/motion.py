@@ -34,7 +34,8 @@ class MotionFinder:
     """Implements :class:`roi.finders.region_finder.RegionFinder` by the codec's own block matching.
 
     From the vectors the motion of the camera is taken away; what is left is compared with how well that explains the
-    rest, graded between two thresholds, closed over gaps and widened by one block.
+    rest, graded between two thresholds, closed over gaps and widened by one block. Blocks without texture, and those
+    that the camera has only just uncovered at the border, have no vectors to speak of and count as still.
     """
 
     def find(self, picture: Picture, neighbour: Picture | None, video: VideoProperties) -> NDArray[np.float32]:
@@ -45,8 +46,9 @@ class MotionFinder:
         current, reference = (_reduced_luma(p, factor, video.bit_depth) for p in (picture, neighbour))
         with torch.inference_mode():
             vectors = match_blocks(current, reference, SMOOTHNESS)[0].permute(1, 2, 0).double().numpy()
-        followed, deviation = global_motion(vectors, _texture(current))
-        own = np.linalg.norm(vectors - followed, axis=2)
+        texture = _texture(current)
+        followed, deviation = global_motion(vectors, texture)
+        own = np.linalg.norm(vectors - followed, axis=2) * texture * _inside(followed)
         still, moving = (max(times * deviation, LEAST_MOTION * times / STILL) for times in (STILL, MOVING))
         graded = ((own - still) / (moving - still)).clip(0, 1).astype(np.float32)
         cleaned = grey_dilation(grey_closing(median_filter(graded, 3), 3), 3)
@@ -69,3 +71,13 @@ def _texture(luma: Tensor) -> NDArray[np.float64]:
     down = F.pad((luma[..., 1:, :] - luma[..., :-1, :]).abs(), (0, 0, 0, 1))
     weaker = torch.minimum(F.avg_pool2d(across, BLOCK), F.avg_pool2d(down, BLOCK))
     return (weaker[0, 0] >= LEAST_TEXTURE).double().numpy()
+
+
+def _inside(vectors: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether blocks that follow these vectors lie wholly within the other picture."""
+    rows, columns = np.mgrid[0 : vectors.shape[0], 0 : vectors.shape[1]]
+    inside = np.ones(vectors.shape[:2], np.bool_)
+    for positions, axis in ((columns, 0), (rows, 1)):
+        found = positions + vectors[:, :, axis] / BLOCK
+        inside &= (found >= 0) & (found <= positions.max())
+    return inside
