@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
+from cli import options, region_options
 from cli.console import ProgressReport, print_json
 from cli.threads import set_threads
 from cli.values import parse_frame_rate
@@ -35,6 +35,8 @@ def compare(
             help="Names with commas between: psnr, ms-ssim, lpips, vmaf, xpsnr, or single ones such as psnr-y."
         ),
     ] = "psnr",
+    roi: region_options.Masks = None,
+    roi_boxes: region_options.Boxes = None,
     frames: Annotated[
         int | None, typer.Option(min=1, help="Most pictures to compare, from the first on.", show_default="all")
     ] = None,
@@ -59,7 +61,10 @@ def compare(
     overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> None:
-    """Measure how far a decoded video is from its original; pictures are matched by time, and none may be missing."""
+    """Measure how far a decoded video is from its original; pictures are matched by time, and none may be missing.
+
+    With masks or boxes, psnr, ms-ssim and lpips are also taken within the region of interest and outside.
+    """
     from codec.video.output_file import check_output, open_output_file
     from evaluation.metrics.comparison import compare as compare_files
     from evaluation.metrics.names import expand_metrics
@@ -70,6 +75,7 @@ def compare(
         raise UsageError("videos to compare are read from files, not from standard input")
     if csv_file is not None:
         check_output(str(csv_file), overwrite)
+    region = region_options.open_region(roi, roi_boxes)
     set_threads(threads)
 
     with ProgressReport(use_json=False) as report, _playable(decoded, frames, report, model, weights, device) as played:
@@ -86,6 +92,7 @@ def compare(
             ffmpeg=ffmpeg,
             frame_rate=frame_rate,
             decoded_name=decoded,
+            open_masks=region,
             progress=show if not json else None,
         )
     if csv_file is not None:
@@ -161,6 +168,7 @@ def _record(original: str, decoded: str, found: Comparison) -> dict[str, Any]:
         "height": found.height,
         "pictures": len(found.times),
         "identical": found.identical,
+        "region_areas": found.region_areas,
         "means": {name: _finite(value) for name, value in found.means.items()},
         "worst": {
             name: None if place is None else {"picture": place[0], "time": found.times[place[0]], "value": place[1]}
@@ -187,12 +195,18 @@ def _lines(original: str, decoded: str, found: Comparison) -> list[str]:
 
     count = len(found.times)
     same = f", {found.identical} of them identical" if found.identical else ""
-    lines = [f"{decoded}, compared with {original}", f"  {found.width}x{found.height}, {count} pictures{same}", ""]
+    lines = [f"{decoded}, compared with {original}", f"  {found.width}x{found.height}, {count} pictures{same}"]
+    if found.region_areas is not None:
+        empty, mean = found.region_areas.count(0.0), 100 * sum(found.region_areas) / count
+        without = f", empty in {empty} pictures" if empty else ""
+        lines.append(f"  region of {mean:.1f} % of the picture{without}")
+    lines.append("")
+    width = max(12, *map(len, found.frames))
     has_errors = any(name.endswith(OF_MEAN_MSE) for name in found.means)
-    heading = f"  {'':<12}{'mean':>14}" + (f"{'of mean MSE':>14}" if has_errors else "")
+    heading = f"  {'':<{width}}{'mean':>14}" + (f"{'of mean MSE':>14}" if has_errors else "")
     lines.append(f"{heading}   worst picture")
     for name in found.frames:
-        line = f"  {name:<12}{_text(name, found.means[name]):>14}"
+        line = f"  {name:<{width}}{_text(name, found.means[name]):>14}"
         if has_errors:
             line += f"{_text(name, found.means[name + OF_MEAN_MSE]) if name + OF_MEAN_MSE in found.means else '':>14}"
         place = _worst(found, name)

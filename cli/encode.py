@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options
+from cli import options, region_options
 from cli.console import ProgressReport, check_json, console, print_json
 from cli.interruption import StopRequest
 from cli.threads import set_threads
-from cli.values import bitrate_text, parse_bitrate, parse_frame_rate, parse_size, parse_times, size_text
-from codec.errors import UsageError
+from cli.values import bitrate_text, parse_bitrate, parse_times, size_text
+from cli.video_source import check_input, video_source
 
 if TYPE_CHECKING:
-    from codec.encode_request import VideoSource
     from codec.encode_session import EncodeProgress
     from codec.encode_summary import EncodeSummary
 
 
 def encode(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT",
-            help="A video, a folder or pattern of pictures, raw samples with --size or a name such as "
-            "clip_1920x1080_50fps.yuv, or - for standard input.",
-            show_default=False,
-        ),
-    ],
+    source: options.VideoInput,
     output: Annotated[
         str,
         typer.Argument(metavar="OUTPUT", help="The .sfv file to write, or - for standard output.", show_default=False),
@@ -48,6 +38,7 @@ def encode(
         float | None,
         typer.Option(help="Aim at a PSNR-YUV (6:1:1) in dB, by encoding several times.", show_default=False),
     ] = None,
+    target_roi_psnr: region_options.TargetPsnr = None,
     two_pass: Annotated[
         bool,
         typer.Option("--two-pass", help="Meet --bitrate or --bpp with one constant quality, found by encoding before."),
@@ -63,6 +54,12 @@ def encode(
         bool, typer.Option("--verify", help="Decode while encoding; refuse a file whose pictures differ.")
     ] = False,
     psnr: Annotated[bool, typer.Option("--psnr", help="Decode while encoding and report the PSNR reached.")] = False,
+    roi: region_options.Masks = None,
+    roi_boxes: region_options.Boxes = None,
+    roi_from: region_options.Finder = None,
+    roi_mode: region_options.Mode = None,
+    roi_strength: region_options.Strength = None,
+    roi_weights: region_options.Networks = None,
     model: Annotated[str, typer.Option(help="Name of the model; see scaleflow models.")] = "default",
     weights: options.Weights = None,
     device: options.Device = "auto",
@@ -71,14 +68,9 @@ def encode(
     start: options.Start = 0.0,
     duration: options.Duration = None,
     frames: options.Frames = None,
-    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of raw input.", show_default=False)] = None,
-    fps: Annotated[
-        str | None,
-        typer.Option(help="Frame rate of raw input or pictures, or instead of the input's.", show_default=False),
-    ] = None,
-    pix_fmt: Annotated[
-        str | None, typer.Option(help="FFmpeg's pixel format of raw input.", show_default="yuv420p")
-    ] = None,
+    size: options.Size = None,
+    fps: options.FrameRate = None,
+    pix_fmt: options.PixelFormat = None,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> None:
@@ -87,12 +79,13 @@ def encode(
     from codec.encode_settings import DEFAULT_QUALITY, EncodeSettings
 
     check_json(json, output)
-    no_goal = quality is None and bitrate is None and bpp is None and target_psnr is None
+    no_goal = all(goal is None for goal in (quality, bitrate, bpp, target_psnr, target_roi_psnr))
     settings = EncodeSettings(
         quality=DEFAULT_QUALITY if no_goal else quality,
         bitrate=None if bitrate is None else parse_bitrate(bitrate),
         bits_per_pixel=bpp,
         target_psnr=target_psnr,
+        target_roi_psnr=target_roi_psnr,
         two_pass=two_pass,
         intra_period=intra_period,
         scene_cut=scene_cut,
@@ -107,9 +100,19 @@ def encode(
         frames=frames,
         overwrite=overwrite,
     )
-    video = _source(source, size, fps, pix_fmt)
+    video = video_source(source, size, fps, pix_fmt)
     check_request(video, output, settings)
-    _check_input(source)
+    check_input(source)
+    region = region_options.region_request(
+        video,
+        model,
+        masks=roi,
+        boxes=roi_boxes,
+        finder=roi_from,
+        mode=roi_mode,
+        strength=roi_strength,
+        networks=roi_weights,
+    )
 
     from codec.encode_file import encode_file
     from codec.models.registry import load_model
@@ -117,34 +120,21 @@ def encode(
     set_threads(threads)
     with StopRequest() as stop:
         loaded = load_model(model, device=device, precision=precision.value, weights=weights)
+        if region is not None:
+            region.prepare(loaded)
         with ProgressReport(json) as report:
             summary = encode_file(
-                video, output, loaded, settings, progress=lambda now: show_encoding(report, now), stop=stop.is_set
+                video,
+                output,
+                loaded,
+                settings,
+                progress=lambda now: show_encoding(report, now),
+                stop=stop.is_set,
+                masks=None if region is None else region.masks,
             )
     _report("standard output" if output == "-" else output, summary, json)
     if summary.interrupted:
         raise typer.Exit(stop.exit_code)
-
-
-def _source(path: str, size: str | None, fps: str | None, pix_fmt: str | None) -> VideoSource:
-    from codec.encode_request import VideoSource
-    from codec.video.raw_format import RawVideoFormat
-
-    frame_rate = None if fps is None else parse_frame_rate(fps)
-    if size is None:
-        if pix_fmt is not None:
-            raise UsageError("--pix-fmt is for raw input: say its --size and --fps too")
-        return VideoSource(path, frame_rate=frame_rate)
-    if frame_rate is None:
-        raise UsageError("raw input has no frame rate: say it with --fps")
-    width, height = parse_size(size)
-    return VideoSource(path, raw=RawVideoFormat(width, height, frame_rate, pix_fmt or "yuv420p"))
-
-
-def _check_input(path: str) -> None:
-    """Refuse a name that is plainly nothing before the networks are loaded; patterns are left to the reader."""
-    if path != "-" and not Path(path).exists() and not set(path) & set("%*?["):
-        raise UsageError(f"{path}: there is no such file")
 
 
 def show_encoding(report: ProgressReport, now: EncodeProgress) -> None:
@@ -175,6 +165,8 @@ def _report(output: str, summary: EncodeSummary, use_json: bool) -> None:
     if not (console.is_terminal or summary.psnr_yuv is not None):
         return
     reached = "" if summary.psnr_yuv is None else f", PSNR-YUV {summary.psnr_yuv:.2f} dB"
+    if summary.region_psnr_yuv is not None:
+        reached += f" ({summary.region_psnr_yuv:.2f} dB in the region)"
     speed = summary.pictures / summary.seconds
     console.print(
         f"{output}: {summary.pictures} pictures ({summary.key_frames} key frames), {size_text(summary.file_bytes)}, "

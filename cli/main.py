@@ -13,7 +13,23 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli import compare, decode, demo, encode, export, info, models, pack, plot, rd, report, train, verify
+from cli import (
+    baseline,
+    compare,
+    decode,
+    demo,
+    encode,
+    export,
+    info,
+    models,
+    pack,
+    plot,
+    rd,
+    report,
+    roi_make,
+    train,
+    verify,
+)
 from cli.console import console, start_logging
 from cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
 from codec.errors import ScaleFlowError
@@ -77,6 +93,11 @@ app.command("plot")(plot.plot)
 app.command("rd")(rd.rd)
 app.command("report")(report.report)
 app.command("demo")(demo.demo)
+app.add_typer(baseline.app, name="baseline")
+
+roi_app = typer.Typer(help="Masks of regions of interest.", no_args_is_help=True, rich_markup_mode=None)
+roi_app.command("make")(roi_make.make)
+app.add_typer(roi_app, name="roi")
 
 
 def _print_version(wanted: bool) -> None:

@@ -45,3 +45,18 @@ Frames = Annotated[
 Source = Annotated[
     str, typer.Argument(metavar="FILE", help="An .sfv file, or - for standard input.", show_default=False)
 ]
+VideoInput = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="A video, a folder or pattern of pictures, raw samples with --size or a name such as "
+        "clip_1920x1080_50fps.yuv, or - for standard input.",
+        show_default=False,
+    ),
+]
+Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of raw input.", show_default=False)]
+FrameRate = Annotated[
+    str | None,
+    typer.Option(help="Frame rate of raw input or pictures, or instead of the input's.", show_default=False),
+]
+PixelFormat = Annotated[str | None, typer.Option(help="FFmpeg's pixel format of raw input.", show_default="yuv420p")]

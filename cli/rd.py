@@ -11,7 +11,7 @@ import typer
 from cli import options
 from cli.console import ProgressReport, console, print_json
 from cli.interruption import termination_as_interrupt
-from cli.rd_table import bd_rate_lines
+from cli.rd_table import summary_lines
 from cli.threads import set_threads
 from cli.values import parse_frame_rate
 from codec.errors import DataError, UsageError
@@ -33,8 +33,9 @@ def rd(
     codec: Annotated[
         list[str] | None,
         typer.Option(
-            help="scaleflow, ssf2020, x264, x265, svtav1, vvenc, mpeg1, 'NAME=ffmpeg -c:v ... -crf {20,30,40}' or "
-            "'NAME=scaleflow --weights mine.safetensors'; may be repeated.",
+            help="scaleflow, ssf2020, x264, x265, svtav1, vvenc, mpeg1, with --roi also roi-blur, roi-objects and "
+            "roi-x265, 'NAME=ffmpeg -c:v ... -crf {20,30,40}' or 'NAME=scaleflow --weights mine.safetensors' or "
+            "'NAME=scaleflow --roi {masks}'; may be repeated.",
             show_default="scaleflow, x264, x265",
         ),
     ] = None,
@@ -45,6 +46,14 @@ def rd(
     metrics: Annotated[
         str, typer.Option(help="As of scaleflow compare: psnr, ms-ssim, lpips, vmaf, xpsnr or single ones.")
     ] = "psnr,ms-ssim",
+    roi: Annotated[
+        str | None,
+        typer.Option(
+            help="Masks of regions of interest: a folder that holds them by the names of the clips, or davis for those "
+            "that DAVIS has. Metrics are then also taken within and outside.",
+            show_default=False,
+        ),
+    ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Most pictures of each clip.")] = 96,
     intra_period: Annotated[int, typer.Option(min=1, help="Most pictures from key frame to key frame.")] = 32,
     anchor: Annotated[
@@ -74,6 +83,7 @@ def rd(
     from codec.optional_packages import require_packages
     from evaluation.bd_rate_summary import choose_anchor
     from evaluation.clip_files import find_clips
+    from evaluation.clip_masks import find_masks
     from evaluation.codec_software import check_codecs
     from evaluation.codecs import parse_codec
     from evaluation.measure_point import MeasuringSettings
@@ -90,6 +100,7 @@ def rd(
     if anchor is not None:
         choose_anchor([item.name for item in codecs], anchor)
     files = find_clips(clips, frame_rate=parse_frame_rate(fps) if fps is not None else None, partial=partial)
+    masks = find_masks(roi, files) if roi is not None else {}
     program = check_codecs(codecs, ffmpeg)
     check_metrics(names, lpips_backbone, program or ffmpeg)
     settings = MeasuringSettings(names, intra_period, threads, program or ffmpeg, lpips_backbone)
@@ -109,7 +120,15 @@ def rd(
         try:
             with termination_as_interrupt() as signals:
                 found = measure(
-                    files, codecs, settings, out, frames=frames, workers=workers, overwrite=overwrite, progress=show
+                    files,
+                    codecs,
+                    settings,
+                    out,
+                    masks=masks,
+                    frames=frames,
+                    workers=workers,
+                    overwrite=overwrite,
+                    progress=show,
                 )
         except KeyboardInterrupt:
             console.print(f"scaleflow: stopped; the points in {out} are kept, the same command goes on", markup=False)
@@ -118,7 +137,7 @@ def rd(
         points = read_points(out)
         write_results(points, out)
         of_codecs = list(dict.fromkeys(point.codec for point in points))
-        lines = bd_rate_lines(points, choose_anchor(of_codecs, anchor), names)
+        lines = summary_lines(points, choose_anchor(of_codecs, anchor), names)
         if json:
             print_json({"event": "done", "points": len(found.points), "failed": len(found.problems)})
         else:

@@ -12,19 +12,50 @@ _COLUMNS = ("psnr-y", "psnr-yuv", "psnr-rgb", "ms-ssim-y", "ms-ssim-rgb", "lpips
 """Metrics that are shown where they were measured; all are in the files."""
 
 
-def bd_rate_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[str]) -> list[str]:
-    """Lines of the table, none where there is only one codec."""
+def summary_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[str]) -> list[str]:
+    """BD-rates of whole pictures and, with masks, of the region and of what is outside; and where the bits went."""
+    from evaluation.metrics.names import INSIDE, OUTSIDE, with_regions
+
+    lines = bd_rate_lines(points, anchor, metrics)
+    if not any(point.clip.masks for point in points):
+        return lines
+    local = with_regions(metrics)[len(metrics) :]
+    for region, words in ((INSIDE, "in the region"), (OUTSIDE, "outside the region")):
+        names = [name for name in local if name.endswith(region)]
+        lines += bd_rate_lines(points, anchor, names, f" {words}")
+    return [*lines, *region_lines(points)]
+
+
+def region_lines(points: Sequence[RatePoint]) -> list[str]:
+    """The share of bits in the region, of the codecs that say where their bits go: over all clips, by setting."""
+    from evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE
+    from evaluation.results import average_curve
+
+    lines = []
+    for codec in dict.fromkeys(point.codec for point in points):
+        curve = average_curve(points, codec)
+        if BITS_INSIDE in curve.metrics and curve.settings:
+            shares = curve.metrics[BITS_INSIDE]
+            ends = [f"{shares[n]:.1f} % at {curve.settings[n]}" for n in (0, -1)]
+            lines.append(f"  {codec}: {' to '.join(ends)}")
+            area = curve.metrics[AREA_INSIDE][0]
+    return ["", f"Share of bits in the region, which is {area:.1f} % of the picture", *lines] if lines else []
+
+
+def bd_rate_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[str], where: str = "") -> list[str]:
+    """Lines of the table, none where there is only one codec; ``where`` says of which part of the pictures it is."""
     from evaluation.bd_rate_summary import bd_rate_cell
+    from evaluation.metrics.names import INSIDE, OUTSIDE
 
     codecs = [name for name in dict.fromkeys(point.codec for point in points) if name != anchor]
-    shown = [name for name in _COLUMNS if name in metrics]
+    shown = [name for name in metrics if name.removesuffix(INSIDE).removesuffix(OUTSIDE) in _COLUMNS]
     if not codecs or not shown:
         return []
     clips = len({point.clip.name for point in points})
     width = max(10, *(len(name) for name in codecs))
     lines = [
         "",
-        f"BD-rate against {anchor}: rate at equal quality, mean over {clips} clip{'s' if clips > 1 else ''}"
+        f"BD-rate against {anchor}: rate at equal quality{where}, mean over {clips} clip{'s' if clips > 1 else ''}"
         + (" [95 % interval]" if clips > 2 else ""),
         f"  {'':<{width}}" + "".join(f"{name:>{_WIDTH}}" for name in shown),
     ]

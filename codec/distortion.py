@@ -43,20 +43,25 @@ def picture_psnr(first: Planes, second: Planes, bit_depth: int) -> tuple[float, 
 
 
 def region_psnr(first: Planes, second: Planes, bit_depth: int, mask: NDArray[np.uint8]) -> tuple[float, ...] | None:
-    """PSNR in dB of each plane of a 4:2:0 picture within a region, samples weighed by the mask; None where it is empty.
+    """PSNR in dB of each plane of a picture within a region, samples weighed by the mask; None where it is empty.
 
-    A sample of chroma weighs as much as the four of luma that it covers.
+    A sample of chroma weighs as much as those of luma that it covers.
     """
     if not mask.any():
         return None
-    luma = mask.astype(np.float32)
-    height, width = luma.shape
-    even = np.pad(luma, ((0, height % 2), (0, width % 2)))
-    chroma = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).sum((1, 3))
     return tuple(
-        min(IDENTICAL_PSNR, psnr_of_mse(plane_mse(a, b, weights), bit_depth))
-        for a, b, weights in zip(first, second, (luma, chroma, chroma), strict=True)
+        min(IDENTICAL_PSNR, psnr_of_mse(plane_mse(a, b, weights_of_plane(mask, a.shape)), bit_depth))
+        for a, b in zip(first, second, strict=True)
     )
+
+
+def weights_of_plane(mask: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """What each sample of a plane of ``shape`` weighs: the sum of a mask (height, width) over the luma it covers."""
+    steps = [-(-whole // part) for whole, part in zip(mask.shape, shape, strict=True)]
+    borders = [(0, part * step - whole) for whole, part, step in zip(mask.shape, shape, steps, strict=True)]
+    padded = np.pad(mask.astype(np.float32), borders)
+    weights: NDArray[np.float32] = padded.reshape(shape[0], steps[0], shape[1], steps[1]).sum((1, 3))
+    return weights
 
 
 def weighted_psnr(planes: Sequence[float], working_format: WorkingFormat = "yuv420") -> float:

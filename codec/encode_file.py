@@ -15,7 +15,7 @@ from codec.encode_summary import EncodeSummary
 from codec.errors import UsageError
 from codec.models.video_model import VideoModel
 from codec.rate_control import ConstantQuality, OnePassControl, QualityControl
-from codec.region_masks import MaskSource
+from codec.region_masks import MaskSource, OpenMasks
 
 
 def encode_file(
@@ -26,7 +26,7 @@ def encode_file(
     *,
     progress: Callable[[EncodeProgress], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
-    masks: MaskSource | None = None,
+    masks: MaskSource | OpenMasks | None = None,
 ) -> EncodeSummary:
     """Encode a video to an ``.sfv`` file.
 
@@ -36,7 +36,7 @@ def encode_file(
         model: codes the pictures. With several workers it is copied to them by pickling.
         settings: what is asked for.
         progress: called after each picture.
-        masks: of regions of interest; ``model`` must know how to code them.
+        masks: of regions of interest, or what opens them for the source; ``model`` must know how to code them.
         stop: asked before each picture; once it says True the file ends with the last complete group of pictures.
 
     Raises:
@@ -46,7 +46,7 @@ def encode_file(
     source = source if isinstance(source, VideoSource) else VideoSource(source)
     check_request(source, destination, settings)
     if settings.target_roi_psnr is not None and masks is None:
-        raise UsageError("--target-roi-psnr is of a region of interest: give one with --roi or --roi-boxes")
+        raise UsageError("--target-roi-psnr is of a region of interest: give one with --roi, --roi-boxes or --roi-from")
     if not model.variable_rate and settings.quality is None:
         raise UsageError(f"model {model.name} has one rate only: it cannot aim at a bitrate or a PSNR")
     started = time.monotonic()

@@ -24,7 +24,7 @@ from codec.models.video_model import VideoModel
 from codec.picture import Picture
 from codec.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from codec.rate_control import QualityControl
-from codec.region_masks import MaskSource, RegionMasks
+from codec.region_masks import MaskSource, OpenMasks, RegionMasks
 from codec.stream_sink import CountingSink, FileSink
 from codec.version import scaleflow_version
 from codec.video.audio import AudioPacketData
@@ -72,18 +72,21 @@ class EncodeSession:
         settings: EncodeSettings,
         progress: Callable[[EncodeProgress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
-        masks: MaskSource | None = None,
+        masks: MaskSource | OpenMasks | None = None,
     ) -> None:
         self.settings = settings
         self.stop = stop
         self._source, self._destination, self._model, self._progress = source, destination, model, progress
-        self._masks = None if masks is None else RegionMasks(masks)
         self._coder_settings = CoderSettings(settings.verify, settings.measure or settings.wanted_psnr is not None)
         self._excerpt = Excerpt(settings.start, settings.duration, settings.frames)
         self._reader: VideoReader | None = source.open(model.working_format)
         self.properties = self._reader.properties
         self.picture_count = self._excerpt.picture_count(self._reader.frame_count, self.properties.frame_rate)
         """Pictures to encode, an estimate; None where it cannot be known."""
+        self._masks: RegionMasks | None = None
+        if masks is not None:
+            opened = masks if isinstance(masks, MaskSource) else masks(self.properties, self._reader.frame_count)
+            self._masks = RegionMasks(opened)
         self._header = SfvHeader(
             model=model.name,
             weights_hash=model.weights_hash,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from codec.picture import Picture, SourcePlace, VideoProperties
 from codec.video.audio import AudioPacketData
 
 
+@runtime_checkable
 class MaskSource(Protocol):
     """Masks of a video, asked for in any order."""
 
@@ -24,6 +25,10 @@ class MaskSource(Protocol):
         Raises:
             DataError: there is none, or it cannot be read.
         """
+
+
+OpenMasks = Callable[[VideoProperties, int | None], MaskSource]
+"""Opens masks for a video once it is known: its properties, and how many pictures it has, about, or None."""
 
 
 class RegionMasks:
@@ -49,10 +54,11 @@ class RegionMasks:
         for item in items:
             if isinstance(item, PlannedPicture) and item.picture.place is not None:
                 place = item.picture.place
-                item = replace(item, region=_to_codes(self._source.mask_at(place.number, place.seconds)))
+                item = replace(item, region=to_codes(self._source.mask_at(place.number, place.seconds)))
             yield item
 
 
-def _to_codes(mask: NDArray[np.float32]) -> RegionMask:
+def to_codes(mask: NDArray[np.float32]) -> RegionMask:
+    """A mask of 0..1 in the 256 steps in which coders see it."""
     codes: RegionMask = (mask.clip(0, 1) * np.float32(255)).round().astype(np.uint8)
     return codes

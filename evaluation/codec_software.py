@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import av
+
 from codec.errors import ScaleFlowError, UsageError
 from codec.models.registry import WEIGHTS_FOLDER, load_model
 from codec.version import scaleflow_version
@@ -28,17 +30,17 @@ def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path 
         UsageError: an encoder or weights are missing; says what to leave out or to give.
     """
     for codec in codecs:
-        if codec.program != "scaleflow":
+        if not codec.how.decode:
             continue
         for setting in codec.settings:
-            weights = codec.weights_of(setting)
-            if weights is not None and not weights.is_file():
-                raise UsageError(f"codec {codec.name}: {weights}: no such weights file")
+            for weights in (codec.weights_of(setting), codec.region_weights_of(setting)):
+                if weights is not None and not weights.is_file():
+                    raise UsageError(f"codec {codec.name}: {weights}: no such weights file")
             model = codec.model_of(setting)
             if model is not None:
                 _check_model(codec.name, model)
     encoders = list(dict.fromkeys(codec.encoder for codec in codecs if codec.encoder is not None))
-    if not any(codec.program == "ffmpeg" for codec in codecs):
+    if all(codec.how.decode for codec in codecs):
         return None
     return find_ffmpeg(ffmpeg, encoders=encoders)
 
@@ -58,9 +60,10 @@ def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | Non
     Raises:
         UsageError: ffmpeg does not run.
     """
-    if codec.program == "ffmpeg":
+    if not codec.how.decode:
         assert ffmpeg is not None
-        return {"ffmpeg": ffmpeg_version(ffmpeg)}
+        encoder = {"scaleflow": scaleflow_version(), "PyAV": av.__version__} if codec.how.encode else {}
+        return {"ffmpeg": ffmpeg_version(ffmpeg)} | encoder
     model, weights = codec.model_of(setting), codec.weights_of(setting)
     if weights is None and model is None:
         weights = WEIGHTS_FOLDER / "default.safetensors"
@@ -68,7 +71,10 @@ def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | Non
         weights = Path(model.partition(":")[2])
     found = {"scaleflow": scaleflow_version()}
     # published weights are what their name says
-    return found | ({"weights": _weights_hash(weights, weights.stat().st_mtime_ns)} if weights is not None else {})
+    for name, path in (("weights", weights), ("region weights", codec.region_weights_of(setting))):
+        if path is not None:
+            found[name] = _weights_hash(path, path.stat().st_mtime_ns)
+    return found
 
 
 @lru_cache(maxsize=64)

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast, get_args
 
 from codec.errors import UsageError
+from evaluation.codec_programs import PROGRAMS, CodecProgram, scaleflow_command
+from roi.coding import DEFAULT_NETWORKS, RegionMode, RegionSettings
 
 INTRA_PERIOD, THREADS = "{intra_period}", "{threads}"
 """In a codec's options, stand for the intra period and the threads of the comparison."""
+
+MASKS = "{masks}"
+"""In a codec's options, stands for the masks of the clip, which commands call ``MASKS``."""
 
 _SETTINGS = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _NAME = re.compile(r"\w[\w.+-]*")
@@ -35,7 +40,7 @@ class EvaluatedCodec:
 
     Attributes:
         name: in plots and file names; letters, digits and ``. _ + -``.
-        program: ``scaleflow`` or ``ffmpeg``.
+        program: one of :data:`evaluation.codec_programs.PROGRAMS`.
         options: of the encoder; one option may list the settings as ``{18,23,28}``.
         settings: what ``options`` lists.
     """
@@ -48,8 +53,8 @@ class EvaluatedCodec:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise UsageError(f"codec name {self.name!r}: use letters, digits and . _ + -")
-        if self.program not in ("scaleflow", "ffmpeg"):
-            raise UsageError(f"codec {self.name}: program {self.program!r} is not scaleflow or ffmpeg")
+        if self.program not in PROGRAMS:
+            raise UsageError(f"codec {self.name}: program {self.program!r} is not one of {', '.join(PROGRAMS)}")
         object.__setattr__(self, "settings", _settings(self.name, self.options))
 
     def option(self, *names: str, of: CodecSetting | None = None) -> str | None:
@@ -58,9 +63,19 @@ class EvaluatedCodec:
         return next((options[n + 1] for n, option in enumerate(options[:-1]) if option in names), None)
 
     @property
+    def how(self) -> CodecProgram:
+        """How its program is called."""
+        return PROGRAMS[self.program]
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether its encoder is given the masks of regions of interest."""
+        return self.how.takes_masks or any(MASKS in option for option in self.options)
+
+    @property
     def suffix(self) -> str:
         """Of the coded file, without the dot."""
-        return "sfv" if self.program == "scaleflow" else FFMPEG_SUFFIX
+        return self.how.suffix
 
     @property
     def encoder(self) -> str | None:
@@ -81,24 +96,33 @@ class EvaluatedCodec:
         weights = self.option("--weights", of=setting)
         return Path(weights) if weights is not None else None
 
+    def region_weights_of(self, setting: CodecSetting) -> Path | None:
+        """The weights file of the networks that a ScaleFlow codec needs for regions of interest, if it needs any."""
+        mode = self.option("--roi-mode", of=setting)
+        if mode not in get_args(RegionMode) or not RegionSettings(cast(RegionMode, mode)).needs_networks:
+            return None
+        weights = self.option("--roi-weights", of=setting)
+        return Path(weights) if weights is not None else DEFAULT_NETWORKS
+
     def encode_command(self, setting: CodecSetting, intra_period: int, threads: int, ffmpeg: str) -> list[str]:
-        """With ``INPUT`` and ``OUTPUT`` for the files."""
-        values = {INTRA_PERIOD: str(intra_period), THREADS: str(threads)}
+        """With ``INPUT`` and ``OUTPUT`` for the files, and ``MASKS`` for the masks where there are any."""
+        values = {INTRA_PERIOD: str(intra_period), THREADS: str(threads), MASKS: "MASKS"}
         options = [_substitute(option, values) for option in setting.options]
-        if self.program == "scaleflow":
-            period = ["--intra-period", str(intra_period), "--threads", str(threads), "--workers", "1"]
-            return [*scaleflow_command(), "encode", "INPUT", "OUTPUT", "--overwrite", *period, *options]
+        if self.how.encode:
+            common = ["--intra-period", str(intra_period), "--threads", str(threads)]
+            common += ["--roi", "MASKS"] if self.how.takes_masks else ["--workers", "1"]
+            return [*scaleflow_command(), *self.how.encode, "INPUT", "OUTPUT", "--overwrite", *common, *options]
         return [ffmpeg, "-v", "error", "-nostdin", "-y", "-i", "INPUT", "-threads", str(threads), *options, "OUTPUT"]
 
     def decode_command(self, setting: CodecSetting, bit_depth: int, threads: int, ffmpeg: str) -> list[str]:
         """With ``INPUT`` and ``OUTPUT`` for the files; ``bit_depth`` of the source, to which more bits are rounded."""
-        if self.program == "scaleflow":
+        if self.how.decode:
             kept = ("--model", "--weights", "--device")
             given = [(name, self.option(name, of=setting)) for name in kept]
             options = [part for name, value in given if value is not None for part in (name, value)]
             return [
                 *scaleflow_command(),
-                *("decode", "INPUT", "OUTPUT", "--overwrite", "--threads", str(threads)),
+                *(*self.how.decode, "INPUT", "OUTPUT", "--overwrite", "--threads", str(threads)),
                 *options,
             ]
         # without dithering, ffmpeg rounds to nearest
@@ -107,26 +131,14 @@ class EvaluatedCodec:
         return [ffmpeg, *quiet, "-i", "INPUT", "-fps_mode", "passthrough", *form, "OUTPUT"]
 
 
-def scaleflow_command() -> list[str]:
-    """The command of this very installation, whatever is first on the path."""
-    return [sys.executable, "-W", "ignore", "-m", "cli.main"]
-
-
-def shown_command(command: Sequence[str]) -> list[str]:
-    """A command as a person would type it."""
-    own = scaleflow_command()
-    if list(command[: len(own)]) == own:
-        return ["scaleflow", *command[len(own) :]]
-    return ["ffmpeg", *command[1:]]
-
-
 def parse_codec(text: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
     """A codec as ``--codec`` names it.
 
     Args:
-        text: a name of :func:`codec_names`; or ``NAME=scaleflow OPTIONS`` or ``NAME=ffmpeg OPTIONS``, options of the
-            encoder in which ``{18,23,28}`` lists settings and ``{intra_period}`` and ``{threads}`` stand for those.
-        qualities: of ScaleFlow codecs whose options list no settings.
+        text: a name of :func:`codec_names`; or ``NAME=PROGRAM OPTIONS`` with a program such as scaleflow or ffmpeg and
+            options of its encoder, in which ``{18,23,28}`` lists settings and ``{intra_period}``, ``{threads}`` and
+            ``{masks}`` stand for those.
+        qualities: of codecs with ScaleFlow's models whose options list no settings.
 
     Raises:
         UsageError: an unknown name, or options that cannot be read.
@@ -138,19 +150,17 @@ def parse_codec(text: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
         program, *options = shlex.split(definition)
     except ValueError as error:
         raise UsageError(f"codec {text!r}: {error}; give NAME=scaleflow OPTIONS or NAME=ffmpeg OPTIONS") from error
-    if program == "scaleflow":
-        return scaleflow_codec(name, options, qualities)
-    if program == "ffmpeg":
-        if "-f" in options or "-i" in options:
-            raise UsageError(f"codec {name}: leave out -f and -i, input and container are chosen here")
-        return EvaluatedCodec(name, program, tuple(options))
-    raise UsageError(f"codec {text!r}: after = comes scaleflow or ffmpeg and options, not {program!r}")
+    if program not in PROGRAMS:
+        raise UsageError(f"codec {text!r}: after = comes {', '.join(PROGRAMS)} and options, not {program!r}")
+    if program == "ffmpeg" and ("-f" in options or "-i" in options):
+        raise UsageError(f"codec {name}: leave out -f and -i, input and container are chosen here")
+    return _with_settings(name, program, options, qualities)
 
 
 def named_codec(name: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
     """One of :func:`codec_names`. Raises :class:`UsageError` for another."""
-    if name == "scaleflow":
-        return scaleflow_codec(name, (), qualities)
+    if name != "ffmpeg" and name in PROGRAMS:
+        return _with_settings(name, name, (), qualities)
     if name == "ssf2020":
         return EvaluatedCodec(name, "scaleflow", ("--model", "ssf2020-{1,2,3,4,5,6,7,8,9}"))
     if name not in _ANCHORS:
@@ -163,19 +173,27 @@ def named_codec(name: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
 
 def codec_names() -> list[str]:
     """What ``--codec`` takes without a definition."""
-    return ["scaleflow", "ssf2020", *_ANCHORS]
+    programs = [name for name, how in PROGRAMS.items() if how.takes_masks]
+    return ["scaleflow", "ssf2020", *_ANCHORS, *programs]
 
 
-def scaleflow_codec(name: str, options: Sequence[str] = (), qualities: Sequence[float] = ()) -> EvaluatedCodec:
-    """A ScaleFlow model at several qualities, where its options do not list settings themselves."""
+def _with_settings(
+    name: str, program: str, options: Sequence[str] = (), qualities: Sequence[float] = ()
+) -> EvaluatedCodec:
+    """Several settings of what sets the rate of a program, where its options do not list or set any."""
     options = list(options)
-    if not {"--quality", "-q", "--bitrate", "--target-psnr"} & set(options) and not _lists(options):
-        values = ",".join(f"{value:g}" for value in qualities or DEFAULT_QUALITIES)
-        options += ["--quality", "{" + values + "}" if "," in values else values]
-    return EvaluatedCodec(name, "scaleflow", tuple(options))
+    if program != "ffmpeg" and not _RATE_OPTIONS & set(options) and not _lists(options):
+        option = "--quality" if PROGRAMS[program].decode else "--crf"
+        chosen = (qualities or DEFAULT_QUALITIES) if option == "--quality" else _REGION_FACTORS
+        values = ",".join(f"{value:g}" for value in chosen)
+        options += [option, "{" + values + "}" if "," in values else values]
+    return EvaluatedCodec(name, program, tuple(options))
 
 
+_RATE_OPTIONS = {"--quality", "-q", "--bitrate", "--bpp", "--target-psnr", "--target-roi-psnr", "--crf"}
 DEFAULT_QUALITIES = (0, 10, 20, 30, 40, 50, 63)
+_REGION_FACTORS = (12, 18, 23, 28, 33, 38)
+"""Of x265 with regions: the rate factor is that within the region, what lies outside costs less."""
 
 # Low delay: no picture waits for a later one, and a key frame comes after as many pictures as ScaleFlow's. Encoders
 # would spend up to 2500 bytes on a note of their own options, which is left out.
@@ -192,9 +210,6 @@ _ANCHORS = {
     "gopsize=8:picreordering=0:decodingrefreshtype=none:intraperiod={intra_period} -qp {22,27,32,37,42,47}",
     "mpeg1": "-c:v mpeg1video -bf 0 -g {intra_period} -q:v {2,3,5,8,12,18,31}",
 }
-
-FFMPEG_SUFFIX = "nut"
-"""Container of ffmpeg's streams: of those that keep times, the one that adds least, about 10 bytes a picture."""
 
 
 def _lists(options: Sequence[str]) -> list[tuple[int, re.Match[str]]]:

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-
-from codec.container import SfvReader, VideoPacket
 from codec.errors import DataError, UsageError
-from codec.stream_analysis import analyse_stream
 from codec.stream_model import load_stream_model
+from codec.video.reader import open_video
+from evaluation.clip_masks import open_masks_at
+from evaluation.codec_programs import shown_command
 from evaluation.codec_software import software_of
-from evaluation.codecs import CodecSetting, EvaluatedCodec, shown_command
+from evaluation.codecs import CodecSetting, EvaluatedCodec
 from evaluation.file_hash import file_hash
 from evaluation.metrics.comparison import Comparison, compare
+from evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, with_regions
 from evaluation.rate_point import FrameRecords, RatePoint
 from evaluation.source_clip import SourceClip
-
-logger = logging.getLogger(__name__)
+from evaluation.stream_bits import StreamBits, read_stream_bits
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class MeasuringSettings:
     """How every point is measured.
 
     Attributes:
-        metrics: single metrics of :mod:`evaluation.metrics.names`.
+        metrics: single metrics of :mod:`evaluation.metrics.names`; with masks, regions have them too.
         intra_period: most pictures from key frame to key frame.
         threads: of each encoder, decoder and comparison.
         ffmpeg: the program; None where neither a codec nor a metric needs it.
@@ -63,8 +61,13 @@ class PointTask:
     setting: CodecSetting
     settings: MeasuringSettings
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """All that are measured: of a clip with masks also those of its regions."""
+        return self.settings.metrics if self.source.masks is None else with_regions(self.settings.metrics)
+
     def encode_command(self, program: str) -> list[str]:
-        """With ``INPUT`` and ``OUTPUT``; ``program`` is the ffmpeg to call."""
+        """With ``INPUT``, ``OUTPUT`` and perhaps ``MASKS``; ``program`` is the ffmpeg to call."""
         return self.codec.encode_command(self.setting, self.settings.intra_period, self.settings.threads, program)
 
     def decode_command(self, program: str) -> list[str]:
@@ -85,10 +88,23 @@ class PointTask:
 
     @property
     def key(self) -> str:
-        """Identity of the coded file: content of the input, the commands, the software and its weights."""
+        """Identity of the coded file: content of the input and of the masks that its encoder is given, the commands,
+        the software and its weights."""
         commands = [shown_command(self.encode_command("")), shown_command(self.decode_command(""))]
-        identity = repr((self.source.clip.content, self.codec.name, commands, sorted(self.software.items())))
+        content = self.source.clip.content
+        if self.codec.needs_masks:
+            content += f" with masks {self.source.clip.masks}"
+        identity = repr((content, self.codec.name, commands, sorted(self.software.items())))
         return hashlib.sha256(identity.encode()).hexdigest()[:20]
+
+    def read_bits(self, stream: Path) -> StreamBits:
+        """Where the bits of its coded file went."""
+        model, weights = self.codec.model_of(self.setting), self.codec.weights_of(self.setting)
+        masks = None
+        if self.source.masks is not None:
+            with open_video(str(self.source.lossless), threads=1) as reader:
+                masks = open_masks_at(self.source.masks)(reader.properties, self.source.clip.frames)
+        return read_stream_bits(stream, lambda header: load_stream_model(header, model=model, weights=weights), masks)
 
 
 def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePoint | None = None) -> RatePoint:
@@ -110,8 +126,8 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
         if earlier is not None and is_as_measured(earlier, results):
             encode_seconds = earlier.encode_seconds
         else:
-            encode_seconds = _encode(encode, task.source.lossless, stream)
-        decode_seconds = _run(decode, stream, decoded)
+            encode_seconds = _encode(encode, task.source, stream)
+        decode_seconds = _run(decode, {"INPUT": stream, "OUTPUT": decoded})
         compared = compare(
             task.source.lossless,
             decoded,
@@ -119,15 +135,17 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
             lpips_backbone=settings.lpips_backbone,
             ffmpeg=settings.ffmpeg,
             decoded_name=f"what {shown_command(decode)[0]} decoded",
+            open_masks=None if task.source.masks is None else open_masks_at(task.source.masks),
         )
+        bits = task.read_bits(stream)
     finally:
         decoded.unlink(missing_ok=True)
-    bits, kinds, by_kind = _bits(stream, task)
-    if len(bits) != clip.frames:
-        raise DataError(f"{stream}: holds {len(bits)} pictures of {clip.frames}")
+    if len(bits.pictures) != clip.frames:
+        raise DataError(f"{stream}: holds {len(bits.pictures)} pictures of {clip.frames}")
     file_bytes = stream.stat().st_size
     samples = clip.width * clip.height * clip.frames
-    by_kind["container"] = 8 * file_bytes - sum(by_kind.values())
+    by_kind = bits.by_kind | {"container": 8 * file_bytes - sum(bits.by_kind.values())}
+    means = {name: value if math.isfinite(value) else None for name, value in compared.means.items()}
     return RatePoint(
         clip=clip,
         codec=task.codec.name,
@@ -142,8 +160,8 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
         bits_per_pixel_by_kind={kind: value / samples for kind, value in by_kind.items()},
         encode_seconds=encode_seconds,
         decode_seconds=decode_seconds,
-        metrics={name: value if math.isfinite(value) else None for name, value in compared.means.items()},
-        frames=_frames(compared, bits, kinds),
+        metrics=means | _shares(compared, bits),
+        frames=_frames(compared, bits),
         identical=compared.identical,
         software=task.software,
         stream_hash=file_hash(stream),
@@ -156,24 +174,38 @@ def is_as_measured(point: RatePoint, results: Path) -> bool:
     return stream.is_file() and file_hash(stream) == point.stream_hash
 
 
-def _frames(compared: Comparison, bits: list[int], kinds: list[str]) -> FrameRecords:
-    return FrameRecords(list(compared.times), bits, kinds, {name: list(v) for name, v in compared.frames.items()})
+def _shares(compared: Comparison, bits: StreamBits) -> dict[str, float | None]:
+    """Of the region of interest, if there is one: its share of the samples and, where it is known, of the bits."""
+    if compared.region_areas is None:
+        return {}
+    share = bits.share_in_region
+    found: dict[str, float | None] = {AREA_INSIDE: 100 * sum(compared.region_areas) / len(compared.region_areas)}
+    return found if share is None else found | {BITS_INSIDE: 100 * share}
 
 
-def _encode(command: Sequence[str], source: Path, stream: Path) -> float:
+def _frames(compared: Comparison, bits: StreamBits) -> FrameRecords:
+    values = {name: list(column) for name, column in compared.frames.items()}
+    for name, shares in ((AREA_INSIDE, compared.region_areas), (BITS_INSIDE, bits.in_region)):
+        if shares is not None:
+            values[name] = [100 * share for share in shares]
+    return FrameRecords(list(compared.times), bits.pictures, bits.kinds, values)
+
+
+def _encode(command: Sequence[str], source: SourceClip, stream: Path) -> float:
     """Write a stream, which is seen complete or not at all; returns seconds."""
     unfinished = stream.with_name(f".{stream.stem}.partial{stream.suffix}")
     try:
-        seconds = _run(command, source, unfinished)
+        files = {"INPUT": source.lossless, "OUTPUT": unfinished}
+        seconds = _run(command, files if source.masks is None else files | {"MASKS": source.masks})
         os.replace(unfinished, stream)
     finally:
         unfinished.unlink(missing_ok=True)
     return seconds
 
 
-def _run(command: Sequence[str], source: Path, destination: Path) -> float:
+def _run(command: Sequence[str], files: Mapping[str, Path]) -> float:
     """Seconds that it took. Raises :class:`DataError` with what the command says of the cause."""
-    full = [{"INPUT": str(source), "OUTPUT": str(destination)}.get(part, part) for part in command]
+    full = [str(files.get(part, part)) for part in command]
     started = time.monotonic()
     try:
         done = subprocess.run(full, capture_output=True, text=True, errors="replace", check=False)
@@ -185,45 +217,7 @@ def _run(command: Sequence[str], source: Path, destination: Path) -> float:
         # ffmpeg says the cause first, then what came of it
         reason = lines[-1].removeprefix("scaleflow: ") if shown[0] == "scaleflow" else lines[0]
         raise DataError(f"{' '.join(shown)}: {reason}")
+    destination = files["OUTPUT"]
     if not destination.exists() or not destination.stat().st_size:
         raise DataError(f"{' '.join(shown_command(command))}: wrote nothing")
     return time.monotonic() - started
-
-
-def _bits(stream: Path, task: PointTask) -> tuple[list[int], list[str], dict[str, float]]:
-    """Bits and kind of each picture as shown, and the sums of all parts but the container."""
-    if task.codec.program == "scaleflow":
-        with SfvReader(stream) as reader:
-            packets = [item for item in reader if isinstance(item, VideoPacket)]
-        bits, kinds = [8 * len(packet.payload) for packet in packets], [str(packet.kind) for packet in packets]
-        return bits, kinds, _parts(stream, task) or _by_kind(bits, kinds)
-    try:
-        with av.open(str(stream)) as container:
-            packets_shown = sorted(
-                (packet.pts, 8 * packet.size, packet.is_keyframe)
-                for packet in container.demux(video=0)
-                if packet.size and packet.pts is not None
-            )
-    except av.FFmpegError as error:
-        raise DataError(f"{stream}: its packets cannot be read: {error.strerror}") from error
-    bits = [size for _, size, _ in packets_shown]
-    kinds = ["intra" if key else "inter" for _, _, key in packets_shown]
-    return bits, kinds, _by_kind(bits, kinds)
-
-
-def _by_kind(bits: Sequence[int], kinds: Sequence[str]) -> dict[str, float]:
-    return {kind: float(sum(b for b, k in zip(bits, kinds, strict=True) if k == kind)) for kind in ("intra", "inter")}
-
-
-def _parts(stream: Path, task: PointTask) -> dict[str, float]:
-    """Of models that say where their bits go: the ideal code length of each kind."""
-    model, weights = task.codec.model_of(task.setting), task.codec.weights_of(task.setting)
-    parts: dict[str, float] = {}
-    try:
-        for picture in analyse_stream(stream, lambda header: load_stream_model(header, model=model, weights=weights)):
-            for kind, cells in picture.bits.items():
-                parts[kind] = parts.get(kind, 0.0) + float(cells.sum(dtype=float))
-    except UsageError as error:
-        logger.debug("%s", error)
-        return {}
-    return parts

@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -59,6 +59,7 @@ def measure(
     settings: MeasuringSettings,
     results: Path,
     *,
+    masks: Mapping[str, Path] | None = None,
     frames: int = 96,
     workers: int = 1,
     overwrite: bool = False,
@@ -67,9 +68,10 @@ def measure(
     """Measure every clip with every codec at each of its settings, into a results folder.
 
     A point that is there already, of the same pictures, commands, software and weights, is kept; one that lacks a
-    metric is decoded and compared again. A point that fails does not stop the others.
+    metric, or was compared without masks, is decoded and compared again. A point that fails does not stop the others.
 
     Args:
+        masks: by the names of clips, where the masks of their regions of interest are.
         frames: most pictures of each clip.
         workers: points that are measured at the same time.
         overwrite: delete points of these clips and codecs that were measured otherwise, which is refused else, since
@@ -82,6 +84,9 @@ def measure(
     names = [codec.name for codec in codecs]
     if len(set(names)) < len(names):
         raise UsageError(f"two codecs are named {max(names, key=names.count)}: give one another name, as in NAME=...")
+    for codec in codecs:
+        if codec.needs_masks and not all(clip.name in (masks or {}) for clip in clips):
+            raise UsageError(f"codec {codec.name} codes regions of interest: say with --roi where they are")
     for folder in (results / "points", results / "streams"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +101,7 @@ def measure(
         scratch = Path(scratch_name)
         for clip in clips:
             try:
-                source = prepare_clip(clip, frames, scratch)
+                source = prepare_clip(clip, frames, scratch, (masks or {}).get(clip.name))
             except ScaleFlowError as error:
                 logger.warning("%s is left out: %s", clip.name, error)
                 found.problems.append(f"{clip.name}: {error}")
@@ -121,7 +126,7 @@ def measure(
                 else:
                     found.problems.append(f"{clip.name}, {task.codec.name} {task.setting.label}: {problem}")
                 _tell(progress, task, number, total, point, problem, False)
-            source.lossless.unlink(missing_ok=True)
+            source.remove()
     return found
 
 
@@ -147,7 +152,8 @@ def _is_complete(point: RatePoint, task: PointTask, results: Path) -> bool:
     if not is_as_measured(point, results):
         logger.warning("%s is not what was measured: encoding it again", results / point.stream)
         return False
-    return all(name in point.metrics for name in task.settings.metrics)
+    has_masks = not task.source.clip.masks or point.clip.masks == task.source.clip.masks
+    return has_masks and all(name in point.metrics for name in task.metrics)
 
 
 def _earlier_points(results: Path, tasks: Sequence[PointTask], overwrite: bool) -> dict[str, RatePoint]:
@@ -159,20 +165,22 @@ def _earlier_points(results: Path, tasks: Sequence[PointTask], overwrite: bool) 
     found = {}
     for path in sorted((results / "points").glob("*.json")):
         point = RatePoint.read(path)
-        if path.stem in keys:
+        of_clip = point.clip.name == source.name
+        wrong_masks = of_clip and bool(point.clip.masks and source.masks) and point.clip.masks != source.masks
+        if path.stem in keys and not wrong_masks:
             found[path.stem] = point
             continue
-        wrong_pictures = point.clip.name == source.name and point.clip.content != source.content
+        wrong_pictures = of_clip and point.clip.content != source.content
         expected = software.get((point.codec, point.setting), point.software)
         wrong_codec = point.codec in descriptions and (
             point.description != descriptions[point.codec] or point.software != expected
         )
-        if not (wrong_pictures or wrong_codec):
+        if not (wrong_pictures or wrong_masks or wrong_codec):
             continue
         if not overwrite:
             what = (
-                f"{point.clip.name} with other pictures"
-                if wrong_pictures
+                f"{point.clip.name} with other {'pictures' if wrong_pictures else 'masks'}"
+                if wrong_pictures or wrong_masks
                 else f"codec {point.codec} with other options, programs or weights"
             )
             raise UsageError(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from codec.errors import DataError
+from evaluation.metrics.names import INSIDE, OUTSIDE
 
-LOWER_IS_BETTER = frozenset({"lpips"})
+LOWER_IS_BETTER = frozenset("lpips" + part for part in ("", INSIDE, OUTSIDE))
 """Metrics of which less is better; of all others more is."""
 
 
@@ -24,6 +25,8 @@ class EvaluatedClip:
         content: SHA-256 of the samples of the pictures that were coded, and of their size and times.
         frames: how many pictures were coded.
         frame_rate: pictures a second, on average.
+        masks: SHA-256, shortened, of the masks of its regions of interest; empty where there are none.
+        masks_path: where they were found.
     """
 
     name: str
@@ -34,6 +37,8 @@ class EvaluatedClip:
     frames: int
     frame_rate: float
     bit_depth: int = 8
+    masks: str = ""
+    masks_path: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,12 @@ class RatePoint:
         bits_per_pixel: bits for each sample of luma.
         bitrate: kbit/s.
         bits_per_pixel_by_kind: which add up to ``bits_per_pixel``: ``intra``, ``motion``, ``residual``, ``side
-            information`` and ``container``; of anchors ``intra``, ``inter`` and ``container``.
+            information`` and ``container``; of anchors ``intra``, ``inter`` and ``container``; of two objects
+            ``region``, ``background``, ``masks`` and ``container``.
         encode_seconds, decode_seconds: wall time of the commands, start-up included.
         metrics: means over pictures by name. None where all pictures are identical (an infinite PSNR) or where the
-            metric cannot be computed of such pictures.
+            metric cannot be computed of such pictures. With masks also ``area-roi``, and of codecs that say where their
+            bits go ``bits-roi``: the share of the samples, and of all bits, in the region, in percent.
         identical: pictures that came back without any error; they are left out of the means of PSNR.
     """
 

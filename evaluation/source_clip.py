@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -11,15 +12,28 @@ from codec.picture import Picture, Planes, VideoProperties
 from codec.video.reader import VideoReader, open_video
 from codec.video.writer import open_output
 from evaluation.clip_files import ClipFile
+from evaluation.clip_masks import WrittenMasks, open_masks_at
 from evaluation.rate_point import EvaluatedClip
 
 
 @dataclass(frozen=True)
 class SourceClip:
-    """A clip that is ready to be coded: ``lossless`` is the y4m file that all codecs read."""
+    """A clip that is ready to be coded.
+
+    Attributes:
+        lossless: the y4m file that all codecs read.
+        masks: the folder of masks that codecs of regions of interest are given.
+    """
 
     clip: EvaluatedClip
     lossless: Path
+    masks: Path | None = None
+
+    def remove(self) -> None:
+        """Delete both."""
+        self.lossless.unlink(missing_ok=True)
+        if self.masks is not None:
+            shutil.rmtree(self.masks, ignore_errors=True)
 
 
 class ContentHash:
@@ -44,23 +58,28 @@ def open_clip(source: ClipFile) -> VideoReader:
     return open_video(str(source.path), raw=source.raw, frame_rate=source.frame_rate, threads=1)
 
 
-def prepare_clip(source: ClipFile, frames: int, folder: Path) -> SourceClip:
-    """Write the first pictures of a clip to a y4m file in ``folder``, at the clip's mean rate.
+def prepare_clip(source: ClipFile, frames: int, folder: Path, masks: Path | None = None) -> SourceClip:
+    """Write the first pictures of a clip to a y4m file in ``folder``, at the clip's mean rate, and their masks.
 
     Chroma of 4:2:2, 4:4:4 and RGB sources is reduced to 4:2:0 here, once for all codecs; 10 bits stay.
 
     Raises:
-        UsageError, DataError: the clip cannot be read.
+        UsageError, DataError: the clip or its masks cannot be read.
     """
     lossless = folder / f"{hashlib.sha256(str(source.path.resolve()).encode()).hexdigest()[:16]}.y4m"
+    written = None if masks is None else WrittenMasks(lossless.with_suffix(".masks"))
     with open_clip(source) as reader:
         found = reader.properties
         content = ContentHash(found)
-        count = 0
+        count = first_pts = 0
+        opened = None if masks is None else open_masks_at(masks)(found, reader.frame_count)
         with open_output(lossless, _constant_rate(found), overwrite=True) as writer:
             for picture in islice(reader, frames):
+                first_pts = picture.pts if not count else first_pts
                 content.add(picture.planes)
                 writer.write(Picture(picture.planes, count))
+                if written is not None and opened is not None:
+                    written.write(opened.mask_at(count, float((picture.pts - first_pts) * found.time_base)))
                 count += 1
     clip = EvaluatedClip(
         name=source.name,
@@ -71,8 +90,10 @@ def prepare_clip(source: ClipFile, frames: int, folder: Path) -> SourceClip:
         frames=count,
         frame_rate=float(found.frame_rate),
         bit_depth=found.bit_depth,
+        masks="" if written is None else written.content.digest(),
+        masks_path="" if masks is None else str(masks),
     )
-    return SourceClip(clip, lossless)
+    return SourceClip(clip, lossless, None if written is None else written.folder)
 
 
 def _constant_rate(source: VideoProperties) -> VideoProperties:

@@ -71,7 +71,7 @@ def set_region_coding(model: VideoModel, settings: RegionSettings, networks: Pat
         networks: a file that ``scaleflow export`` wrote from a run of ``--preset roi``; without, what is shipped.
 
     Raises:
-        UsageError: the model codes no regions.
+        UsageError: the model codes no regions, or no networks are shipped and none given.
         DataError: the networks cannot be read, or were trained for other weights.
     """
     if not isinstance(model, ScaleFlowCodec):
@@ -81,6 +81,11 @@ def set_region_coding(model: VideoModel, settings: RegionSettings, networks: Pat
         coding = LatentScaling(settings.octaves)
     else:
         path = networks or DEFAULT_NETWORKS
+        if networks is None and not path.exists():
+            raise UsageError(
+                f"--roi-mode {settings.mode} needs region networks, and none are shipped: train some (scaleflow train "
+                "--preset roi, scaleflow export) and name them with --roi-weights, or use --roi-mode latent-scaling"
+            )
         loaded = load_region_networks(path).to(model.device)
         if loaded.codec_hash != model.weights_hash:
             raise DataError(

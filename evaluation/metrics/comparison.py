@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from codec.errors import DataError, UsageError
+from codec.region_masks import MaskSource, OpenMasks
 from codec.video import RawVideoFormat, VideoReader, open_video
 from codec.video.picture_sequence import is_picture_sequence
 from codec.video.raw_name import is_raw_file, raw_format_of_name
@@ -19,7 +20,7 @@ from evaluation.metrics.lpips import Lpips
 from evaluation.metrics.matching import MatchedFile, match_by_time, timed_pictures
 from evaluation.metrics.metric import Metric
 from evaluation.metrics.ms_ssim import MsSsim
-from evaluation.metrics.names import OF_MEAN_MSE, expand_metrics
+from evaluation.metrics.names import INSIDE, OF_MEAN_MSE, OUTSIDE, expand_metrics, with_regions
 from evaluation.metrics.picture_pair import PicturePair
 from evaluation.metrics.psnr import Psnr
 from evaluation.metrics.vmaf import Vmaf
@@ -52,6 +53,8 @@ class Comparison:
             picture has a value. Beside each PSNR the PSNR of the mean squared error, under its name and
             :data:`~evaluation.metrics.names.OF_MEAN_MSE`.
         identical: pictures that are equal in every sample.
+        region_areas: of each picture, the share of it that its region of interest is, 0..1; None without regions. A
+            picture without a region has no values in it, and one that is all region none outside.
         notes: what was converted or assumed, a sentence each.
     """
 
@@ -62,11 +65,13 @@ class Comparison:
     means: dict[str, float]
     identical: int
     notes: tuple[str, ...] = ()
+    region_areas: list[float] | None = None
 
     def __post_init__(self) -> None:
         if not self.times:
             raise ValueError("a comparison has at least one picture")
-        for name, values in self.frames.items():
+        areas = {} if self.region_areas is None else {"region_areas": self.region_areas}
+        for name, values in (self.frames | areas).items():
             if len(values) != len(self.times):
                 raise ValueError(f"{name} has {len(values)} values for {len(self.times)} pictures")
 
@@ -81,6 +86,7 @@ def compare(
     ffmpeg: Path | None = None,
     frame_rate: Fraction | None = None,
     decoded_name: str | None = None,
+    open_masks: OpenMasks | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Comparison:
     """Measure how far a decoded video is from its original.
@@ -97,6 +103,8 @@ def compare(
         ffmpeg: program for VMAF and XPSNR, see :func:`evaluation.ffmpeg.find_ffmpeg`.
         frame_rate: of folders of pictures and of raw video; times that a file carries itself are never replaced.
         decoded_name: what messages call the decoded video, where not by its path.
+        open_masks: gives the masks of the original's regions of interest. Metrics that parts of pictures have are then
+            also taken within the region and outside, see :func:`evaluation.metrics.names.with_regions`.
         progress: called after each picture with the number done and the number in all, None where that is not known.
 
     Raises:
@@ -117,8 +125,11 @@ def compare(
         _check_sizes(first, second)
         rate = first.properties.frame_rate
         # Before the first picture, so that what is missing is said at once.
-        measurements = [stack.enter_context(metric) for metric in _metrics(names, rate, lpips_backbone, ffmpeg)]
-        return _measure(names, ours, theirs, measurements, frames, progress)
+        regions = () if open_masks is None else (INSIDE, OUTSIDE)
+        chosen = _metrics(names, rate, lpips_backbone, ffmpeg, regions)
+        measurements = [stack.enter_context(metric) for metric in chosen]
+        masks = None if open_masks is None else open_masks(first.properties, first.frame_count)
+        return _measure(names, ours, theirs, measurements, masks, frames, progress)
 
 
 def _measure(
@@ -126,6 +137,7 @@ def _measure(
     original: _OpenedVideo,
     decoded: _OpenedVideo,
     measurements: Sequence[Metric],
+    masks: MaskSource | None,
     frames: int | None,
     progress: Callable[[int, int | None], None] | None,
 ) -> Comparison:
@@ -136,13 +148,17 @@ def _measure(
     count = original.reader.frame_count
     total = count if frames is None else min(frames, count or frames)
     times: list[float] = []
+    areas: list[float] = []
     identical = 0
     for ours, theirs in match_by_time(original.pictures(), decoded.pictures(), frames):
-        pair = PicturePair(form, len(times), float(ours.time), ours.item, theirs.item)
+        mask = None if masks is None else masks.mask_at(len(times), float(ours.time))
+        pair = PicturePair(form, len(times), float(ours.time), ours.item, theirs.item, mask)
         for measurement in measurements:
             measurement.add(pair)
         identical += pair.is_identical(in_rgb=not needs_yuv)
         times.append(pair.time)
+        if mask is not None:
+            areas.append(float(mask.mean(dtype=float)))
         if progress is not None:
             progress(len(times), total)
     means: dict[str, float] = {}
@@ -153,17 +169,19 @@ def _measure(
     for name, column in values.items():
         if len(column) != len(times):
             raise DataError(f"{name}: ffmpeg has given {len(column)} values for {len(times)} pictures")
-    means |= {name: mean_of_finite(values[name]) for name in names}
-    order = [shown for name in names for shown in (name, name + OF_MEAN_MSE) if shown in means]
+    shown_names = names if masks is None else with_regions(names)
+    means |= {name: mean_of_finite(values[name]) for name in shown_names}
+    order = [shown for name in shown_names for shown in (name, name + OF_MEAN_MSE) if shown in means]
     properties = original.reader.properties
     return Comparison(
         times,
         properties.width,
         properties.height,
-        {name: values[name] for name in names},
+        {name: values[name] for name in shown_names},
         {name: means[name] for name in order},
         identical,
         form.notes,
+        None if masks is None else areas,
     )
 
 
@@ -182,12 +200,16 @@ def check_metrics(names: Sequence[str], lpips_backbone: Path | None, ffmpeg: Pat
         UsageError: a package, weights or a filter of ffmpeg are missing.
         DataError: the weights cannot be read.
     """
-    for metric in _metrics(tuple(names), Fraction(25), lpips_backbone, ffmpeg):
+    for metric in _metrics(tuple(names), Fraction(25), lpips_backbone, ffmpeg, ()):
         metric.close()
 
 
 def _metrics(
-    names: tuple[str, ...], frame_rate: Fraction, lpips_backbone: Path | None, ffmpeg: Path | None
+    names: tuple[str, ...],
+    frame_rate: Fraction,
+    lpips_backbone: Path | None,
+    ffmpeg: Path | None,
+    regions: Sequence[str],
 ) -> Iterator[Metric]:
     """One after another, so that the caller holds each before the next may fail."""
 
@@ -195,9 +217,9 @@ def _metrics(
         return tuple(name for name in names if name == prefix or name.startswith(f"{prefix}-"))
 
     makers: dict[str, Callable[[tuple[str, ...]], Metric]] = {
-        "psnr": Psnr,
-        "ms-ssim": MsSsim,
-        "lpips": lambda wanted: Lpips(wanted, lpips_backbone),
+        "psnr": lambda wanted: Psnr(wanted, regions),
+        "ms-ssim": lambda wanted: MsSsim(wanted, regions),
+        "lpips": lambda wanted: Lpips(wanted, regions, lpips_backbone),
         "vmaf": lambda wanted: Vmaf(wanted, frame_rate, ffmpeg),
         "xpsnr": lambda wanted: Xpsnr(wanted, frame_rate, ffmpeg),
     }

@@ -3,25 +3,34 @@
 The heads come with the package lpips. The AlexNet that they stand on is torchvision's, trained on ImageNet, whose
 weights come with no package and are never fetched from here: they are read from a file, or from torchvision's own
 cache where they lie there already.
+
+In a region: outside it, the decoded picture is replaced by the original (where a mask is graded, the two are mixed by
+it), so that only errors inside count. The distances at the places of each layer, of which LPIPS takes the mean, are
+then weighed by how much of the region lies in each place's share of the picture, so that the size of the rest does not
+count: a region that is the whole picture has the picture's LPIPS.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from codec.errors import DataError, UsageError
 from codec.optional_packages import require_packages
 from codec.picture import Planes
-from evaluation.metrics.metric import Metric
-from evaluation.metrics.picture_pair import PicturePair
+from evaluation.metrics.metric import LocalMetric
+from evaluation.metrics.picture_pair import PicturePair, RegionWeights
 
 CACHED_BACKBONE = "alexnet-owt-7be5be79.pth"
 """torchvision's name of AlexNet's weights of ImageNet, by which its cache holds them."""
@@ -39,7 +48,7 @@ _UNPICKLING_ERRORS = (
 """What reading something else as weights may end in."""
 
 
-class Lpips(Metric):
+class Lpips(LocalMetric):
     """LPIPS of R'G'B' in -1..1; 0 is identical, lower is better. NaN for pictures with a side below LEAST_SIDE.
 
     Raises:
@@ -47,19 +56,40 @@ class Lpips(Metric):
         DataError: the file holds something else.
     """
 
-    def __init__(self, names: tuple[str, ...], backbone: Path | None = None) -> None:
+    def __init__(self, names: tuple[str, ...], regions: Sequence[str] = (), backbone: Path | None = None) -> None:
         require_packages("LPIPS", "evaluate", ("lpips", "torchvision"))
-        super().__init__(names)
+        super().__init__(names, regions)
         self._network = load_lpips(find_backbone(backbone))
 
-    def add(self, pair: PicturePair) -> None:
-        """Measure the next picture."""
+    def measure(self, pair: PicturePair, region: str, weights: RegionWeights | None) -> dict[str, float]:
+        """See :class:`LocalMetric`."""
         original, decoded = (_signed(planes, pair.form.rgb_bit_depth) for planes in pair.rgb)
         if min(original.shape[-2:]) < LEAST_SIDE:
-            self.frames["lpips"].append(float("nan"))
-            return
+            return {"lpips": math.nan}
         with torch.inference_mode():
-            self.frames["lpips"].append(float(self._network(original, decoded)))
+            if weights is None:
+                return {"lpips": float(self._network(original, decoded))}
+            return {"lpips": region_lpips(self._network, original, decoded, torch.from_numpy(weights)[None, None])}
+
+
+def region_lpips(network: Any, original: Tensor, decoded: Tensor, weights: Tensor) -> float:
+    """LPIPS in a region, as the head of this file defines it.
+
+    Args:
+        network: of :func:`load_lpips`.
+        original, decoded: (1, 3, height, width) in -1..1.
+        weights: (1, 1, height, width) in 0..1, not all 0.
+    """
+    from lpips import normalize_tensor
+
+    pictures = original, original + weights * (decoded - original)
+    layers = zip(*(network.net(network.scaling_layer(picture)) for picture in pictures), network.lins, strict=True)
+    distance = 0.0
+    for first, second, head in layers:
+        distances = head((normalize_tensor(first) - normalize_tensor(second)) ** 2)
+        shares = adaptive_avg_pool2d(weights, distances.shape[-2:])
+        distance += float((distances * shares).sum() / shares.sum())
+    return distance
 
 
 def find_backbone(given: Path | None = None) -> Path:

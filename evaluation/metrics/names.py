@@ -18,6 +18,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
 METRICS = tuple(name for group in GROUPS.values() for name in group)
 """All metrics, in the order in which they are reported."""
 
+INSIDE, OUTSIDE = "-roi", "-background"
+"""End the names of metrics that are taken within a region of interest, and outside it."""
+
+AREA_INSIDE, BITS_INSIDE = "area-roi", "bits-roi"
+"""How much of the picture the region is, and how much of the bits it gets, in percent."""
+
+_LOCAL_GROUPS = ("psnr", "ms-ssim", "lpips")
+"""Of which parts of a picture have a value; the filters of ffmpeg see whole pictures."""
+
 OF_MEAN_MSE = "-of-mean-mse"
 """Ends the name of a PSNR that is not a mean of PSNRs but the PSNR of the mean squared error of all pictures."""
 
@@ -37,6 +46,12 @@ def expand_metrics(names: Sequence[str]) -> tuple[str, ...]:
     if not wanted:
         raise UsageError(f"no metric is named; there are {', '.join(GROUPS)}")
     return tuple(name for name in METRICS if name in wanted)
+
+
+def with_regions(names: Sequence[str]) -> tuple[str, ...]:
+    """The given metrics, then those of them that regions have: within the region, then outside."""
+    local = [name for group in _LOCAL_GROUPS for name in GROUPS[group] if name in names]
+    return (*names, *(name + region for region in (INSIDE, OUTSIDE) for name in local))
 
 
 def is_in_decibels(name: str) -> bool:

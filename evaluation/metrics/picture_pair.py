@@ -5,10 +5,15 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codec.picture import Planes
 from codec.video.reader import SourcePicture
 from evaluation.metrics.conversion import ComparisonForm
+from evaluation.metrics.names import INSIDE, OUTSIDE
+
+RegionWeights = NDArray[np.float32]
+"""Of a picture's (height, width): how much of each sample belongs to a region, 0..1."""
 
 
 class PicturePair:
@@ -18,15 +23,26 @@ class PicturePair:
         form: that of the comparison.
         number: of the picture, from 0.
         time: seconds from the first picture of the original.
+        regions: by name the weights of each region that is not empty; None of the whole picture, whose name is empty.
     """
 
     def __init__(
-        self, form: ComparisonForm, number: int, time: float, original: SourcePicture, decoded: SourcePicture
+        self,
+        form: ComparisonForm,
+        number: int,
+        time: float,
+        original: SourcePicture,
+        decoded: SourcePicture,
+        mask: RegionWeights | None = None,
     ) -> None:
         form.original.check(number, original)
         form.decoded.check(number, decoded)
         self.form, self.number, self.time = form, number, time
         self._original, self._decoded = original, decoded
+        self.regions: dict[str, RegionWeights | None] = {"": None}
+        if mask is not None:
+            parts = {INSIDE: mask, OUTSIDE: 1 - mask}
+            self.regions |= {name: weights for name, weights in parts.items() if weights.any()}
 
     @cached_property
     def yuv(self) -> tuple[Planes, Planes]:

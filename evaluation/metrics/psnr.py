@@ -7,58 +7,67 @@ is that of the mean squared error over the three components; PSNR-YUV is (6 Y + 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from codec.distortion import IDENTICAL_PSNR, plane_mse, psnr_of_mse, weighted_psnr
+from codec.distortion import IDENTICAL_PSNR, plane_mse, psnr_of_mse, weighted_psnr, weights_of_plane
 from codec.picture import Planes
-from evaluation.metrics.metric import Metric
+from evaluation.metrics.metric import LocalMetric
 from evaluation.metrics.names import OF_MEAN_MSE
-from evaluation.metrics.picture_pair import PicturePair
+from evaluation.metrics.picture_pair import PicturePair, RegionWeights
 
 _PLANES = ("psnr-y", "psnr-u", "psnr-v")
 
 
-class Psnr(Metric):
+class Psnr(LocalMetric):
     """PSNRs in dB, infinite where the samples are identical, NaN for the chroma of grey video.
 
-    In PSNR-YUV a plane that is identical counts as :data:`~codec.distortion.IDENTICAL_PSNR`, unless all are.
+    In PSNR-YUV a plane that is identical counts as :data:`~codec.distortion.IDENTICAL_PSNR`, unless all are. In a
+    region, squared errors are averaged with the weights of the samples; a sample of chroma weighs as much as those of
+    luma that it covers.
     """
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        super().__init__(names)
-        self._error_sums: dict[str, float] = {}
-        self._pictures = 0
+    def __init__(self, names: tuple[str, ...], regions: Sequence[str] = ()) -> None:
+        super().__init__(names, regions)
+        self._errors: dict[str, dict[str, float]] = {}
+        self._pictures: dict[str, int] = {}
 
-    def add(self, pair: PicturePair) -> None:
-        """Measure the next picture."""
+    def measure(self, pair: PicturePair, region: str, weights: RegionWeights | None) -> dict[str, float]:
+        """See :class:`LocalMetric`."""
         errors: dict[str, float] = {}
         depth = pair.form.yuv.pixel_format.bit_depth
-        if self.frames.keys() - {"psnr-rgb"}:
-            values = _plane_errors(*pair.yuv)
+        if set(self._names) - {"psnr-rgb"}:
+            values = _plane_errors(*pair.yuv, weights)
             errors |= dict(zip(_PLANES, values, strict=True))
-        if "psnr-rgb" in self.frames:
-            errors["psnr-rgb"] = sum(plane_mse(a, b) for a, b in zip(*pair.rgb, strict=True)) / 3
+        if "psnr-rgb" in self._names:
+            errors["psnr-rgb"] = sum(plane_mse(a, b, weights) for a, b in zip(*pair.rgb, strict=True)) / 3
         self._depths = {"psnr-rgb": pair.form.rgb_bit_depth} | dict.fromkeys(_PLANES, depth)
+        sums = self._errors.setdefault(region, dict.fromkeys(errors, 0.0))
         for name, value in errors.items():
-            self._error_sums[name] = self._error_sums.get(name, 0.0) + value
-        self._pictures += 1
-        for name, value in self._psnrs(errors).items():
-            self.frames[name].append(value)
+            sums[name] += value
+        self._pictures[region] = self._pictures.get(region, 0) + 1
+        return self._psnrs(errors)
 
     def finish(self) -> dict[str, float]:
-        """PSNRs of the mean squared errors over all pictures."""
-        means = {name: total / self._pictures for name, total in self._error_sums.items()}
-        return {name + OF_MEAN_MSE: value for name, value in self._psnrs(means).items()}
+        """PSNRs of the mean squared errors over all pictures, or all in which a region is not empty."""
+        found: dict[str, float] = {}
+        for region, sums in self._errors.items():
+            means = {name: total / self._pictures[region] for name, total in sums.items()}
+            found |= {name + region + OF_MEAN_MSE: value for name, value in self._psnrs(means).items()}
+        return found
 
     def _psnrs(self, errors: dict[str, float]) -> dict[str, float]:
         """The PSNRs that were asked for, of mean squared errors by name."""
         values = {name: psnr_of_mse(error, self._depths[name]) for name, error in errors.items()}
-        if "psnr-yuv" in self.frames:
+        if "psnr-yuv" in self._names:
             values["psnr-yuv"] = _weighted([values[name] for name in _PLANES])
-        return {name: value for name, value in values.items() if name in self.frames}
+        return {name: value for name, value in values.items() if name in self._names}
 
 
-def _plane_errors(original: Planes, decoded: Planes) -> list[float]:
-    errors = [plane_mse(a, b) for a, b in zip(original, decoded, strict=True)]
+def _plane_errors(original: Planes, decoded: Planes, weights: RegionWeights | None) -> list[float]:
+    errors = [
+        plane_mse(a, b, None if weights is None else weights_of_plane(weights, a.shape))
+        for a, b in zip(original, decoded, strict=True)
+    ]
     return errors + [math.nan] * (len(_PLANES) - len(errors))
 
 

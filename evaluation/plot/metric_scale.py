@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evaluation.decibels import is_structural
-from evaluation.metrics.names import OF_MEAN_MSE
+from evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, INSIDE, OF_MEAN_MSE, OUTSIDE
 from evaluation.rate_point import LOWER_IS_BETTER
 
 _PLANES = {"y": "Y", "u": "U", "v": "V", "yuv": "YUV", "rgb": "RGB"}
 _FAMILIES = {"psnr": "PSNR", "ms-ssim": "MS-SSIM", "xpsnr": "XPSNR", "vmaf": "VMAF", "lpips": "LPIPS"}
+_REGIONS = {INSIDE: " in the region", OUTSIDE: " outside the region", "": ""}
+_SHARES = {AREA_INSIDE: "Samples in the region", BITS_INSIDE: "Bits in the region"}
 
+_REGIONS_DRAWN = ("", INSIDE, OUTSIDE)
 DEFAULT_METRICS = (
-    ("psnr-yuv", "psnr-rgb", "psnr-y"),
-    ("ms-ssim-rgb", "ms-ssim-y"),
-    ("lpips",),
+    *(tuple(name + part for name in ("psnr-yuv", "psnr-rgb", "psnr-y")) for part in _REGIONS_DRAWN),
+    *(tuple(name + part for name in ("ms-ssim-rgb", "ms-ssim-y")) for part in _REGIONS_DRAWN),
+    *(("lpips" + part,) for part in _REGIONS_DRAWN),
     ("vmaf",),
 )
 """Of each group the metric that most curves have is drawn where nothing is asked for, the first of equals."""
@@ -33,17 +36,23 @@ def choose_metrics(curves: Iterable[Iterable[str]]) -> list[str]:
 
 def metric_title(metric: str) -> str:
     """A metric's name as papers write it: ``psnr-yuv`` is PSNR-YUV."""
-    base = metric.removesuffix(OF_MEAN_MSE)
+    if metric in _SHARES:
+        return _SHARES[metric]
+    whole = metric.removesuffix(OF_MEAN_MSE)
+    region = next(part for part in _REGIONS if whole.endswith(part))
+    base = whole.removesuffix(region)
     family, _, planes = base.rpartition("-")
     if family in _FAMILIES and planes in _PLANES:
         title = f"{_FAMILIES[family]}-{_PLANES[planes]}"
     else:
         title = _FAMILIES.get(base, base)
-    return title + (" of mean MSE" if base != metric else "")
+    return title + (" of mean MSE" if whole != metric else "") + _REGIONS[region]
 
 
 def metric_unit(metric: str) -> str:
-    """``dB``, or nothing."""
+    """``dB``, ``%`` or nothing."""
+    if metric in _SHARES:
+        return "%"
     return "dB" if metric.startswith(("psnr", "xpsnr", "ms-ssim")) else ""
 
 

@@ -13,6 +13,7 @@ from codec.errors import ScaleFlowError
 from evaluation.decibels import column_in_decibels, in_decibels
 from evaluation.rate_point import EvaluatedClip, RatePoint
 from evaluation.report.matched_points import common_rate, nearest_points, spread_pictures
+from evaluation.report.region_outlines import region_outlines
 from evaluation.report.settings import ReportSettings
 from evaluation.report.stream_maps import stream_maps
 from evaluation.report.stream_pictures import CachedModels, Rgb, read_original, read_pictures
@@ -28,6 +29,7 @@ def describe_clip(
     rate = settings.bits_per_pixel or common_rate(points)
     numbers = spread_pictures(clip.frames, settings.pictures)
     original, problem = _original(clip, numbers)
+    outlines, outlines_problem = _outlines(points[0], numbers if original else ())
     return {
         "name": clip.name,
         "width": clip.width,
@@ -39,6 +41,8 @@ def describe_clip(
         "pictures": list(numbers),
         "original": original,
         "problem": problem,
+        "outlines": outlines,
+        "outlinesProblem": outlines_problem,
         "points": [
             _describe_point(folder, point, numbers if original else (), models)
             for point in nearest_points(points, rate)
@@ -55,6 +59,17 @@ def _original(clip: EvaluatedClip, numbers: Sequence[int]) -> tuple[list[str] | 
         logger.warning("%s: the report has no pictures of it: %s", clip.name, error)
         return None, f"The original was not found where it was measured, so no pictures are shown: {error}."
     return [data_uri(found.pictures[number]) for number in numbers], None
+
+
+def _outlines(point: RatePoint, numbers: Sequence[int]) -> tuple[list[str] | None, str | None]:
+    if not (numbers and point.clip.masks):
+        return None, None
+    try:
+        drawn = region_outlines(point.clip, point.frames.times, numbers)
+    except ScaleFlowError as error:
+        logger.warning("%s: the report has no outline of its region: %s", point.clip.name, error)
+        return None, f"The masks were not found where they were, so the region's outline is not shown: {error}."
+    return [data_uri(picture) for picture in drawn], None
 
 
 def _describe_point(folder: Path, point: RatePoint, numbers: Sequence[int], models: CachedModels) -> dict[str, Any]:
@@ -96,7 +111,7 @@ def _describe_point(folder: Path, point: RatePoint, numbers: Sequence[int], mode
 
 
 def data_uri(picture: Rgb) -> str:
-    """A picture (height, width, 3) as lossless WebP in a data URI."""
+    """A picture (height, width, 3), or with transparency (height, width, 4), as lossless WebP in a data URI."""
     from PIL import Image
 
     data = io.BytesIO()

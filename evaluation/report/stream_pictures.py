@@ -18,11 +18,13 @@ from codec.picture import Planes, VideoProperties
 from codec.stream_decoder import Damage, DecodedPicture, Event, StreamDecoder
 from codec.stream_model import load_stream_model
 from codec.video.pixel_format import describe_pixel_format
-from codec.video.reader import open_video
+from codec.video.reader import VideoReader, open_video
 from codec.video.working_format import color_coding, from_working
 from evaluation.clip_files import clip_file
+from evaluation.codec_programs import OBJECTS_SUFFIX
 from evaluation.rate_point import EvaluatedClip, RatePoint
 from evaluation.source_clip import ContentHash, open_clip
+from roi.baselines.objects import open_objects
 
 Rgb = NDArray[np.uint8]
 ChooseModel = Callable[[SfvHeader], VideoModel]
@@ -50,6 +52,9 @@ def read_pictures(path: Path, numbers: Sequence[int], choose_model: ChooseModel)
         with SfvReader(path) as reader:
             decoder = StreamDecoder(reader.header, choose_model(reader.header))
             return _choose(path, _undamaged(path, decoder.decode(reader)), reader.header.video, numbers)
+    if path.suffix == f".{OBJECTS_SUFFIX}":
+        with open_objects(path, choose_model) as (properties, pictures):
+            return _choose(path, (picture.planes for picture in pictures), properties, numbers)
     with open_video(path, threads=1) as video:
         return _choose(path, (picture.planes for picture in video), video.properties, numbers)
 
@@ -88,8 +93,7 @@ def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures
         DataError: it cannot be read, or is not what was measured.
         UsageError: it does not exist.
     """
-    source = clip_file(Path(clip.path), Fraction(clip.frame_rate).limit_denominator(10**6))
-    with open_clip(source) as reader:
+    with open_original(clip) as reader:
         content = ContentHash(reader.properties)
         found: dict[int, Rgb] = {}
         for number, picture in enumerate(islice(reader, clip.frames)):
@@ -99,6 +103,11 @@ def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures
         if content.digest() != clip.content:
             raise DataError(f"{clip.path}: is not what was measured")
         return ChosenPictures(clip.width, clip.height, found)
+
+
+def open_original(clip: EvaluatedClip) -> VideoReader:
+    """What was coded, where it lay. Raises as :func:`codec.video.open_video`."""
+    return open_clip(clip_file(Path(clip.path), Fraction(clip.frame_rate).limit_denominator(10**6)))
 
 
 class CachedModels:

@@ -12,7 +12,8 @@ function comparison(clip, versions) {
   const size = { width: clip.width, height: clip.height };
   const left = element("img", { ...size, alt: "", class: "left", draggable: "false" });
   const right = element("img", { ...size, alt: "", class: "right", draggable: "false" });
-  const pictures = element("div", { class: "pictures" }, left, right);
+  const outline = clip.outlines && element("img", { ...size, alt: "Outline of the region of interest", class: "outline", draggable: "false" });
+  const pictures = element("div", { class: "pictures" }, left, right, outline);
   const view = element("div", { class: "view", tabindex: 0, "aria-label": "Picture, scrolls when zoomed" }, pictures);
   const divider = element("div", { class: "divider" });
   const stage = element("div", { class: "stage" }, view, divider);
@@ -35,6 +36,7 @@ function comparison(clip, versions) {
       image.src = version.images[state.picture];
       image.alt = `${version.name}, picture ${clip.pictures[state.picture]} of ${clip.name}`;
     }
+    if (outline) outline.src = clip.outlines[state.picture];
     captions[0].replaceChildren("left: ", a.caption);
     captions[1].replaceChildren("right: ", b.caption);
     fit();
@@ -81,6 +83,7 @@ function comparison(clip, versions) {
       "div", { class: "controls" },
       choice("Left", names, String(state.left), choose("left")), choice("Right", names, String(state.right), choose("right")),
       choice("Picture", numbers, "0", choose("picture")), choice("Zoom", ZOOMS, "fit", zoomTo),
+      outline && choice("Region", [["shown", "outlined"], ["hidden", "not shown"]], "shown", (value) => { outline.style.display = value === "shown" ? "" : "none"; }),
     ),
     stage, position, element("div", { class: "sides" }, captions),
   );

@@ -167,7 +167,7 @@ function clipSection(clip) {
   const facts = `${clip.width}×${clip.height}, ${clip.frames} pictures, ${digits(clip.frameRate)} pictures/s, ${clip.bitDepth} bit`;
   const parts = [element("h2", {}, clip.name), element("p", { class: "soft" }, facts)];
   parts.push(element("p", {}, `Each codec at its point nearest to ${digits(clip.rate, 3)} bits per pixel.`));
-  if (clip.problem) parts.push(element("p", { class: "notice" }, clip.problem));
+  for (const problem of [clip.problem, clip.outlinesProblem]) if (problem) parts.push(element("p", { class: "notice" }, problem));
   for (const point of clip.points)
     if (point.problem) parts.push(element("p", { class: "notice" }, `No pictures of ${point.codec}: ${point.problem}.`));
   const versions = clip.points.filter((point) => point.images).map((point) => ({ name: point.codec, caption: pointText(point, clip), images: point.images }));

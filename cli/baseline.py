@@ -1,0 +1,137 @@
+"""``scaleflow baseline``: what region coding is compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import options, region_options
+from cli.threads import set_threads
+
+if TYPE_CHECKING:
+    from codec.encode_settings import EncodeSettings
+
+app = typer.Typer(
+    help="Favour a region of interest in ways that need no codec made for it, to compare with.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Source = Annotated[Path, typer.Argument(metavar="INPUT", help="A video.", show_default=False)]
+Coded = Annotated[Path, typer.Argument(metavar="OUTPUT", help="The coded file to write.", show_default=False)]
+Quality = Annotated[float, typer.Option("--quality", "-q", help="Quality 0..63.")]
+IntraPeriod = Annotated[int, typer.Option(help="Most pictures from key frame to key frame.")]
+Strength = Annotated[float, typer.Option("--roi-strength", help="How many times coarser it is outside, 1 to 64.")]
+Model = Annotated[str, typer.Option(help="Name of the model; see scaleflow models.")]
+
+
+@app.command()
+def blur(
+    source: Source,
+    output: Coded,
+    roi: region_options.Masks = None,
+    roi_boxes: region_options.Boxes = None,
+    sigma: Annotated[float, typer.Option("--blur", help="Standard deviation of the blur in samples.")] = 4.0,
+    quality: Quality = 32.0,
+    intra_period: IntraPeriod = 32,
+    model: Model = "default",
+    weights: options.Weights = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Blur what is outside the region, then encode to an .sfv file."""
+    from codec.encode_request import VideoSource
+    from codec.models.registry import load_model
+    from roi.baselines.background_blur import check_blur, encode_blurred
+
+    masks = region_options.required_region(roi, roi_boxes)
+    check_blur(sigma)
+    settings = _settings(quality, intra_period, overwrite)
+    set_threads(threads)
+    loaded = load_model(model, device=device, weights=weights)
+    encode_blurred(VideoSource(source), output, loaded, settings, masks, sigma)
+
+
+@app.command()
+def objects(
+    source: Source,
+    output: Coded,
+    roi: region_options.Masks = None,
+    roi_boxes: region_options.Boxes = None,
+    strength: Strength = 8.0,
+    quality: Quality = 32.0,
+    intra_period: IntraPeriod = 32,
+    model: Model = "default",
+    weights: options.Weights = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Encode region and background as two streams of two qualities, with masks that put them together."""
+    from codec.encode_request import VideoSource
+    from codec.models.registry import load_model
+    from roi.baselines.objects import encode_objects
+    from roi.coding import RegionSettings
+
+    masks = region_options.required_region(roi, roi_boxes)
+    chosen = RegionSettings(strength=strength)
+    settings = _settings(quality, intra_period, overwrite)
+    set_threads(threads)
+    loaded = load_model(model, device=device, weights=weights)
+    encode_objects(VideoSource(source), output, loaded, settings, masks, chosen.strength)
+
+
+@app.command("join-objects")
+def join_objects(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What scaleflow baseline objects wrote.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="As of scaleflow decode.", show_default=False)],
+    model: options.StreamModel = None,
+    weights: options.Weights = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Decode the two streams of scaleflow baseline objects and put their pictures together."""
+    from codec.stream_model import load_stream_model
+    from roi.baselines.objects import decode_objects
+
+    set_threads(threads)
+    decode_objects(
+        source,
+        output,
+        lambda header: load_stream_model(header, device=device, model=model, weights=weights),
+        overwrite,
+    )
+
+
+@app.command()
+def x265(
+    source: Source,
+    output: Coded,
+    roi: region_options.Masks = None,
+    roi_boxes: region_options.Boxes = None,
+    strength: Strength = 8.0,
+    crf: Annotated[float, typer.Option(help="Rate factor inside the region, 0 to 51.")] = 28.0,
+    preset: Annotated[str, typer.Option(help="Of x265.")] = "medium",
+    intra_period: IntraPeriod = 32,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Encode with x265 and FFmpeg's regions of interest to a .nut file, which any ffmpeg decodes."""
+    from codec.encode_request import VideoSource
+    from roi.baselines.x265 import X265Settings, encode_x265
+
+    masks = region_options.required_region(roi, roi_boxes)
+    settings = X265Settings(crf, strength, preset, intra_period, threads or 1)
+    encode_x265(VideoSource(source), output, settings, masks, overwrite)
+
+
+def _settings(quality: float, intra_period: int, overwrite: bool) -> EncodeSettings:
+    from codec.encode_settings import EncodeSettings
+
+    return EncodeSettings(quality=quality, intra_period=intra_period, overwrite=overwrite)

@@ -1,0 +1,169 @@
+"""What ``scaleflow encode`` is told of regions of interest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from cli.video_source import check_input
+from codec.errors import UsageError
+
+if TYPE_CHECKING:
+    from codec.encode_request import VideoSource
+    from codec.models.video_model import VideoModel
+    from codec.region_masks import OpenMasks
+    from roi.coding import RegionMode, RegionSettings
+
+Masks = Annotated[
+    str | None,
+    typer.Option(
+        "--roi",
+        help="Masks of the region of interest: a video, a folder or pattern of pictures, or one picture for all.",
+        show_default=False,
+    ),
+]
+Boxes = Annotated[
+    Path | None,
+    typer.Option(
+        "--roi-boxes", help="JSON of boxes instead, as of COCO or of FFmpeg's addroi filter.", show_default=False
+    ),
+]
+Finder = Annotated[
+    str | None,
+    typer.Option("--roi-from", help="Find the region instead: by motion or saliency.", show_default=False),
+]
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        "--roi-mode",
+        help="latent-scaling, learned-scaling, implicit (for decoders that know of no regions) or both.",
+        show_default="latent-scaling",
+    ),
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(
+        "--roi-strength",
+        help="How many times coarser what lies outside is quantized, 1..64.",
+        show_default="8, or what the qoffsets of --roi-boxes amount to",
+    ),
+]
+Networks = Annotated[
+    Path | None,
+    typer.Option(
+        "--roi-weights", help="Region networks, of train --preset roi and export.", show_default="those shipped"
+    ),
+]
+TargetPsnr = Annotated[
+    float | None,
+    typer.Option(
+        "--target-roi-psnr",
+        help="Aim at a PSNR-YUV (6:1:1) in dB within the region, by encoding several times.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class RegionRequest:
+    """Masks to open once the video is known, and how to code what they mark."""
+
+    masks: OpenMasks
+    settings: RegionSettings
+    networks: Path | None
+
+    def prepare(self, model: VideoModel) -> None:
+        """Let a model code regions. Raises :class:`UsageError` or :class:`DataError`."""
+        from roi.coding import set_region_coding
+
+        set_region_coding(model, self.settings, self.networks)
+
+
+def region_request(
+    source: VideoSource,
+    model: str,
+    *,
+    masks: str | None,
+    boxes: Path | None,
+    finder: str | None,
+    mode: str | None,
+    strength: float | None,
+    networks: Path | None,
+) -> RegionRequest | None:
+    """What the options ask for, checked as far as the video need not be known; None without a region.
+
+    Raises:
+        UsageError: they do not go together, or with the model, or name what is not there.
+        DataError: a file of boxes is malformed.
+    """
+    sources = {"--roi": masks, "--roi-boxes": boxes, "--roi-from": finder}
+    given = [name for name, value in sources.items() if value is not None]
+    details = {"--roi-mode": mode, "--roi-strength": strength, "--roi-weights": networks}
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} given: a region comes from one of them")
+    if not given:
+        for name, value in details.items():
+            if value is not None:
+                raise UsageError(f"{name} is of a region of interest: give one with {', '.join(sources)}")
+        return None
+
+    from codec.models.registry import DEFAULT_MODEL
+    from roi.coding import DEFAULT_MODE, DEFAULT_STRENGTH, RegionSettings
+
+    if model != DEFAULT_MODEL:
+        raise UsageError(f"{given[0]}: model {model} codes no regions of interest: use the default model")
+    opened, meant = _masks(source, masks, boxes, finder)
+    if strength is None:
+        strength = meant or DEFAULT_STRENGTH
+    # an unknown mode is refused by the settings
+    return RegionRequest(opened, RegionSettings(cast("RegionMode", mode or DEFAULT_MODE), strength), networks)
+
+
+def _masks(
+    source: VideoSource, masks: str | None, boxes: Path | None, finder: str | None
+) -> tuple[OpenMasks, float | None]:
+    """The one source that is given, and the strength that it asks for, if it does."""
+    if boxes is not None:
+        from roi.mask_sources.box_file import read_box_file
+
+        box_file = read_box_file(boxes)
+        return box_file.masks, box_file.strength
+    if finder is not None:
+        from roi.finders.names import make_finder
+        from roi.mask_sources.found import open_found_masks
+
+        return partial(open_found_masks, source, make_finder(finder)), None
+
+    from roi.mask_sources.mask_file import open_mask_file
+
+    assert masks is not None
+    check_input(masks)
+    return partial(open_mask_file, masks), None
+
+
+def open_region(masks: str | None, boxes: Path | None) -> OpenMasks | None:
+    """Masks or boxes, whichever is given; None where neither is.
+
+    Raises:
+        UsageError: both are given, or name what is not there.
+        DataError: a file of boxes is malformed.
+    """
+    from codec.encode_request import VideoSource
+
+    if masks is not None and boxes is not None:
+        raise UsageError("--roi and --roi-boxes given: a region comes from one of them")
+    if masks is None and boxes is None:
+        return None
+    return _masks(VideoSource(""), masks, boxes, None)[0]
+
+
+def required_region(masks: str | None, boxes: Path | None) -> OpenMasks:
+    """As :func:`open_region`, where there must be one."""
+    region = open_region(masks, boxes)
+    if region is None:
+        raise UsageError("there is no region of interest: give one with --roi or --roi-boxes")
+    return region

@@ -1,0 +1,75 @@
+"""``scaleflow roi make``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import options
+from cli.console import ProgressReport, check_json, console, print_json
+from cli.threads import set_threads
+from cli.video_source import check_input, video_source
+
+if TYPE_CHECKING:
+    from roi.make_masks import MakingProgress
+
+
+def make(
+    source: options.VideoInput,
+    output: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUTPUT",
+            help="mkv, mp4, mov, webm, y4m, a folder or pattern of pictures, or - for standard output (y4m).",
+            show_default=False,
+        ),
+    ],
+    finder: Annotated[
+        str,
+        typer.Option(
+            "--from", help="What finds the regions: motion or saliency; segmentation, detection.", show_default=False
+        ),
+    ],
+    frames: options.Frames = None,
+    size: options.Size = None,
+    fps: options.FrameRate = None,
+    pix_fmt: options.PixelFormat = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+) -> None:
+    """Make masks of a video's regions of interest: grey, without loss, a mask for each picture."""
+    check_json(json, output)
+    video = video_source(source, size, fps, pix_fmt)
+    check_input(source)
+
+    from roi.finders.names import make_finder
+    from roi.make_masks import make_masks
+
+    chosen = make_finder(finder)
+    set_threads(threads)
+    with ProgressReport(json) as report:
+        made = make_masks(
+            video,
+            output,
+            chosen,
+            frames=frames,
+            overwrite=overwrite,
+            progress=lambda now: _show(report, now),
+        )
+    if json:
+        record = {"masks": made.masks, "mean_share": made.mean_share, "seconds": made.seconds}
+        print_json({"event": "summary", "output": output, **record})
+    elif console.is_terminal:
+        console.print(
+            f"{output}: {made.masks} masks, {100 * made.mean_share:.1f} % of the pictures inside", markup=False
+        )
+
+
+def _show(report: ProgressReport, now: MakingProgress) -> None:
+    """Where the making of masks stands."""
+    speed = now.masks / now.seconds if now.seconds > 0 else 0.0
+    details = f"{now.masks} masks, {speed:.1f}/s, {100 * now.share:.0f} % inside"
+    record = {"masks": now.masks, "total": now.total, "seconds": round(now.seconds, 3), "share": round(now.share, 4)}
+    report.update("masks", now.masks, now.total, now.seconds, details, record)

@@ -1,0 +1,1 @@
+"""Finders of regions of interest: a picture in, a mask out."""

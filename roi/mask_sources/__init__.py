@@ -1,0 +1,1 @@
+"""Where masks come from; all implement :class:`codec.region_masks.MaskSource`."""
