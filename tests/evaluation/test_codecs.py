@@ -63,7 +63,7 @@ def test_codecs_of_regions_are_given_masks() -> None:
 def test_networks_of_regions_are_software_too(tmp_path: Path) -> None:
     networks = tmp_path / "n.safetensors"
     learned = parse_codec(f"mine=scaleflow --roi {{masks}} --roi-mode implicit --roi-weights {networks}", (20,))
-    with pytest.raises(UsageError, match="n.safetensors: no such weights file"):
+    with pytest.raises(UsageError, match=r"n\.safetensors: no such weights file"):
         check_codecs([learned], None)
     networks.write_bytes(b"networks")
     assert "region weights" in software_of(learned, learned.settings[0], None)
