@@ -25,7 +25,8 @@ def export(
     overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> None:
-    """Make a weights file of a checkpoint: for encode --weights, or of ssf2020, for encode --model ssf2020:PATH."""
+    """Make a weights file of a checkpoint: for encode --weights; of ssf2020 for --model ssf2020:PATH; of region
+    networks for --roi-weights."""
     require_training_packages()
     from dataclasses import asdict
 

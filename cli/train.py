@@ -35,7 +35,7 @@ def train(
     config: Annotated[
         Path | None, typer.Option(help="A YAML file to start from instead of a preset.", show_default=False)
     ] = None,
-    preset: Annotated[str, typer.Option(help="default, ssf2020 or tiny.")] = "default",
+    preset: Annotated[str, typer.Option(help="default, finetune, roi, ssf2020 or tiny.")] = "default",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, as it was set up.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration and stop.")] = False,
     processes: Annotated[

@@ -9,7 +9,7 @@ from typing import get_args
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 from codec.errors import DataError
@@ -118,7 +118,7 @@ class RegionNetworks(nn.Module):
         """Write the weights, in float16."""
         tensors = {key: value.detach().cpu().half().contiguous() for key, value in self.state_dict().items()}
         sizes: dict[str, str] = {kind: str(size) for kind, size in self.latents.items()}
-        save_file(tensors, path, {"format": WEIGHTS_FORMAT, "codec": self.codec_hash, **sizes})
+        path.write_bytes(serialized(tensors, {"format": WEIGHTS_FORMAT, "codec": self.codec_hash, **sizes}))
 
 
 def load_region_networks(path: Path) -> RegionNetworks:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from codec.errors import DataError
 from codec.models.hyperprior import INTERLEAVED
 from entropy.fixed_point import GAIN_STEPS_PER_OCTAVE
-from entropy.frequency_tables import FrequencyTables
+from entropy.frequency_tables import TOTAL, FrequencyTables
 from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
 WIDTH_STEPS_PER_OCTAVE = 4
@@ -166,8 +166,12 @@ def _decode(
 
 
 def _tables(counts: NDArray[np.int64]) -> FrequencyTables:
-    """As counted so far; escapes, which never occur, are left the least that a table can."""
-    return FrequencyTables.from_rows([([*row.tolist(), 0], 0) for row in counts])
+    """As counted so far, in whole numbers; escapes, which never occur, are left the least that a table can."""
+    spare = TOTAL - counts.shape[1] - 1
+    frequencies = 1 + counts * spare // counts.sum(1, keepdims=True)
+    frequencies[np.arange(len(counts)), counts.argmax(1)] += TOTAL - 1 - frequencies.sum(1)
+    rows = np.pad(frequencies, ((0, 0), (0, 1)), constant_values=1).astype(np.int32)
+    return FrequencyTables(list(rows), [0] * len(rows))
 
 
 def _count(counts: NDArray[np.int64], indices: NDArray[np.uint8], symbols: NDArray[np.int32]) -> None:

@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 import codec.models.registry
 from cli.main import app
+from tests.davis_clips import car, car_masks, davis
 from tests.pipeline.conftest import carphone, ffmpeg, with_audio
 from tests.pipeline.stand_in import StandInModel
 
-__all__ = ["carphone", "ffmpeg", "with_audio"]
+__all__ = ["car", "car_masks", "carphone", "davis", "ffmpeg", "with_audio"]
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.davis_clips import car, car_masks, davis
 from tests.evaluation.results_folder import add_points
 from tests.pipeline.conftest import carphone, ffmpeg, packaged_clip
 from tests.video.conftest import evaluation_clip
 
-__all__ = ["carphone", "evaluation_clip", "ffmpeg"]
+__all__ = ["car", "car_masks", "carphone", "davis", "evaluation_clip", "ffmpeg"]
 
 SHARED = Path(__file__).parents[3] / "shared"
 FRAMES = 6

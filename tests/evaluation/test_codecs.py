@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from codec.errors import UsageError
+from evaluation.codec_programs import shown_command
 from evaluation.codec_software import check_codecs, software_of
-from evaluation.codecs import codec_names, named_codec, parse_codec, shown_command
+from evaluation.codecs import codec_names, named_codec, parse_codec
 
 
 def test_a_named_anchor() -> None:
@@ -43,11 +44,38 @@ def test_settings_may_be_models_or_rates() -> None:
     assert [setting.label for setting in single.settings] == ["as given"]
 
 
+def test_codecs_of_regions_are_given_masks() -> None:
+    codec = parse_codec("mine=scaleflow --roi {masks} --roi-strength 4", (20, 40))
+    assert codec.needs_masks and [setting.label for setting in codec.settings] == ["--quality 20", "--quality 40"]
+    command = shown_command(codec.encode_command(codec.settings[0], 16, 1, ""))
+    assert command[command.index("--roi") + 1] == "MASKS" and command[-2:] == ["--quality", "20"]
+    assert "--roi" not in codec.decode_command(codec.settings[0], 8, 1, "")
+    for name, suffix in (("roi-blur", "sfv"), ("roi-objects", "objects"), ("roi-x265", "nut")):
+        baseline = named_codec(name, (20, 40))
+        assert baseline.needs_masks and baseline.suffix == suffix and name in codec_names()
+        command = shown_command(baseline.encode_command(baseline.settings[0], 16, 2, "ffmpeg"))
+        assert command[:3] == ["scaleflow", "baseline", name.removeprefix("roi-")]
+        assert command[command.index("--roi") + 1] == "MASKS"
+    assert shown_command(named_codec("roi-x265").decode_command(codec.settings[0], 8, 1, "f"))[0] == "ffmpeg"
+    assert not named_codec("scaleflow").needs_masks and not named_codec("x265").needs_masks
+
+
+def test_networks_of_regions_are_software_too(tmp_path: Path) -> None:
+    networks = tmp_path / "n.safetensors"
+    learned = parse_codec(f"mine=scaleflow --roi {{masks}} --roi-mode implicit --roi-weights {networks}", (20,))
+    with pytest.raises(UsageError, match=r"n\.safetensors: no such weights file"):
+        check_codecs([learned], None)
+    networks.write_bytes(b"networks")
+    assert "region weights" in software_of(learned, learned.settings[0], None)
+    plain = parse_codec("mine=scaleflow --roi {masks} --roi-mode latent-scaling", (20,))
+    assert "region weights" not in software_of(plain, plain.settings[0], None)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("h267", "codec 'h267' is unknown: use scaleflow, ssf2020, x264"),
-        ("x=mpv -c:v libx264", "after = comes scaleflow or ffmpeg"),
+        ("x=mpv -c:v libx264", "after = comes scaleflow, ffmpeg"),
         ("x=ffmpeg -c:v libx264 -crf {1,2} -g {3,4}", "two options list settings ({1,2} and {3,4})"),
         ("x=ffmpeg -c:v libx264 -crf {1,1}", "lists a setting twice"),
         ("x=ffmpeg -i other.mp4 -c:v libx264", "leave out -f and -i"),

@@ -20,8 +20,20 @@ RECTIFIED = (1, 4, 7, 9, 11)
 """Layers of torchvision's ``features`` after which LPIPS compares."""
 
 
-def written_out(first: torch.Tensor, second: torch.Tensor, backbone: Path) -> float:
-    """Equation 1 of the paper, of two pictures of shape (3, height, width) in 0..1."""
+def shares(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The mean of a mask over each of rows x columns parts of the picture; they overlap where sides do not divide."""
+
+    def parts(side: int, count: int) -> list[slice]:
+        return [slice(n * side // count, -(-(n + 1) * side // count)) for n in range(count)]
+
+    return np.array([[mask[r, c].mean() for c in parts(mask.shape[1], columns)] for r in parts(mask.shape[0], rows)])
+
+
+def written_out(first: torch.Tensor, second: torch.Tensor, backbone: Path, region: np.ndarray | None = None) -> float:
+    """Equation 1 of the paper, of two pictures of shape (3, height, width) in 0..1; in a region, by the definition of
+    this project."""
+    region = np.ones(first.shape[1:]) if region is None else region
+    second = first + torch.from_numpy(region.astype(np.float32)) * (second - first)
     network = torchvision.models.alexnet(weights=None).features
     network.load_state_dict({name.removeprefix("features."): w for name, w in load_file(backbone).items()})
     heads = torch.load(Path(package.__file__).parent / "weights" / "v0.1" / "alex.pth", "cpu", weights_only=True)
@@ -35,7 +47,8 @@ def written_out(first: torch.Tensor, second: torch.Tensor, backbone: Path) -> fl
             if layer in RECTIFIED:
                 units = [value / value.square().sum(1, keepdim=True).sqrt().clamp_min(1e-10) for value in maps]
                 head = heads[f"lin{RECTIFIED.index(layer)}.model.1.weight"]
-                distance += float(((units[0] - units[1]).square() * head).sum(1).mean())
+                local = ((units[0] - units[1]).square() * head).sum(1)[0].numpy()
+                distance += float(np.average(local, weights=shares(region, *local.shape)))
     return distance
 
 
@@ -47,6 +60,31 @@ def test_values_agree_with_the_equations(bikes: Path, coded_bikes: Path, lpips_b
             pictures.append(torch.from_numpy(np.stack(next(iter(reader)).planes) / np.float32(255)))
     expected = written_out(pictures[0], pictures[1], lpips_backbone)
     assert 0.01 < expected and found.frames["lpips"][0] == pytest.approx(expected, rel=2e-3)
+
+
+def test_a_region_agrees_with_the_equations(bikes: Path, coded_bikes: Path, lpips_backbone: Path) -> None:
+    mask = np.zeros((224, 336), np.float32)
+    mask[30:90, 200:330], mask[90:100, 200:330] = 1, 0.5
+
+    class Masks:
+        def mask_at(self, number: int, seconds: float) -> np.ndarray:
+            return mask
+
+    found = compare(
+        bikes,
+        coded_bikes,
+        ["lpips"],
+        frames=1,
+        lpips_backbone=lpips_backbone,
+        open_masks=lambda video, pictures: Masks(),
+    )
+    pictures = []
+    for path in (bikes, coded_bikes):
+        with open_video(path, working_format="rgb") as reader:
+            pictures.append(torch.from_numpy(np.stack(next(iter(reader)).planes) / np.float32(255)))
+    for name, region in (("roi", mask), ("background", 1 - mask)):
+        expected = written_out(pictures[0], pictures[1], lpips_backbone, region)
+        assert 0.01 < expected and found.frames[f"lpips-{name}"][0] == pytest.approx(expected, rel=2e-3)
 
 
 def test_identical_pictures_have_no_distance(bikes: Path, lpips_backbone: Path) -> None:
