@@ -1,4 +1,4 @@
-"""What ``scaleflow encode`` is told of regions of interest."""
+"""What commands are told of regions of interest."""
 
 from __future__ import annotations
 
@@ -100,11 +100,9 @@ def region_request(
         UsageError: they do not go together, or with the model, or name what is not there.
         DataError: a file of boxes is malformed.
     """
-    sources = {"--roi": masks, "--roi-boxes": boxes, "--roi-from": finder}
-    given = [name for name, value in sources.items() if value is not None]
+    sources: dict[str, str | Path | None] = {"--roi": masks, "--roi-boxes": boxes, "--roi-from": finder}
+    given = _given(sources)
     details = {"--roi-mode": mode, "--roi-strength": strength, "--roi-weights": networks}
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} given: a region comes from one of them")
     if not given:
         for name, value in details.items():
             if value is not None:
@@ -123,20 +121,33 @@ def region_request(
     return RegionRequest(opened, RegionSettings(cast("RegionMode", mode or DEFAULT_MODE), strength), networks)
 
 
+def _given(sources: dict[str, str | Path | None]) -> list[str]:
+    """The name of the source that is given, if any. Raises :class:`UsageError` where there are several."""
+    given = [name for name, value in sources.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} given: a region comes from one of them")
+    return given
+
+
 def _masks(
     source: VideoSource, masks: str | None, boxes: Path | None, finder: str | None
 ) -> tuple[OpenMasks, float | None]:
     """The one source that is given, and the strength that it asks for, if it does."""
-    if boxes is not None:
-        from roi.mask_sources.box_file import read_box_file
-
-        box_file = read_box_file(boxes)
-        return box_file.masks, box_file.strength
     if finder is not None:
         from roi.finders.names import make_finder
         from roi.mask_sources.found import open_found_masks
 
         return partial(open_found_masks, source, make_finder(finder)), None
+    return _masks_of_files(masks, boxes)
+
+
+def _masks_of_files(masks: str | None, boxes: Path | None) -> tuple[OpenMasks, float | None]:
+    """As :func:`_masks`, of sources that do not look at the video."""
+    if boxes is not None:
+        from roi.mask_sources.box_file import read_box_file
+
+        box_file = read_box_file(boxes)
+        return box_file.masks, box_file.strength
 
     from roi.mask_sources.mask_file import open_mask_file
 
@@ -152,13 +163,7 @@ def open_region(masks: str | None, boxes: Path | None) -> OpenMasks | None:
         UsageError: both are given, or name what is not there.
         DataError: a file of boxes is malformed.
     """
-    from codec.encode_request import VideoSource
-
-    if masks is not None and boxes is not None:
-        raise UsageError("--roi and --roi-boxes given: a region comes from one of them")
-    if masks is None and boxes is None:
-        return None
-    return _masks(VideoSource(""), masks, boxes, None)[0]
+    return _masks_of_files(masks, boxes)[0] if _given({"--roi": masks, "--roi-boxes": boxes}) else None
 
 
 def required_region(masks: str | None, boxes: Path | None) -> OpenMasks:
