@@ -40,8 +40,11 @@ def rd(
         ),
     ] = None,
     quality: Annotated[
-        str | None,
-        typer.Option(help="Qualities of ScaleFlow's models, with commas between.", show_default="0,10,20,30,40,50,63"),
+        list[str] | None,
+        typer.Option(
+            help="Qualities of ScaleFlow's models, with commas between; may be repeated.",
+            show_default="0,10,20,30,40,50,63",
+        ),
     ] = None,
     metrics: Annotated[
         str, typer.Option(help="As of scaleflow compare: psnr, ms-ssim, lpips, vmaf, xpsnr or single ones.")
@@ -95,7 +98,7 @@ def rd(
 
     require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
-    qualities = _qualities(quality) if quality is not None else ()
+    qualities = _qualities(",".join(quality)) if quality else ()
     codecs = [parse_codec(text, qualities) for text in codec or ["scaleflow", "x264", "x265"]]
     if anchor is not None:
         choose_anchor([item.name for item in codecs], anchor)

@@ -1,8 +1,8 @@
 """x265 with FFmpeg's regions of interest: offsets of the quantizer by rectangles (``AVRegionOfInterest``).
 
 As FFmpeg's filter ``addroi`` sets them, picture by picture: what lies outside a mask, on blocks of 16 samples, is
-covered with rectangles whose quantizer is higher. x265 heeds them where its adaptive quantization is on, as it is by
-default.
+covered with rectangles whose quantizer is higher. x265 heeds them only with adaptive quantization, which its presets
+have from superfast on; it is set for all of them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class X265Settings:
     @property
     def encoding(self) -> VideoEncoding:
         """Of 8 bits, low delay, without the note of its options that x265 would add."""
-        parameters = f"log-level=error:info=0:keyint={self.intra_period}:pools={self.threads}"
+        parameters = f"log-level=error:info=0:aq-mode=2:aq-strength=1:keyint={self.intra_period}:pools={self.threads}"
         options = {"preset": self.preset, "tune": "zerolatency", "crf": f"{self.crf:g}", "bf": "0"}
         options |= {"g": str(self.intra_period), "x265-params": parameters}
         return VideoEncoding("libx265", "yuv420p", options)

@@ -53,7 +53,7 @@ def copy(measured: Path, tmp_path: Path) -> Path:
 def options(folder: Path, *codecs: str, metrics: Sequence[str] = METRICS) -> list[object]:
     """What goes on with ``measured``."""
     named = [part for codec in codecs for part in ("--codec", codec)]
-    return ["--out", folder, *metrics, *named, "--quality", "16,40", "--frames", 4, "--intra-period", 3]
+    return ["--out", folder, *metrics, *named, "--quality", "16", "--quality", "40", "--frames", 4, "--intra-period", 3]
 
 
 def test_points_say_what_was_done(measured: Path, carphone: Path) -> None:
