@@ -33,7 +33,13 @@ class _OpenedVideo:
 
     reader: VideoReader
     is_raw: bool
+    is_y4m: bool
     has_times: bool
+
+    @property
+    def cannot_say_range(self) -> bool:
+        """Samples alone: raw, or y4m by a program that leaves the range out."""
+        return self.is_raw or (self.is_y4m and self.reader.properties.color_range == "unknown")
 
     def pictures(self) -> MatchedFile[SourcePicture]:
         rate = self.reader.properties.frame_rate
@@ -143,8 +149,8 @@ def _measure(
 ) -> Comparison:
     in_rgb = {name for name in names if name == "lpips" or name.endswith("-rgb")}
     needs_yuv = bool(set(names) - in_rgb)
-    raw = original.is_raw, decoded.is_raw
-    form = choose_form(original.reader, decoded.reader, needs_yuv=needs_yuv, needs_rgb=bool(in_rgb), raw=raw)
+    silent = original.cannot_say_range, decoded.cannot_say_range
+    form = choose_form(original.reader, decoded.reader, needs_yuv=needs_yuv, needs_rgb=bool(in_rgb), silent=silent)
     count = original.reader.frame_count
     total = count if frames is None else min(frames, count or frames)
     times: list[float] = []
@@ -235,7 +241,7 @@ def _open(path: Path, frame_rate: Fraction | None, like: VideoReader | None = No
     raw = _raw_format(name, frame_rate, like) if is_raw else None
     # Not in 4:2:0: that reader would say what coding does to the colours.
     reader = open_video(name, raw=raw, frame_rate=None if is_raw or has_times else frame_rate, working_format="rgb")
-    return _OpenedVideo(reader, is_raw, has_times)
+    return _OpenedVideo(reader, is_raw, path.suffix.lower() == ".y4m", has_times)
 
 
 def _raw_format(name: str, frame_rate: Fraction | None, like: VideoReader | None) -> RawVideoFormat:

@@ -9,7 +9,7 @@ range: chroma is interpolated to the positions of luma, results are rounded and 
 
 A video without a tag of its matrix is read with that of the other, since y4m and raw files carry none; where both lack
 it, as players do, BT.709 from 720 lines on and BT.601 below. Without a tag of its range it is of limited range, except
-for raw files, which cannot say: they are read with that of the other.
+for files of samples that do not say, raw ones and y4m: they are read with that of the other.
 """
 
 from __future__ import annotations
@@ -89,20 +89,20 @@ class ComparisonForm:
 
 
 def choose_form(
-    original: VideoReader, decoded: VideoReader, *, needs_yuv: bool, needs_rgb: bool, raw: tuple[bool, bool]
+    original: VideoReader, decoded: VideoReader, *, needs_yuv: bool, needs_rgb: bool, silent: tuple[bool, bool]
 ) -> ComparisonForm:
     """Decide on a form for two videos.
 
     Args:
         original, decoded: their properties are looked at, no picture is taken.
         needs_yuv, needs_rgb: which metrics there are.
-        raw: whether the original and the decoded video are files of samples alone.
+        silent: whether the original and the decoded video cannot say their range.
 
     Raises:
         DataError: their Y'CbCr does not compare, or one cannot be converted to RGB.
     """
-    ours, notes = _form(original, decoded, needs_rgb, raw[0])
-    theirs, more = _form(decoded, original, needs_rgb, raw[1])
+    ours, notes = _form(original, decoded, needs_rgb, silent[0])
+    theirs, more = _form(decoded, original, needs_rgb, silent[1])
     notes += more
     if ours.is_rgb and theirs.is_rgb:
         yuv = SampleForm(describe_pixel_format(yuv_name((0, 0), ours.pixel_format.bit_depth)), RGB_CODING)
@@ -124,7 +124,7 @@ def choose_form(
     )
 
 
-def _form(reader: VideoReader, other: VideoReader, needs_matrix: bool, is_raw: bool) -> tuple[SampleForm, list[str]]:
+def _form(reader: VideoReader, other: VideoReader, needs_matrix: bool, is_silent: bool) -> tuple[SampleForm, list[str]]:
     """The form of a video, tags that it lacks taken from the other, and what was assumed."""
     properties = reader.properties
     pixel_format = describe_pixel_format(properties.pixel_format)
@@ -137,9 +137,9 @@ def _form(reader: VideoReader, other: VideoReader, needs_matrix: bool, is_raw: b
             properties = replace(properties, color_matrix=matrix)
             if needs_matrix:
                 notes.append(f"{reader.name} has no tag of its matrix: {matrix} is taken from {other.name}")
-        if is_raw and color_range == "pc":
+        if is_silent and color_range == "pc":
             properties = replace(properties, color_range=color_range)
-            notes.append(f"{reader.name} cannot say its range: full is taken from {other.name}")
+            notes.append(f"{reader.name} does not say its range: full is taken from {other.name}")
     if needs_matrix and pixel_format.family == "yuv" and _tag(properties.color_matrix) == "unknown":
         notes.append(f"{reader.name} has no tag of its matrix: {color_coding(properties).matrix} is assumed")
     return SampleForm(pixel_format, color_coding(properties)), notes

@@ -55,6 +55,23 @@ def test_ranges_that_differ_are_refused_except_in_rgb(as_format: Callable[..., P
     assert any("limited range and matrix" in note and "full range" in note for note in found.notes)
 
 
+def test_y4m_without_its_range_is_read_with_that_of_the_original(
+    as_format: Callable[..., Path], ffmpeg: FFmpeg, tmp_path: Path
+) -> None:
+    """What ffmpeg decodes of encoders that leave the range out of their stream, such as libvvenc."""
+    full = as_format("full", "yuv420p", "-color_range", "pc", filters="scale=in_range=tv:out_range=pc")
+    bare, tagged = tmp_path / "bare.y4m", tmp_path / "tagged.y4m"
+    ffmpeg("-i", full, "-vf", "setparams=range=unspecified", bare)
+    ffmpeg("-i", full, "-vf", "setparams=range=limited", tagged)
+    assert b"COLORRANGE" not in bare.read_bytes()[:100] and b"XCOLORRANGE=LIMITED" in tagged.read_bytes()[:100]
+    found = compare(full, bare, ["psnr-y"])
+    assert found.identical == 3 and any(
+        "bare.y4m does not say its range: full is taken" in note for note in found.notes
+    )
+    with pytest.raises(DataError, match="its colour range is limited"):
+        compare(full, tagged, ["psnr-y"])
+
+
 def test_matrices_that_differ_are_refused_except_in_rgb(as_format: Callable[..., Path]) -> None:
     way = "scale=in_color_matrix=bt601:out_color_matrix={0}"
     old = as_format("old", "yuv444p", "-colorspace", "smpte170m", filters=way.format("bt601"))
