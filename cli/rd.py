@@ -101,7 +101,8 @@ def rd(
     qualities = _qualities(",".join(quality)) if quality else ()
     codecs = [parse_codec(text, qualities) for text in codec or ["scaleflow", "x264", "x265"]]
     if anchor is not None:
-        choose_anchor([item.name for item in codecs], anchor)
+        earlier = read_points(out) if any((out / "points").glob("*.json")) else []
+        choose_anchor(list(dict.fromkeys([point.codec for point in earlier] + [item.name for item in codecs])), anchor)
     files = find_clips(clips, frame_rate=parse_frame_rate(fps) if fps is not None else None, partial=partial)
     masks = find_masks(roi, files) if roi is not None else {}
     program = check_codecs(codecs, ffmpeg)

@@ -234,6 +234,13 @@ def test_a_codec_without_loss_is_identical(tmp_path: Path, carphone: Path) -> No
     assert point.identical == 4 and point.metrics["psnr-y"] is None
 
 
+def test_an_anchor_may_have_been_measured_before(copy: Path, carphone: Path) -> None:
+    result = rd(carphone, *options(copy, "scaleflow"), "--anchor", "x264")
+    assert result.code == 0 and "BD-rate against x264" in result.stdout
+    other = rd(carphone, *options(copy, "scaleflow"), "--anchor", "x265")
+    assert other.code == 2 and "--anchor x265 was not measured; there are scaleflow, x264" in other.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
