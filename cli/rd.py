@@ -63,6 +63,7 @@ def rd(
         str | None,
         typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first"),
     ] = None,
+    by_clip: Annotated[bool, typer.Option("--by-clip", help="Print also the BD-rates of each clip.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Points that are measured at the same time.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each encoder and decoder.")] = 1,
     fps: Annotated[
@@ -141,7 +142,7 @@ def rd(
         points = read_points(out)
         write_results(points, out)
         of_codecs = list(dict.fromkeys(point.codec for point in points))
-        lines = summary_lines(points, choose_anchor(of_codecs, anchor), names)
+        lines = summary_lines(points, choose_anchor(of_codecs, anchor), names, by_clip)
         if json:
             print_json({"event": "done", "points": len(found.points), "failed": len(found.problems)})
         else:

@@ -12,17 +12,20 @@ _COLUMNS = ("psnr-y", "psnr-yuv", "psnr-rgb", "ms-ssim-y", "ms-ssim-rgb", "lpips
 """Metrics that are shown where they were measured; all are in the files."""
 
 
-def summary_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[str]) -> list[str]:
-    """BD-rates of whole pictures and, with masks, of the region and of what is outside; and where the bits went."""
+def summary_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[str], by_clip: bool = False) -> list[str]:
+    """BD-rates of whole pictures and, with masks, of the region and of what is outside; and where the bits went.
+
+    ``by_clip`` adds the BD-rates of each clip to their means.
+    """
     from evaluation.metrics.names import INSIDE, OUTSIDE, with_regions
 
-    lines = bd_rate_lines(points, anchor, metrics)
+    lines = bd_rate_lines(points, anchor, metrics, by_clip=by_clip)
     if not any(point.clip.masks for point in points):
         return lines
     local = with_regions(metrics)[len(metrics) :]
     for region, words in ((INSIDE, "in the region"), (OUTSIDE, "outside the region")):
         names = [name for name in local if name.endswith(region)]
-        lines += bd_rate_lines(points, anchor, names, f" {words}")
+        lines += bd_rate_lines(points, anchor, names, f" {words}", by_clip)
     return [*lines, *region_lines(points)]
 
 
@@ -42,7 +45,9 @@ def region_lines(points: Sequence[RatePoint]) -> list[str]:
     return ["", f"Share of bits in the region, which is {area:.1f} % of the picture", *lines] if lines else []
 
 
-def bd_rate_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[str], where: str = "") -> list[str]:
+def bd_rate_lines(
+    points: Sequence[RatePoint], anchor: str, metrics: Sequence[str], where: str = "", by_clip: bool = False
+) -> list[str]:
     """Lines of the table, none where there is only one codec; ``where`` says of which part of the pictures it is."""
     from evaluation.bd_rate_summary import bd_rate_cell
     from evaluation.metrics.names import INSIDE, OUTSIDE
@@ -51,8 +56,9 @@ def bd_rate_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[st
     shown = [name for name in metrics if name.removesuffix(INSIDE).removesuffix(OUTSIDE) in _COLUMNS]
     if not codecs or not shown:
         return []
-    clips = len({point.clip.name for point in points})
-    width = max(10, *(len(name) for name in codecs))
+    names = list(dict.fromkeys(point.clip.name for point in points))
+    clips = len(names)
+    width = max(10, *(len(name) for name in codecs), *((len(name) + 2 for name in names) if by_clip else ()))
     lines = [
         "",
         f"BD-rate against {anchor}: rate at equal quality{where}, mean over {clips} clip{'s' if clips > 1 else ''}"
@@ -63,6 +69,10 @@ def bd_rate_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[st
     for codec in codecs:
         cells = [bd_rate_cell(points, codec, anchor, metric) for metric in shown]
         lines.append(f"  {codec:<{width}}" + "".join(f"{_text(cell, clips):>{_WIDTH}}" for cell in cells))
+        for name in names if by_clip else ():
+            each = [cell.get("each", {}).get(name) for cell in cells]
+            texts = ["none" if percent is None else f"{percent:+.1f} %" for percent in each]
+            lines.append(f"    {name:<{width - 2}}" + "".join(f"{text:>{_WIDTH}}" for text in texts))
         problems += [
             f"  {codec}, {metric}: {cell['problem']}"
             for metric, cell in zip(shown, cells, strict=True)

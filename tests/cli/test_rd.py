@@ -217,13 +217,17 @@ def test_clips_of_different_sizes_and_a_broken_one(tmp_path: Path, carphone: Pat
     ffmpeg("-i", carphone, "-frames:v", 2, "-vf", "scale=45:37", "-pix_fmt", "yuv420p", clips / "odd.y4m")
     shutil.copy(carphone, clips / "whole.y4m")
     (clips / "broken.mp4").write_bytes(b"no video")
-    result = rd(clips, *options(tmp_path / "results", X264, "mpeg4=ffmpeg -c:v mpeg4 -q:v {3,12}"))
+    codecs = (X264, "mpeg4=ffmpeg -c:v mpeg4 -q:v {3,12}")
+    result = rd(clips, *options(tmp_path / "results", *codecs), "--by-clip", "--anchor", "x264")
     assert result.code == 1 and "broken.mp4" in result.stderr
     # x264 codes no odd sizes, and says so
     assert "odd.y4m, x264 -crf 22: ffmpeg" in result.stderr and "not divisible by 2 (45x37)" in result.stderr
     found = {(point.clip.name, point.clip.width, point.codec) for point in read_points(tmp_path / "results")}
     assert found == {("odd.y4m", 45, "mpeg4"), ("whole.y4m", 88, "mpeg4"), ("whole.y4m", 88, "x264")}
     assert "mean over 2 clips" in result.stdout and result.stdout.count("(1 of 2)") == 2
+    mean, odd, whole = (line.split() for line in result.stdout.splitlines()[-3:])
+    assert mean[0] == "mpeg4" and odd == ["odd.y4m", "none", "none"]
+    assert whole[0] == "whole.y4m" and whole[1] == mean[1] and float(whole[1]) != 0
 
 
 def test_a_codec_without_loss_is_identical(tmp_path: Path, carphone: Path) -> None:
