@@ -53,7 +53,8 @@ def accelerate(
     for name in exclude:
         if name not in names:
             raise UsageError(f"exclude names {name!r}, which the model does not have; see its named_modules()")
-    changed = copy.deepcopy(model).eval()
+    with torch.inference_mode(False):
+        changed = copy.deepcopy(model).eval()
     folded = fold_batch_norms(changed)
     unconverted = []
     for name, layer in list(changed.named_modules()):

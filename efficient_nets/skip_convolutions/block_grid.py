@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -50,13 +52,16 @@ class BlockGrid:
         more = [max(0, need - size) for need, size in zip(reach, padded.shape[2:], strict=True)]
         sources = F.pad(padded, (0, more[1], 0, more[0]))[:, 0].long()
         self._sources = torch.where(sources > 0, sources - 1, self.padding_row)
-        self._tile_offsets = _offsets(self._tile_lines, self._sources.shape[2], device)
+        width = self._sources.shape[2]
+        self._tile_offsets = _offsets(self._tile_lines, width, device)
+        corners = _offsets(_steps((block, block), layer.stride), width, device)
+        taps = _offsets(_steps(layer.kernel_size, layer.dilation), width, device)
+        self._patch_offsets = (corners[:, None] + taps).flatten()
 
         targets = torch.arange(self.outside_row, device=device).view(batch, *sides)
         around = [count * block - side for count, side in zip(self.blocks, sides, strict=True)]
         self._targets = F.pad(targets, (0, around[1], 0, around[0]), value=self.outside_row)
-        within = (list(range(block)), list(range(block)))
-        self._block_offsets = _offsets(within, self._targets.shape[2], device)
+        self._block_offsets = _offsets(_steps((block, block), (1, 1)), self._targets.shape[2], device)
 
     def _set_tile(self) -> None:
         """Lines and columns of input under a block, and how the convolution steps through what was gathered.
@@ -94,15 +99,15 @@ class BlockGrid:
         corner = picture * (table.shape[1] * width) + line * (line_step * width) + column * column_step
         return table.flatten()[corner[:, None] + offsets]
 
-    def convolve(self, samples: Tensor, bias: Tensor | None) -> Tensor:
-        """Convolution of gathered tiles (n * samples of a tile, C); rows (n * block * block, O)."""
+    def patch_rows(self, open_blocks: Tensor) -> Tensor:
+        """Rows (n, block * block * taps) of the input under each tap of each position of blocks (n,)."""
+        lines, columns = (self.block * s for s in self.layer.stride)
+        return self._rows(self._sources, open_blocks, lines, columns, self._patch_offsets)
+
+    def convolve_tiles(self, samples: Tensor, bias: Tensor | None) -> Tensor:
+        """Convolution of samples (n * samples of a tile, C) at :meth:`input_rows`; rows (n * block * block, O)."""
         layer = self.layer
         height, width = (len(lines) for lines in self._tile_lines)
-        pointwise = height == width == self.block and layer.kernel_size == (1, 1)
-        if layer.groups == 1 and (pointwise or self.block == 1):
-            taps = 1 if pointwise else height * width
-            kernel = layer.weight.permute(0, 2, 3, 1).reshape(layer.out_channels, -1)
-            return F.linear(samples.view(-1, taps * layer.in_channels), kernel, bias)
         tiles = samples.view(-1, height, width, layer.in_channels).permute(0, 3, 1, 2)
         output = F.conv2d(tiles, layer.weight, bias, self._tile_stride, 0, self._tile_dilation, layer.groups)
         return as_rows(output)
@@ -116,6 +121,12 @@ def as_rows(x: Tensor) -> Tensor:
 def as_pictures(rows: Tensor, batch: int, size: Pair) -> Tensor:
     """Inverse of :func:`as_rows`, always a view."""
     return rows.view(batch, *size, rows.shape[1]).permute(0, 3, 1, 2)
+
+
+def _steps(counts: Sequence[int], steps: Sequence[int]) -> tuple[list[int], list[int]]:
+    """So many lines and columns, so far apart."""
+    lines, columns = ([step * i for i in range(count)] for count, step in zip(counts, steps, strict=True))
+    return lines, columns
 
 
 def _offsets(lines: tuple[list[int], list[int]], width: int, device: torch.device) -> Tensor:

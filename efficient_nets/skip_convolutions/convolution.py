@@ -16,6 +16,13 @@ from efficient_nets.video_convolution import VideoConvolution
 if TYPE_CHECKING:
     from efficient_nets.skip_convolutions.method import SkipConv
 
+PRODUCT_CHANNELS = 96
+"""Input channels from which on a matrix product is faster than a convolution of small pictures.
+
+The convolution brings the weights into an order of its own in each call, which takes longer than the work itself where
+channels are many and open blocks are few; the product gathers each sample once for each tap.
+"""
+
 
 @dataclass
 class SkipState:
@@ -26,14 +33,28 @@ class SkipState:
         output: what was given last, and a row behind it that is never read.
         unseen: (N, 1, height, width): for each output position, at most how large a change under its kernel is no
             longer in the reference, because other positions whose kernels overlap were computed and this one was not.
-        scale: of the gate.
     """
 
     grid: BlockGrid
     reference: Tensor
     output: Tensor
     unseen: Tensor
+
+
+@dataclass(frozen=True)
+class PreparedWeights:
+    """What is made of a layer's weights once for all frames.
+
+    Attributes:
+        version: of the weights.
+        scale: of the gate.
+        matrix: (taps * input channels, output channels) where open blocks are computed as one matrix product, of the
+            input under each tap; None where they are convolved as a batch of small pictures.
+    """
+
+    version: tuple[int, int]
     scale: float
+    matrix: Tensor | None
 
 
 @dataclass
@@ -68,6 +89,7 @@ class SkipConvolution(VideoConvolution):
         super().__init__(dense)
         self.settings = settings
         self.gate = NormGate(settings.gate, settings.threshold, settings.block)
+        self._weights: PreparedWeights | None = None
 
     def first_frame(self, x: Tensor) -> tuple[Tensor, SkipState]:
         """See :class:`VideoConvolution`."""
@@ -113,12 +135,25 @@ class SkipConvolution(VideoConvolution):
     def _start(self, x: Tensor, output: Tensor) -> SkipState:
         grid = BlockGrid(self, x.shape, self.settings.block, x.device)
         unseen = x.new_zeros((x.shape[0], 1, *grid.output_size), dtype=torch.float32)
-        return SkipState(grid, _with_last_row(x), _with_last_row(output), unseen, self.gate.scale(self))
+        return SkipState(grid, _with_last_row(x), _with_last_row(output), unseen)
+
+    def _prepared(self) -> PreparedWeights:
+        """From the weights as they are now."""
+        version = (self.weight.data_ptr(), self.weight._version)
+        if self._weights is None or self._weights.version != version:
+            self._weights = PreparedWeights(version, self.gate.scale(self), self._matrix())
+        return self._weights
+
+    def _matrix(self) -> Tensor | None:
+        sparse = self.settings.execution == "sparse"
+        if not sparse or self.groups > 1 or (self.in_channels < PRODUCT_CHANNELS and self.kernel_size != (1, 1)):
+            return None
+        return self.weight.detach().permute(2, 3, 1, 0).reshape(-1, self.out_channels).contiguous()
 
     def _open(self, x: Tensor, state: SkipState) -> Opening | None:
         """Bring the reference forward; None where so much is open that all positions are to be computed."""
         change = change_map(x, as_pictures(state.reference[:-1], x.shape[0], (x.shape[2], x.shape[3])))
-        open_blocks = self.gate.open_blocks(self.gate.sizes(self, change, state.scale).add_(state.unseen))
+        open_blocks = self.gate.open_blocks(self.gate.sizes(self, change, self._prepared().scale).add_(state.unseen))
         blocks = open_blocks.flatten().nonzero()[:, 0]
         rows = as_rows(x)
         if len(blocks) > self.settings.dense_above * open_blocks.numel():
@@ -139,7 +174,7 @@ class SkipConvolution(VideoConvolution):
         """Input under open blocks becomes the reference."""
         seen = torch.zeros(len(state.reference), dtype=torch.bool, device=rows.device)
         seen[state.grid.input_rows(blocks).flatten()] = True
-        lost = self.gate.sizes(self, change * seen[:-1].view_as(change), state.scale)
+        lost = self.gate.sizes(self, change * seen[:-1].view_as(change), self._prepared().scale)
         state.unseen.add_(lost).masked_fill_(gate, 0)
         changed = seen[:-1].nonzero()[:, 0]
         state.reference.index_copy_(0, changed, rows.index_select(0, changed))
@@ -148,13 +183,21 @@ class SkipConvolution(VideoConvolution):
         """Compute open blocks alone: gather their input with its halo, convolve as a batch, put back."""
         if not len(opening.blocks):
             return
-        samples = opening.source.index_select(0, state.grid.input_rows(opening.blocks).flatten())
         targets = state.grid.output_rows(opening.blocks).flatten()
         if self.settings.reference == "opened":
-            computed = state.grid.convolve(samples, self.bias)
+            computed = self._convolve(opening, state.grid, self.bias)
         else:
-            computed = state.grid.convolve(samples, None).add_(state.output.index_select(0, targets))
+            computed = self._convolve(opening, state.grid, None).add_(state.output.index_select(0, targets))
         state.output.index_copy_(0, targets, computed)
+
+    def _convolve(self, opening: Opening, grid: BlockGrid, bias: Tensor | None) -> Tensor:
+        """Rows of output (n * block * block, O) in open blocks."""
+        matrix = self._prepared().matrix
+        if matrix is None:
+            samples = opening.source.index_select(0, grid.input_rows(opening.blocks).flatten())
+            return grid.convolve_tiles(samples, bias)
+        patches = opening.source.index_select(0, grid.patch_rows(opening.blocks).flatten()).view(-1, len(matrix))
+        return patches @ matrix if bias is None else torch.addmm(bias, patches, matrix)
 
     def _advance_masked(self, opening: Opening, state: SkipState) -> None:
         """Compute everything and keep what is open."""

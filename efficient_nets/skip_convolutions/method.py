@@ -39,7 +39,7 @@ class SkipConv:
 
     threshold: float
     gate: Norm = "output"
-    block: int = 8
+    block: int = 4
     reference: Reference = "opened"
     execution: Execution = "sparse"
     dense_above: float = 0.6

@@ -18,7 +18,7 @@ FIRST, FRAMES = 90, 5
 
 @pytest.fixture(scope="session")
 def frames() -> list[Tensor]:
-    """Five frames (1, 3, 128, 192), normalised as for ImageNet: a still wall at the left, someone walks at the right."""
+    """Five frames (1, 3, 128, 192), normalised as for ImageNet: a still wall, then someone who walks."""
     if not CLIP.is_file():
         pytest.skip("needs ../shared/data/train/intel_one-by-one-person-detection.mp4")
     with open_video(CLIP, working_format="rgb") as reader:
