@@ -8,14 +8,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from efficient_nets.skip_convolutions.block_grid import pad_as
+from efficient_nets.skip_convolutions.block_grid import as_rows, pad_as
 
 Norm = Literal["input", "output"]
 
+CACHED_SAMPLES = 1 << 17
+"""Samples of a layer's input that are compared at a time."""
+
 
 def change_map(x: Tensor, reference: Tensor) -> Tensor:
-    """Sum over channels of the magnitude of ``x - reference``, both (N, C, H, W), as (N, 1, H, W) in float32."""
-    return (x - reference).abs_().sum(1, keepdim=True, dtype=torch.float32)
+    """Sum over channels of the magnitude of ``x - reference``, both (N, C, H, W), as (N, 1, H, W) in float32.
+
+    It reads as much memory as a layer has input, so it goes piece by piece through a buffer that stays in the cache.
+    """
+    rows, references = as_rows(x), as_rows(reference)
+    change = rows.new_empty(len(rows), dtype=torch.float32)
+    piece = max(1, CACHED_SAMPLES // rows.shape[1])
+    buffer = rows.new_empty(min(piece, len(rows)), rows.shape[1])
+    for start in range(0, len(rows), piece):
+        part = rows[start : start + piece]
+        difference = torch.sub(part, references[start : start + piece], out=buffer[: len(part)])
+        torch.sum(difference.abs_(), 1, dtype=torch.float32, out=change[start : start + piece])
+    return change.view(x.shape[0], 1, *x.shape[2:])
 
 
 class NormGate:

@@ -33,8 +33,9 @@ class SkipConv:
             gives the same and saves nothing: for comparison.
         dense_above: where a larger share of a layer's blocks is open, the gate opens everywhere and the layer runs
             dense, which is then faster and more exact. 1 never does.
-        least_macs_per_sample: layers with fewer MACs for each input sample stay as they are: looking for change in a
-            sample takes about as long as some tens of MACs, so that gating them can only lose time. 0 converts all.
+        least_macs_per_sample: layers with fewer MACs for each sample of their input and output stay as they are. To
+            look for changes in a sample, or to copy it, takes about as long as 50 MACs, so that gating cheaper layers
+            (depthwise ones, most of 1x1) costs time though it saves MACs. 0 converts all.
     """
 
     threshold: float
@@ -42,7 +43,7 @@ class SkipConv:
     block: int = 4
     reference: Reference = "opened"
     execution: Execution = "sparse"
-    dense_above: float = 0.6
+    dense_above: float = 0.5
     least_macs_per_sample: float = 0.0
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class SkipConv:
 
     def convolution(self, dense: nn.Conv2d) -> SkipConvolution | None:
         """See :class:`~efficient_nets.conversion.VideoMethod`."""
-        samples = dense.stride[0] * dense.stride[1] * dense.in_channels
+        samples = dense.stride[0] * dense.stride[1] * dense.in_channels + dense.out_channels
         if dense.weight.numel() < self.least_macs_per_sample * samples:
             return None
         return SkipConvolution(dense, self)

@@ -237,7 +237,7 @@ def test_what_is_left_is_named_with_the_reason() -> None:
 
 def test_layers_that_are_too_cheap_may_stay() -> None:
     model = torchvision.models.mobilenet_v3_small(weights=None)
-    video_model = accelerate(model, SkipConv(threshold=0, least_macs_per_sample=30))
+    video_model = accelerate(model, SkipConv(threshold=0, least_macs_per_sample=20))
     depthwise = {name for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d) and layer.groups > 1}
     left = {layer.name for layer in video_model.unconverted if "too cheap" in layer.reason}
     assert depthwise < left
