@@ -23,7 +23,7 @@ def change_map(x: Tensor, reference: Tensor) -> Tensor:
     """
     rows, references = as_rows(x), as_rows(reference)
     change = rows.new_empty(len(rows), dtype=torch.float32)
-    piece = max(1, CACHED_SAMPLES // rows.shape[1])
+    piece = max(1, CACHED_SAMPLES // rows.shape[1]) if x.device.type == "cpu" else len(rows)
     buffer = rows.new_empty(min(piece, len(rows)), rows.shape[1])
     for start in range(0, len(rows), piece):
         part = rows[start : start + piece]
