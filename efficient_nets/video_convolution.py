@@ -21,12 +21,15 @@ class VideoClock:
         first_frame: there is no frame before, so every layer computes in full.
         clip_length: frames that stand behind one another in the batch of a training clip; None when streaming.
         record: where costs go.
+        choices: of each layer that learns what to compute, in the last clip: MACs of its frames after the first, and
+            the share of them that was spent, differentiable.
     """
 
     running: bool = False
     first_frame: bool = True
     clip_length: int | None = None
     record: CostRecord = field(default_factory=CostRecord)
+    choices: list[tuple[int, Tensor]] = field(default_factory=list)
 
 
 class VideoConvolution(nn.Conv2d, ABC):

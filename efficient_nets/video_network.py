@@ -56,10 +56,11 @@ class VideoNetwork(nn.Module):
         self.clock = VideoClock()
         self._since_key = 0
         self._form: object = None
+        within = {id(part) for layer in self.converted_layers() for part in layer.modules() if part is not layer}
         for name, layer in model.named_modules():
             if isinstance(layer, VideoConvolution):
                 layer.name, layer.clock = name or type(layer).__name__, self.clock
-            elif isinstance(layer, COUNTED_LAYERS):
+            elif isinstance(layer, COUNTED_LAYERS) and id(layer) not in within:
                 layer.register_forward_hook(partial(_count, self.clock, name))
 
     def converted_layers(self) -> Iterator[VideoConvolution]:
@@ -113,6 +114,7 @@ class VideoNetwork(nn.Module):
     def forward_clip(self, clip: Tensor) -> Any:
         """Outputs for clips (B, T, C, H, W), each tensor as (B, T, ...): those of T calls frame by frame.
 
+        In training mode, learned decisions are drawn by chance; see :meth:`sparsity_loss`.
         Differentiable with respect to the parameters and the clip, which gates are not. The first frame of each clip
         is a first frame; the state of the video that is streaming is neither used nor changed. ``model`` must take a
         batch of frames alone, and treat them apart from one another.
@@ -128,12 +130,27 @@ class VideoNetwork(nn.Module):
         self.clock.record.end([step == 0 for step in range(length)])
         return _map_tensors(output, lambda tensor: tensor.unflatten(0, (batch, length)))
 
+    def sparsity_loss(self) -> Tensor:
+        """Share (0..1) of the MACs of layers with learned decisions that the last clip spent, in training mode.
+
+        Differentiable: the mean over frames after the first and over layers, weighted by their MACs, which is the gate
+        loss of Habibian et al., "Skip-Convolutions", CVPR 2021, over the MACs of a frame. To be taken once for a clip.
+
+        Raises:
+            UsageError: the last clip had no learned decision.
+        """
+        choices, self.clock.choices = self.clock.choices, []
+        if not choices:
+            raise UsageError("no learned decision since the last clip: call train(), then forward_clip(), before this")
+        spent = torch.stack([macs * share for macs, share in choices]).sum()
+        return spent / sum(macs for macs, _ in choices)
+
     @contextmanager
     def _running(self, frames: int, clip_length: int | None) -> Iterator[None]:
         self.clock.record.begin(frames)
         for layer in self.converted_layers():
             layer.begin_frame()
-        self.clock.running, self.clock.clip_length = True, clip_length
+        self.clock.running, self.clock.clip_length, self.clock.choices = True, clip_length, []
         try:
             yield
         finally:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from efficient_nets.cost import Cost, dense_cost, gated_cost
 from efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
 from efficient_nets.skip_convolutions.gates import NormGate, change_map, positions_of
+from efficient_nets.skip_convolutions.learned_gate import LearnedGate
 from efficient_nets.video_convolution import VideoConvolution
 
 if TYPE_CHECKING:
@@ -82,13 +83,18 @@ class SkipConvolution(VideoConvolution):
 
     What a position has not seen is bounded, not stored for each: input under open gates becomes the reference, and the
     size of its change is put down at closed positions whose kernels overlap. By the triangle inequality no change gets
-    lost, and a gate opens no later than its own reference would have opened it.
+    lost, and a gate opens no later than its own reference would have opened it. Learned gates look at the residual
+    itself, whose size is no measure for them; what a position has not seen is not noted for these.
     """
 
     def __init__(self, dense: nn.Conv2d, settings: SkipConv) -> None:
         super().__init__(dense)
         self.settings = settings
-        self.gate = NormGate(settings.gate, settings.threshold, settings.block)
+        self.gate: NormGate | LearnedGate
+        if settings.gate == "learned":
+            self.gate = LearnedGate(dense, settings.threshold, settings.block)
+        else:
+            self.gate = NormGate(dense, settings.gate, settings.threshold, settings.block)
         self._weights: PreparedWeights | None = None
 
     def first_frame(self, x: Tensor) -> tuple[Tensor, SkipState]:
@@ -99,7 +105,7 @@ class SkipConvolution(VideoConvolution):
     def next_frame(self, x: Tensor, state: object) -> tuple[Tensor, Cost]:
         """See :class:`VideoConvolution`."""
         assert isinstance(state, SkipState)
-        opening = self._open(x, state)
+        opening = self._open(x, *self._decide(x, state), state)
         if opening is None:
             output = self.dense(x)
             state.output[:-1] = as_rows(output)
@@ -115,16 +121,28 @@ class SkipConvolution(VideoConvolution):
         with torch.no_grad():
             state = self._start(clip[:, 0], computed[:, 0])
         costs = [dense_cost(self.dense_macs(computed[:, 0]))]
+        shares = []
         for step in range(1, clip.shape[1]):
+            x, drawn = clip[:, step], None
+            if self.training and isinstance(self.gate, LearnedGate):
+                drawn = self.gate.draw(self.gate(x, self._reference(state).clone()))
+                shares.append(drawn.mean())
             with torch.no_grad():
-                opening = self._open(clip[:, step], state)
+                decision = (drawn > 0.5, None) if drawn is not None else self._decide(x, state)
+                opening = self._open(x, *decision, state, always=drawn is not None)
+            base = outputs[-1] if self.settings.reference == "opened" else computed[:, step - 1]
             if opening is None:
                 outputs.append(computed[:, step])
+            elif drawn is not None:
+                gate = positions_of(drawn, self.settings.block, state.grid.output_size)
+                outputs.append(outputs[-1] + gate * (computed[:, step] - base))
             elif self.settings.reference == "opened":
-                outputs.append(torch.where(opening.gate, computed[:, step], outputs[-1]))
+                outputs.append(torch.where(opening.gate, computed[:, step], base))
             else:
-                outputs.append(outputs[-1] + opening.gate * (computed[:, step] - computed[:, step - 1]))
+                outputs.append(outputs[-1] + opening.gate * (computed[:, step] - base))
             costs.append(self._cost(opening, state.grid, masked=True))
+        if shares:
+            self.clock.choices.append((self.dense_macs(computed[:, 1:].flatten(0, 1)), torch.stack(shares).mean()))
         return torch.stack(outputs, 1), costs
 
     def expected_shape(self, state: object) -> tuple[int, ...]:
@@ -141,7 +159,8 @@ class SkipConvolution(VideoConvolution):
         """From the weights as they are now."""
         version = (self.weight.data_ptr(), self.weight._version)
         if self._weights is None or self._weights.version != version:
-            self._weights = PreparedWeights(version, self.gate.scale(self), self._matrix())
+            scale = self.gate.scale(self) if isinstance(self.gate, NormGate) else 1.0
+            self._weights = PreparedWeights(version, scale, self._matrix())
         return self._weights
 
     def _matrix(self) -> Tensor | None:
@@ -150,13 +169,28 @@ class SkipConvolution(VideoConvolution):
             return None
         return self.weight.detach().permute(2, 3, 1, 0).reshape(-1, self.out_channels).contiguous()
 
-    def _open(self, x: Tensor, state: SkipState) -> Opening | None:
-        """Bring the reference forward; None where so much is open that all positions are to be computed."""
-        change = change_map(x, as_pictures(state.reference[:-1], x.shape[0], (x.shape[2], x.shape[3])))
-        open_blocks = self.gate.open_blocks(self.gate.sizes(self, change, self._prepared().scale).add_(state.unseen))
+    def _reference(self, state: SkipState) -> Tensor:
+        batch, _, height, width = state.grid.input_shape
+        return as_pictures(state.reference[:-1], batch, (height, width))
+
+    def _decide(self, x: Tensor, state: SkipState) -> tuple[Tensor, Tensor | None]:
+        """Open blocks (N, lines, columns), and the change map where the gate made one."""
+        if isinstance(self.gate, LearnedGate):
+            return self.gate(x, self._reference(state)) > 0, None
+        change = change_map(x, self._reference(state))
+        sizes = self.gate.sizes(self, change, self._prepared().scale)
+        return self.gate.open_blocks(sizes.add_(state.unseen)), change
+
+    def _open(
+        self, x: Tensor, open_blocks: Tensor, change: Tensor | None, state: SkipState, always: bool = False
+    ) -> Opening | None:
+        """Bring the reference forward; None where so much is open that all positions are to be computed.
+
+        With ``always``, the decision holds however much is open.
+        """
         blocks = open_blocks.flatten().nonzero()[:, 0]
         rows = as_rows(x)
-        if len(blocks) > self.settings.dense_above * open_blocks.numel():
+        if not always and len(blocks) > self.settings.dense_above * open_blocks.numel():
             state.reference[:-1] = rows
             state.unseen.zero_()
             return None
@@ -170,12 +204,13 @@ class SkipConvolution(VideoConvolution):
             self._let_through(rows, change, blocks, gate, state)
         return Opening(blocks, gate, state.reference)
 
-    def _let_through(self, rows: Tensor, change: Tensor, blocks: Tensor, gate: Tensor, state: SkipState) -> None:
+    def _let_through(self, rows: Tensor, change: Tensor | None, blocks: Tensor, gate: Tensor, state: SkipState) -> None:
         """Input under open blocks becomes the reference."""
         seen = torch.zeros(len(state.reference), dtype=torch.bool, device=rows.device)
         seen[state.grid.input_rows(blocks).flatten()] = True
-        lost = self.gate.sizes(self, change * seen[:-1].view_as(change), self._prepared().scale)
-        state.unseen.add_(lost).masked_fill_(gate, 0)
+        if change is not None and isinstance(self.gate, NormGate):
+            lost = self.gate.sizes(self, change * seen[:-1].view_as(change), self._prepared().scale)
+            state.unseen.add_(lost).masked_fill_(gate, 0)
         changed = seen[:-1].nonzero()[:, 0]
         state.reference.index_copy_(0, changed, rows.index_select(0, changed))
 
@@ -211,7 +246,7 @@ class SkipConvolution(VideoConvolution):
 
     def _cost(self, opening: Opening | None, grid: BlockGrid, masked: bool) -> Cost:
         dense = grid.outside_row * self.macs_per_position
-        gate = self.gate.macs(self, grid.input_shape, grid.outside_row)
+        gate = self.gate.macs(grid.input_shape, grid.outside_row)
         if opening is None:
             return gated_cost(dense, gate, dense, dense)
         spent = int(opening.gate.sum()) * self.macs_per_position

@@ -45,12 +45,13 @@ class NormGate:
     The threshold is compared directly: rounding the sigmoid of a difference, as the paper writes it, asks for its sign.
     """
 
-    def __init__(self, norm: Norm, threshold: float, block: int) -> None:
+    def __init__(self, layer: nn.Conv2d, norm: Norm, threshold: float, block: int) -> None:
         self.norm, self.threshold, self.block = norm, threshold, block
+        self.taps = layer.kernel_size[0] * layer.kernel_size[1]
 
     def scale(self, layer: nn.Conv2d) -> float:
         """What turns a sum of magnitudes under the kernel into the size of a change."""
-        samples = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
+        samples = layer.in_channels * self.taps
         gain = float(layer.weight.detach().abs().sum()) / layer.out_channels if self.norm == "output" else 1.0
         return gain / samples
 
@@ -67,10 +68,9 @@ class NormGate:
         largest = F.max_pool2d(sizes, self.block, self.block, ceil_mode=True)[:, 0]
         return ~(largest <= self.threshold)  # what is not a number is let through, as a dense network would
 
-    def macs(self, layer: nn.Conv2d, input_shape: torch.Size, positions: int) -> int:
+    def macs(self, input_shape: torch.Size, positions: int) -> int:
         """One for each sample's magnitude, and one for each tap of two sums under the kernel (see ``unseen``)."""
-        height, width = layer.kernel_size
-        return input_shape.numel() + 2 * positions * height * width
+        return input_shape.numel() + 2 * positions * self.taps
 
 
 def positions_of(blocks: Tensor, block: int, size: tuple[int, int]) -> Tensor:

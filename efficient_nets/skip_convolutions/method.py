@@ -9,10 +9,10 @@ from typing import Literal, get_args
 from torch import nn
 
 from efficient_nets.skip_convolutions.convolution import SkipConvolution
-from efficient_nets.skip_convolutions.gates import Norm
 
 BLOCKS = (1, 2, 4, 8)
 
+Gate = Literal["input", "output", "learned"]
 Reference = Literal["opened", "every"]
 Execution = Literal["sparse", "masked"]
 
@@ -24,7 +24,8 @@ class SkipConv:
     Attributes:
         threshold: size of the change from which on a position is computed, for all layers; see :class:`NormGate` for
             its unit. 0 computes wherever anything changed, and gives what the dense network gives.
-        gate: ``output`` (the change of output that the change of input could make) or ``input`` (its own size).
+        gate: ``output`` (the change of output that the change of input could make), ``input`` (its own size), or
+            ``learned`` (see :class:`LearnedGate`; the threshold is then in log odds, and 0 is what was trained).
         block: output positions are computed or kept in squares of this side: 1, 2, 4 or 8.
         reference: what a change is measured against. ``opened``: the input as far as gates let it through, so that
             small changes add up until they are seen. ``every``: the frame before, as the paper's released code does;
@@ -39,7 +40,7 @@ class SkipConv:
     """
 
     threshold: float
-    gate: Norm = "output"
+    gate: Gate = "output"
     block: int = 4
     reference: Reference = "opened"
     execution: Execution = "sparse"
@@ -51,7 +52,7 @@ class SkipConv:
             raise ValueError(f"threshold = {self.threshold} must be 0 or more")
         if self.block not in BLOCKS:
             raise ValueError(f"block = {self.block} is none of {', '.join(map(str, BLOCKS))}")
-        for name, kind in (("gate", Norm), ("reference", Reference), ("execution", Execution)):
+        for name, kind in (("gate", Gate), ("reference", Reference), ("execution", Execution)):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} = {getattr(self, name)!r} is none of {', '.join(get_args(kind))}")
         if not 0 <= self.dense_above <= 1:
