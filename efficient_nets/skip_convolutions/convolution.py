@@ -42,20 +42,20 @@ class SkipState:
     unseen: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass
 class PreparedWeights:
     """What is made of a layer's weights once for all frames.
 
     Attributes:
         version: of the weights.
         scale: of the gate.
-        matrix: (taps * input channels, output channels) where open blocks are computed as one matrix product, of the
-            input under each tap; None where they are convolved as a batch of small pictures.
+        matrix: (taps * input channels, output channels), once open blocks were computed as one matrix product, of the
+            input under each tap.
     """
 
     version: tuple[int, int]
     scale: float
-    matrix: Tensor | None
+    matrix: Tensor | None = None
 
 
 @dataclass
@@ -160,14 +160,15 @@ class SkipConvolution(VideoConvolution):
         version = (self.weight.data_ptr(), self.weight._version)
         if self._weights is None or self._weights.version != version:
             scale = self.gate.scale(self) if isinstance(self.gate, NormGate) else 1.0
-            self._weights = PreparedWeights(version, scale, self._matrix())
+            self._weights = PreparedWeights(version, scale)
         return self._weights
 
-    def _matrix(self) -> Tensor | None:
-        sparse = self.settings.execution == "sparse"
-        if not sparse or self.groups > 1 or (self.in_channels < PRODUCT_CHANNELS and self.kernel_size != (1, 1)):
-            return None
-        return self.weight.detach().permute(2, 3, 1, 0).reshape(-1, self.out_channels).contiguous()
+    def _matrix(self) -> Tensor:
+        prepared = self._prepared()
+        if prepared.matrix is None:
+            taps_first = self.weight.detach().permute(2, 3, 1, 0)
+            prepared.matrix = taps_first.reshape(-1, self.out_channels).contiguous()
+        return prepared.matrix
 
     def _reference(self, state: SkipState) -> Tensor:
         batch, _, height, width = state.grid.input_shape
@@ -227,10 +228,10 @@ class SkipConvolution(VideoConvolution):
 
     def _convolve(self, opening: Opening, grid: BlockGrid, bias: Tensor | None) -> Tensor:
         """Rows of output (n * block * block, O) in open blocks."""
-        matrix = self._prepared().matrix
-        if matrix is None:
+        if self.groups > 1 or (self.in_channels < PRODUCT_CHANNELS and self.kernel_size != (1, 1)):
             samples = opening.source.index_select(0, grid.input_rows(opening.blocks).flatten())
             return grid.convolve_tiles(samples, bias)
+        matrix = self._matrix()
         patches = opening.source.index_select(0, grid.patch_rows(opening.blocks).flatten()).view(-1, len(matrix))
         return patches @ matrix if bias is None else torch.addmm(bias, patches, matrix)
 
