@@ -16,9 +16,10 @@ def fold_batch_norms(model: nn.Module) -> tuple[str, ...]:
     """Fold in place, and name the batch norms that are gone (an ``nn.Identity`` stands where each was).
 
     The arithmetic is torch's :func:`fuse_conv_bn_eval`. Which batch norm follows which convolution is read from a
-    symbolic trace; of models that cannot be traced, only neighbours in an ``nn.Sequential`` are folded. A batch norm
-    stays as it is, and runs as any other layer, where its convolution's output is used elsewhere too, where it has no
-    running statistics, and where either is of a class of its own or has hooks. ``model`` must be in eval mode.
+    symbolic trace. Of a model that cannot be traced, the largest parts that can be are, as if each ran as a whole, and
+    in an ``nn.Sequential`` neighbours follow each other. A batch norm stays as it is, and runs as any other layer,
+    where its convolution's output is used elsewhere too, where it has no running statistics, and where either is of a
+    class of its own or has hooks. ``model`` must be in eval mode.
     """
     names = {id(module): name for name, module in model.named_modules()}
     folded = []
@@ -51,26 +52,19 @@ def _plain(module: nn.Module, kind: type[nn.Module]) -> bool:
 
 
 def _pairs(model: nn.Module) -> list[tuple[nn.Module, nn.Module]]:
+    """Modules that may be a convolution and its batch norm."""
     try:
-        graph = fx.Tracer().trace(model)
+        return _traced_pairs(model, fx.Tracer().trace(model))
     except Exception as error:  # a trace runs the model's own code on stand-ins, and that may raise anything
-        logger.info("no symbolic trace of %s (%s): only sequences are searched", type(model).__name__, error)
-        return _neighbours(model)
-    return _traced_pairs(model, graph)
-
-
-def _neighbours(model: nn.Module) -> list[tuple[nn.Module, nn.Module]]:
-    sequences = [list(module) for module in model.modules() if type(module) is nn.Sequential]
+        logger.info("no symbolic trace of %s (%s): its parts are traced one by one", type(model).__name__, error)
     places: dict[int, int] = defaultdict(int)
     for module in model.modules():
-        for child in module._modules.values():
-            places[id(child)] += 1
-    return [
-        (first, second)
-        for children in sequences
-        for first, second in pairwise(children)
-        if places[id(first)] == places[id(second)] == 1
-    ]
+        for part in module._modules.values():
+            places[id(part)] += 1
+    pairs = [pair for child in model.children() if list(child.children()) for pair in _pairs(child)]
+    if type(model).forward is nn.Sequential.forward:
+        pairs += pairwise(model.children())
+    return [pair for pair in pairs if all(places[id(module)] == 1 for module in pair)]
 
 
 def _traced_pairs(model: nn.Module, graph: fx.Graph) -> list[tuple[nn.Module, nn.Module]]:
