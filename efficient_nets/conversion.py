@@ -1,0 +1,86 @@
+"""From a network for pictures to one for video."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from codec.errors import UsageError
+from efficient_nets.batch_norm import fold_batch_norms, has_hooks, replace_module
+from efficient_nets.video_convolution import VideoConvolution
+from efficient_nets.video_network import UnconvertedLayer, VideoNetwork
+
+
+class VideoMethod(Protocol):
+    """A way to reuse the frame before: the settings that :func:`accelerate` takes."""
+
+    def convolution(self, dense: nn.Conv2d) -> VideoConvolution | None:
+        """What takes the place of ``dense`` and keeps its parameters; None where the method would not pay."""
+
+
+def accelerate(
+    model: nn.Module,
+    method: VideoMethod,
+    *,
+    key_interval: int | None = None,
+    exclude: Collection[str] = (),
+) -> VideoNetwork:
+    """A video network that does ``model``'s work by ``method``.
+
+    ``model`` is copied and stays as it is. The copy is in eval mode, and batch norms
+    are folded into the convolutions before them (see :func:`~efficient_nets.batch_norm.fold_batch_norms`), so it has
+    none to fine-tune. Every ``nn.Conv2d`` is replaced, whatever its stride, padding, groups and dilation; a layer that
+    stands at several places is replaced by one. All else runs in full on every frame; what of it has parameters is
+    named in ``unconverted``, with the reason. Weights of converted layers are in channels-last order, as their outputs.
+
+    Args:
+        key_interval: compute one frame of so many in full; None for the first alone.
+        exclude: names of layers, or of modules with all layers below them, that are to stay as they are.
+
+    Raises:
+        UsageError: ``model`` is scripted or converted already, or ``exclude`` names what it does not have.
+        ValueError: ``key_interval`` is below 1.
+    """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UsageError(f"{type(model).__name__} is scripted: give accelerate() the module that it was made of")
+    if any(isinstance(module, VideoNetwork | VideoConvolution) for module in model.modules()):
+        raise UsageError("the model is converted already: give accelerate() the one that it was made of")
+    names = {name for name, _ in model.named_modules(remove_duplicate=False)}
+    for name in exclude:
+        if name not in names:
+            raise UsageError(f"exclude names {name!r}, which the model does not have; see its named_modules()")
+    with torch.inference_mode(False):
+        changed = copy.deepcopy(model).eval()
+    folded = fold_batch_norms(changed)
+    unconverted = []
+    for name, layer in list(changed.named_modules()):
+        reason = _why_left(name, layer, exclude)
+        if reason is None:
+            assert isinstance(layer, nn.Conv2d)
+            new = method.convolution(layer)
+            if new is not None:
+                new.to(memory_format=torch.channels_last)
+                replace_module(changed, layer, new)
+                changed = new if layer is changed else changed
+                continue
+            reason = "too cheap for the method to pay"
+        if any(parameter is not None for parameter in layer._parameters.values()):
+            unconverted.append(UnconvertedLayer(name, type(layer).__name__, reason))
+    return VideoNetwork(changed, tuple(unconverted), folded, key_interval)
+
+
+def _why_left(name: str, layer: nn.Module, exclude: Collection[str]) -> str | None:
+    """The reason why a layer is not converted; None when it is."""
+    if any(name == left or name.startswith(f"{left}.") for left in exclude):
+        return "excluded"
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        return "a batch norm that could not be folded into a convolution"
+    if not isinstance(layer, nn.Conv2d):
+        return "no nn.Conv2d"
+    if type(layer) is not nn.Conv2d:
+        return "a convolution of a class of its own, which may compute something else"
+    return "has hooks, which would be lost" if has_hooks(layer) else None

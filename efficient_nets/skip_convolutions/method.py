@@ -1,0 +1,68 @@
+"""Settings of Skip-Convolutions: what ``accelerate`` takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import nn
+
+from efficient_nets.skip_convolutions.convolution import SkipConvolution
+
+BLOCKS = (1, 2, 4, 8)
+
+Gate = Literal["input", "output", "learned"]
+Reference = Literal["opened", "every"]
+Execution = Literal["sparse", "masked"]
+
+
+@dataclass(frozen=True)
+class SkipConv:
+    """Compute convolutions only where their input changed; see :class:`SkipConvolution`.
+
+    Attributes:
+        threshold: size of the change from which on a position is computed, for all layers; see :class:`NormGate` for
+            its unit. 0 computes wherever anything changed, and gives what the dense network gives.
+        gate: ``output`` (the change of output that the change of input could make), ``input`` (its own size), or
+            ``learned`` (see :class:`LearnedGate`; the threshold is then in log odds, and 0 is what was trained).
+        block: output positions are computed or kept in squares of this side: 1, 2, 4 or 8.
+        reference: what a change is measured against. ``opened``: the input as far as gates let it through, so that
+            small changes add up until they are seen. ``every``: the frame before, as the paper's released code does;
+            changes below the threshold are lost for good.
+        execution: ``sparse`` computes open blocks alone; ``masked`` computes everything and keeps what is open, which
+            gives the same and saves nothing: for comparison.
+        dense_above: where a larger share of a layer's blocks is open, the gate opens everywhere and the layer runs
+            dense, which is then faster and more exact. 1 never does.
+        least_macs_per_sample: layers with fewer MACs for each sample of their input and output stay as they are. To
+            look for changes in a sample, or to copy it, takes about as long as 50 MACs, so that gating cheaper layers
+            (depthwise ones, most of 1x1) costs time though it saves MACs. 0 converts all.
+    """
+
+    threshold: float
+    gate: Gate = "output"
+    block: int = 4
+    reference: Reference = "opened"
+    execution: Execution = "sparse"
+    dense_above: float = 0.5
+    least_macs_per_sample: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.threshold) and self.threshold >= 0):
+            raise ValueError(f"threshold = {self.threshold} must be 0 or more")
+        if self.block not in BLOCKS:
+            raise ValueError(f"block = {self.block} is none of {', '.join(map(str, BLOCKS))}")
+        for name, kind in (("gate", Gate), ("reference", Reference), ("execution", Execution)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name} = {getattr(self, name)!r} is none of {', '.join(get_args(kind))}")
+        if not 0 <= self.dense_above <= 1:
+            raise ValueError(f"dense_above = {self.dense_above} is outside 0..1")
+        if not self.least_macs_per_sample >= 0:
+            raise ValueError(f"least_macs_per_sample = {self.least_macs_per_sample} must be 0 or more")
+
+    def convolution(self, dense: nn.Conv2d) -> SkipConvolution | None:
+        """See :class:`~efficient_nets.conversion.VideoMethod`."""
+        samples = dense.stride[0] * dense.stride[1] * dense.in_channels + dense.out_channels
+        if dense.weight.numel() < self.least_macs_per_sample * samples:
+            return None
+        return SkipConvolution(dense, self)
