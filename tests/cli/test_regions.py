@@ -104,6 +104,22 @@ def test_strength_1_changes_no_picture(run: Run, carphone: Path, masks: Path, tm
     assert (tmp_path / "a.y4m").read_bytes() == (tmp_path / "b.y4m").read_bytes()
 
 
+@pytest.mark.parametrize("mode", ["implicit", "learned-scaling", "both"])
+def test_shipped_networks_spare_what_is_outside(
+    run: Run, carphone: Path, masks: Path, tmp_path: Path, mode: str
+) -> None:
+    """They belong to the shipped codec; its own decoder decodes what they made."""
+    figures = {}
+    for name, options in (("plain", ()), ("regions", ("--roi-mode", mode))):
+        path = tmp_path / f"{name}.sfv"
+        region = ("--roi", masks / ("still.png" if options else "full.png"))
+        common = ("-q", 30, "--frames", 4, "--verify", "--psnr", "--json")
+        figures[name] = json.loads(run("encode", carphone, path, *common, *region, *options).stdout.splitlines()[-1])
+        run("verify", path)
+    assert figures["regions"]["file_bytes"] < 0.8 * figures["plain"]["file_bytes"]
+    assert figures["regions"]["region_psnr_yuv"] > figures["regions"]["psnr_yuv"] + 1
+
+
 def test_workers_write_the_same_bytes(run: Run, carphone: Path, masks: Path, tmp_path: Path) -> None:
     options = ("--frames", 16, "--intra-period", 8, "--threads", 1, "--roi", masks / "moving")
     run("encode", carphone, tmp_path / "alone.sfv", *options)
