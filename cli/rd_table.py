@@ -81,7 +81,7 @@ def bd_rate_lines(
     return [*lines, *problems]
 
 
-_WIDTH = 26
+_WIDTH = 27
 
 
 def _text(cell: dict[str, Any], clips: int) -> str:
