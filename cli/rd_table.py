@@ -81,7 +81,7 @@ def bd_rate_lines(
     return [*lines, *problems]
 
 
-_WIDTH = 27
+_WIDTH = 28
 
 
 def _text(cell: dict[str, Any], clips: int) -> str:
