@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from scipy.interpolate import PchipInterpolator
 
 from codec.encode_settings import HIGHEST_QUALITY, QUALITY_STEPS, round_quality
@@ -37,18 +39,27 @@ class QualitySearch:
         Between measurements along a monotone cubic (Fritsch and Butland, "A Method for Constructing Local Monotone
         Piecewise Cubic Interpolants", 1984), which follows the bend of the curve; beyond them along a line.
         """
+        return self._expectation()(quality)
+
+    def _expectation(self) -> Callable[[float], float]:
+        """:meth:`predict` of the measurements so far, for many qualities."""
         qualities, values = (list(column) for column in zip(*sorted(self._points.items()), strict=True))
         if len(qualities) == 1:
-            return values[0] + self._slope * (quality - qualities[0])
+            return lambda quality: values[0] + self._slope * (quality - qualities[0])
         curve = PchipInterpolator(qualities, values)
-        nearest = min(max(quality, qualities[0]), qualities[-1])
-        slope = max(float(curve(nearest, 1)), FLATTEST * self._slope)
-        return float(curve(nearest)) + slope * (quality - nearest)
+
+        def expected(quality: float) -> float:
+            nearest = min(max(quality, qualities[0]), qualities[-1])
+            slope = max(float(curve(nearest, 1)), FLATTEST * self._slope)
+            return float(curve(nearest)) + slope * (quality - nearest)
+
+        return expected
 
     def propose(self) -> float:
         """The quality, on the grid of sixteenths, whose expected value is nearest to the target."""
         grid = [step / QUALITY_STEPS for step in range(round(HIGHEST_QUALITY * QUALITY_STEPS) + 1)]
-        return round_quality(min(grid, key=lambda quality: abs(self.predict(quality) - self.target)))
+        expected = self._expectation()
+        return round_quality(min(grid, key=lambda quality: abs(expected(quality) - self.target)))
 
     def was_tried(self, quality: float) -> bool:
         """Whether ``quality`` has been measured."""
