@@ -11,6 +11,7 @@ import argparse
 import tempfile
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ from PIL import Image, ImageDraw, ImageFont
 from codec.distortion import region_psnr, weighted_psnr
 from codec.encode_file import encode_file
 from codec.encode_settings import EncodeSettings
-from codec.models.picture_analysis import PictureAnalysis
 from codec.models.registry import load_model
+from codec.picture import Planes
 from codec.region_masks import to_codes
 from codec.stream_analysis import analyse_stream
 from codec.video.reader import open_video
@@ -45,7 +46,7 @@ class Row:
     cell: int
 
 
-def code(options: argparse.Namespace, mode: str, mask: NDArray[np.uint8], folder: Path) -> Row:
+def code(options: argparse.Namespace, mode: str, original: Planes, mask: NDArray[np.uint8], folder: Path) -> Row:
     """Encode at the rate asked for, and decode the picture to show."""
     model = load_model()
     coded = folder / f"{mode}.sfv"
@@ -53,23 +54,15 @@ def code(options: argparse.Namespace, mode: str, mask: NDArray[np.uint8], folder
     if mode != "none":
         set_region_coding(model, RegionSettings(mode, options.strength), options.roi_weights)
         masks = partial(open_mask_file, options.masks)
-    frames = options.picture + 1
-    settings = EncodeSettings(bits_per_pixel=options.bpp, two_pass=True, frames=frames)
+    settings = EncodeSettings(bits_per_pixel=options.bpp, two_pass=True, frames=options.picture + 1)
     summary = encode_file(options.clip, coded, model, settings, masks=masks)
-    analysis = analysis_of(coded, options.picture)
-    with open_video(options.clip) as video:
-        original = next(each.planes for number, each in enumerate(video) if number == options.picture)
+    analysis = next(islice(analyse_stream(coded, lambda header: model), options.picture, None))
     inside, outside = (region_psnr(original, analysis.planes, 8, weights) for weights in (mask, 255 - mask))
     assert inside is not None and outside is not None, "the region must be neither empty nor the whole picture"
     values = f"PSNR-YUV {weighted_psnr(inside):.1f} dB in the region, {weighted_psnr(outside):.1f} dB outside"
     label = f"{mode if masks else 'without a region'}: {summary.bits_per_pixel:.4f} bpp, {values}"
     picture = read_pictures(coded, [options.picture], lambda header: model).pictures[options.picture]
     return Row(label, picture, sum_of_kinds(analysis), analysis.cell)
-
-
-def analysis_of(coded: Path, number: int) -> PictureAnalysis:
-    """Where the bits of one picture went."""
-    return next(each for position, each in enumerate(analyse_stream(coded)) if position == number)
 
 
 def draw(rows: list[Row], outline: NDArray[np.uint8], left: int, width: int) -> Image.Image:
@@ -105,12 +98,11 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=640, help="columns to show")
     options = parser.parse_args()
     with open_video(options.clip) as video:
-        found = open_mask_file(options.masks, video.properties).mask_at(options.picture, 0.0)
-        properties = video.properties
-    mask = to_codes(found)
-    width = min(options.width, properties.width - options.left)
+        mask = to_codes(open_mask_file(options.masks, video.properties).mask_at(options.picture, 0.0))
+        original = next(islice(video, options.picture, None)).planes
+    width = min(options.width, mask.shape[1] - options.left)
     with tempfile.TemporaryDirectory() as name:
-        rows = [code(options, mode, mask, Path(name)) for mode in options.modes]
+        rows = [code(options, mode, original, mask, Path(name)) for mode in options.modes]
     draw(rows, draw_outline(mask >= 128), options.left, width).save(options.output)
 
 

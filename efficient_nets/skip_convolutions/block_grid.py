@@ -44,6 +44,7 @@ class BlockGrid:
         self.output_size: Pair = (sides[0], sides[1])
         self.blocks: Pair = (-(-sides[0] // block), -(-sides[1] // block))
         self.outside_row = batch * sides[0] * sides[1]
+        self._input_steps: Pair = (block * layer.stride[0], block * layer.stride[1])
         self._set_tile()
 
         reach = [
@@ -85,15 +86,16 @@ class BlockGrid:
 
     def input_rows(self, open_blocks: Tensor) -> Tensor:
         """Rows (n, samples of a tile) of the input under blocks (n,), halo included."""
-        lines, columns = (self.block * s for s in self.layer.stride)
-        return self._rows(self._sources, open_blocks, lines, columns, self._tile_offsets)
+        return self._rows(self._sources, open_blocks, self._input_steps, self._tile_offsets)
 
     def output_rows(self, open_blocks: Tensor) -> Tensor:
         """Rows (n, block * block) of the output in blocks (n,)."""
-        return self._rows(self._targets, open_blocks, self.block, self.block, self._block_offsets)
+        return self._rows(self._targets, open_blocks, (self.block, self.block), self._block_offsets)
 
-    def _rows(self, table: Tensor, blocks: Tensor, line_step: int, column_step: int, offsets: Tensor) -> Tensor:
+    def _rows(self, table: Tensor, blocks: Tensor, steps: Pair, offsets: Tensor) -> Tensor:
+        """Rows of ``table`` at ``offsets`` from the corners of blocks that are ``steps`` apart."""
         down, across = self.blocks
+        line_step, column_step = steps
         width = table.shape[2]
         picture, line, column = blocks // (down * across), blocks // across % down, blocks % across
         corner = picture * (table.shape[1] * width) + line * (line_step * width) + column * column_step
@@ -101,8 +103,7 @@ class BlockGrid:
 
     def patch_rows(self, open_blocks: Tensor) -> Tensor:
         """Rows (n, block * block * taps) of the input under each tap of each position of blocks (n,)."""
-        lines, columns = (self.block * s for s in self.layer.stride)
-        return self._rows(self._sources, open_blocks, lines, columns, self._patch_offsets)
+        return self._rows(self._sources, open_blocks, self._input_steps, self._patch_offsets)
 
     def convolve_tiles(self, samples: Tensor, bias: Tensor | None) -> Tensor:
         """Convolution of samples (n * samples of a tile, C) at :meth:`input_rows`; rows (n * block * block, O)."""

@@ -29,17 +29,11 @@ from evaluation.metrics.xpsnr import Xpsnr
 
 @dataclass(frozen=True)
 class _OpenedVideo:
-    """One of the two videos; whether its file holds samples alone, and whether it says when its pictures are shown."""
+    """One of the two videos; whether its file leaves the range out, and whether it says when its pictures are shown."""
 
     reader: VideoReader
-    is_raw: bool
-    is_y4m: bool
+    is_silent: bool
     has_times: bool
-
-    @property
-    def cannot_say_range(self) -> bool:
-        """Samples alone: raw, or y4m by a program that leaves the range out."""
-        return self.is_raw or (self.is_y4m and self.reader.properties.color_range == "unknown")
 
     def pictures(self) -> MatchedFile[SourcePicture]:
         rate = self.reader.properties.frame_rate
@@ -149,7 +143,7 @@ def _measure(
 ) -> Comparison:
     in_rgb = {name for name in names if name == "lpips" or name.endswith("-rgb")}
     needs_yuv = bool(set(names) - in_rgb)
-    silent = original.cannot_say_range, decoded.cannot_say_range
+    silent = original.is_silent, decoded.is_silent
     form = choose_form(original.reader, decoded.reader, needs_yuv=needs_yuv, needs_rgb=bool(in_rgb), silent=silent)
     count = original.reader.frame_count
     total = count if frames is None else min(frames, count or frames)
@@ -241,7 +235,9 @@ def _open(path: Path, frame_rate: Fraction | None, like: VideoReader | None = No
     raw = _raw_format(name, frame_rate, like) if is_raw else None
     # Not in 4:2:0: that reader would say what coding does to the colours.
     reader = open_video(name, raw=raw, frame_rate=None if is_raw or has_times else frame_rate, working_format="rgb")
-    return _OpenedVideo(reader, is_raw, path.suffix.lower() == ".y4m", has_times)
+    # Samples alone: raw, or y4m by a program that leaves the range out.
+    is_silent = is_raw or (path.suffix.lower() == ".y4m" and reader.properties.color_range == "unknown")
+    return _OpenedVideo(reader, is_silent, has_times)
 
 
 def _raw_format(name: str, frame_rate: Fraction | None, like: VideoReader | None) -> RawVideoFormat:
