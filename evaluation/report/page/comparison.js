@@ -5,10 +5,11 @@ const ZOOMS = [["fit", "to fit"], ["1", "100 %"], ["2", "200 %"], ["4", "400 %"]
 /**
  * Two versions of a picture on top of each other, with a divider that is moved.
  *
- * versions: [{name, caption, images}], one image for each number in pictures.
+ * versions: [{name, caption, images, first}], one image for each number in pictures. The original is compared at first
+ * with the version that is `first`, or else with the one after it.
  */
 function comparison(clip, versions) {
-  const state = { left: 0, right: Math.min(1, versions.length - 1), picture: 0, zoom: "fit" };
+  const state = { left: 0, right: Math.max(versions.findIndex((version) => version.first), Math.min(1, versions.length - 1)), picture: 0, zoom: "fit" };
   const size = { width: clip.width, height: clip.height };
   const left = element("img", { ...size, alt: "", class: "left", draggable: "false" });
   const right = element("img", { ...size, alt: "", class: "right", draggable: "false" });

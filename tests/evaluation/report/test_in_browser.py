@@ -97,3 +97,17 @@ def test_all_choices_draw(browser: Any, report: Path) -> None:
             )
     assert browser.get_log("browser") == []
     assert "NaN" not in browser.execute_script("return document.querySelector('main').innerHTML")
+
+
+@pytest.mark.parametrize(("ours", "shown"), [((False, True), "2"), ((True, False), "1"), ((False, False), "1")])
+def test_original_is_compared_with_our_codec_first(
+    browser: Any, report: Path, ours: tuple[bool, bool], shown: str
+) -> None:
+    open_report(browser, report, 900)
+    versions = [
+        {"name": name, "caption": name, "images": [""], "first": first}
+        for name, first in zip(("original", "a", "b"), (False, *ours), strict=True)
+    ]
+    clip = {"width": 8, "height": 8, "pictures": [1], "name": "clip"}
+    script = "return comparison(arguments[0], arguments[1]).querySelectorAll('select')[1].value"
+    assert browser.execute_script(script, clip, versions) == shown
