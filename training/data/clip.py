@@ -47,13 +47,15 @@ class ClipRequest:
 class Clip:
     """Pictures of one sample, uint8.
 
-    ``planes`` are luma (T, 1, H, W) and chroma (T, 2, H / 2, W / 2), or for RGB one array (T, 3, H, W).
+    ``planes`` are luma (T, 1, H, W) and chroma (T, 2, H / 2, W / 2), or for RGB one array (T, 3, H, W). ``mask``
+    (T, 1, H, W), where the source has one, is 1 in a region of interest and 0 outside.
     """
 
     planes: tuple[Plane, ...]
+    mask: Plane | None = None
 
     def __post_init__(self) -> None:
-        for plane in self.planes:
+        for plane in self.planes if self.mask is None else (*self.planes, self.mask):
             if plane.dtype != np.uint8 or plane.ndim != 4:
                 raise ValueError(f"planes are uint8 (T, C, H, W), not {plane.dtype} {plane.shape}")
 

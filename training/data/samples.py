@@ -92,7 +92,10 @@ class SampleSet(Dataset[Samples | ScaleFlowError]):
         generator = np.random.default_rng([self._seed, key.stage, key.number])
         clip, unread = self._read(key, generator)
         masks = None
-        if self._data.masks != "none":
+        if self._data.masks == "annotations":
+            assert clip.mask is not None  # the configuration asks for a source that has them
+            masks = torch.from_numpy(np.array(clip.mask))
+        elif self._data.masks != "none":
             drawn = random_masks(self._data.masks, key.frames, self._data.crop, self._data.crop, generator)
             masks = torch.from_numpy(drawn)
         return Samples(tuple(torch.from_numpy(np.array(plane)) for plane in clip.planes), masks, unread)

@@ -7,6 +7,7 @@ from pathlib import Path
 from codec.errors import UsageError
 from training.configuration import DataConfig
 from training.data.clip import ClipSource
+from training.data.davis import DavisSource
 from training.data.image_folder import ImageFolder
 from training.data.packed import PackedClips
 from training.data.shards import ShardedClips
@@ -28,6 +29,8 @@ def open_source(config: DataConfig) -> ClipSource:
         return VideoFolder(path, config.crop, halve=config.halve)
     if config.kind == "vimeo":
         return VimeoSource(path)
+    if config.kind == "davis":
+        return DavisSource(path)
     if config.kind == "images":
         return ImageFolder(path)
     if config.kind == "packed":
