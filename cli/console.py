@@ -33,7 +33,7 @@ class _LineHandler(logging.Handler):
 def start_logging(verbosity: int) -> None:
     """Show warnings; with ``verbosity`` 1 information too, with 2 everything."""
     level = LEVELS[min(verbosity, len(LEVELS) - 1)]
-    for package in ("codec", "entropy", "roi", "evaluation", "training", "cli"):
+    for package in ("codec", "entropy", "roi", "efficient_nets", "evaluation", "training", "cli"):
         logger = logging.getLogger(package)
         logger.handlers = [_LineHandler()]
         logger.setLevel(level)

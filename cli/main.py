@@ -22,6 +22,7 @@ from cli import (
     export,
     info,
     models,
+    nets,
     pack,
     plot,
     rd,
@@ -94,6 +95,7 @@ app.command("rd")(rd.rd)
 app.command("report")(report.report)
 app.command("demo")(demo.demo)
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(nets.app, name="nets")
 
 roi_app = typer.Typer(help="Masks of regions of interest.", no_args_is_help=True, rich_markup_mode=None)
 roi_app.command("make")(roi_make.make)

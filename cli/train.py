@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -73,7 +74,22 @@ def train(
 
 def resolve(changes: list[str], out: Path, config: Path | None, preset_name: str, resume: bool) -> TrainingConfig:
     """The configuration that a command line asks for. Raises :class:`UsageError`."""
-    from training.configuration_file import configuration_of, override, preset, read_yaml
+    from training.configuration_file import configuration_of, override, preset
+
+    values, source = starting_values(out, config, preset_name, resume, preset)
+    override(values, changes)
+    return configuration_of(values, source)
+
+
+def starting_values(
+    out: Path, config: Path | None, preset_name: str, resume: bool, preset: Callable[[str], dict[str, Any]]
+) -> tuple[dict[str, Any], str]:
+    """Values before any change, and where they are from: the run to resume, a file, or a preset.
+
+    Raises:
+        UsageError: there is no such run, file or preset.
+    """
+    from training.configuration_file import read_yaml
 
     if resume:
         if config is not None:
@@ -81,9 +97,7 @@ def resolve(changes: list[str], out: Path, config: Path | None, preset_name: str
         config = out / "config.yaml"
         if not config.exists():
             raise UsageError(f"{out}: holds no run to resume: leave --resume out to start one")
-    values = preset(preset_name) if config is None else read_yaml(config)
-    override(values, changes)
-    return configuration_of(values, str(config or f"preset {preset_name}"))
+    return (preset(preset_name), f"preset {preset_name}") if config is None else (read_yaml(config), str(config))
 
 
 def _print_line(progress: TrainingProgress) -> None:

@@ -12,7 +12,7 @@ from training.configuration import StageConfig, TrainingConfig
 from training.data.clip import ClipSource
 from training.data.samples import SampleKey, Samples, SampleSet, UnreadReport, stack_samples
 from training.distributed import Processes
-from training.loop import MicroBatch
+from training.loop_parts import MicroBatch
 from training.losses import spread_qualities
 from training.models.trainable import ClipBatch
 

@@ -6,15 +6,18 @@ Everything is counted in steps, never in seconds, so that a run that was stopped
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import yaml
 from pydantic import ConfigDict
 
 from codec.errors import UsageError
 
-_STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid")
+
+Schedule = Literal["cosine", "step"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class DataConfig:
         workers: processes that load; 0 loads between the steps.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     path: str = ""
     kind: Literal["videos", "vimeo", "davis", "images", "packed", "shards"] = "videos"
@@ -48,11 +51,11 @@ class DataConfig:
     workers: int = 1
 
     def __post_init__(self) -> None:
-        _check("data.crop", self.crop, 64, 4096)
+        check_range("data.crop", self.crop, 64, 4096)
         if self.crop % 64:
             raise UsageError(f"data.crop = {self.crop} is no multiple of 64: use {self.crop // 64 * 64 or 64}")
-        _check("data.stride", self.stride, 1, 16)
-        _check("data.workers", self.workers, 0, 256)
+        check_range("data.stride", self.stride, 1, 16)
+        check_range("data.workers", self.workers, 0, 256)
         if self.masks == "annotations" and self.kind != "davis":
             raise UsageError(
                 f"data.masks = annotations: data.kind = {self.kind} has none; use data.kind=davis, or random masks "
@@ -74,7 +77,7 @@ class LossConfig:
         prediction: weight of the error of the prediction before the residual is added.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     distortion: Literal["mse", "ms-ssim"] = "mse"
     weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -85,9 +88,9 @@ class LossConfig:
     def __post_init__(self) -> None:
         if min(self.weights) < 0 or not sum(self.weights) > 0:
             raise UsageError(f"loss.weights = {self.weights}: none may be negative, and one must be positive")
-        _check("loss.distortion_over_step", self.distortion_over_step, 1e-4, 100)
-        _check("loss.low_rate_emphasis", self.low_rate_emphasis, 0, 2)
-        _check("loss.prediction", self.prediction, 0, 100)
+        check_range("loss.distortion_over_step", self.distortion_over_step, 1e-4, 100)
+        check_range("loss.low_rate_emphasis", self.low_rate_emphasis, 0, 2)
+        check_range("loss.prediction", self.prediction, 0, 100)
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class StageConfig:
         quality: lowest and highest of the random qualities, for models with variable rate.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     name: str
     trains: Literal["intra", "inter", "all", "steering", "widths"]
@@ -118,7 +121,7 @@ class StageConfig:
     micro_batch: int = 0
     unroll: tuple[int, int] = (1, 1)
     learning_rate: float = 1e-3
-    schedule: Literal["cosine", "step"] = "cosine"
+    schedule: Schedule = "cosine"
     warm_up: int = 150
     quality: tuple[float, float] = (0.0, 63.0)
 
@@ -126,11 +129,11 @@ class StageConfig:
         if not self.name.isidentifier():
             raise UsageError(f"stage name {self.name!r}: use letters, digits and underscores")
         where = f"stages.{self.name}"
-        _check(f"{where}.steps", self.steps, 1, 10**9)
-        _check(f"{where}.batch", self.batch, 1, 10**6)
-        _check(f"{where}.micro_batch", self.micro_batch, 0, self.batch)
-        _check(f"{where}.learning_rate", self.learning_rate, 1e-9, 1)
-        _check(f"{where}.warm_up", self.warm_up, 0, 10**9)
+        check_range(f"{where}.steps", self.steps, 1, 10**9)
+        check_range(f"{where}.batch", self.batch, 1, 10**6)
+        check_range(f"{where}.micro_batch", self.micro_batch, 0, self.batch)
+        check_range(f"{where}.learning_rate", self.learning_rate, 1e-9, 1)
+        check_range(f"{where}.warm_up", self.warm_up, 0, 10**9)
         least = 1 if self.trains == "intra" else 2
         if not least <= self.unroll[0] <= self.unroll[1] <= 100:
             raise UsageError(f"{where}.unroll = {self.unroll}: rising numbers of pictures from {least} on are needed")
@@ -144,42 +147,59 @@ class StageConfig:
 
     def learning_rate_at(self, step: int) -> float:
         """Of a step, for parameters that learn at the plain rate."""
-        warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
-        progress = step / self.steps
-        if self.schedule == "step":
-            return self.learning_rate * warm * (1.0 if progress < 0.8 else 0.1)
-        return self.learning_rate * warm * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
+        return self.learning_rate * learning_rate_factor(self.schedule, step, self.steps, self.warm_up)
+
+
+def learning_rate_factor(schedule: Schedule, step: int, steps: int, warm_up: int) -> float:
+    """What the highest learning rate is multiplied by: ``cosine`` falls to 2 %, ``step`` to a tenth at 80 %."""
+    warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
+    progress = step / steps
+    if schedule == "step":
+        return warm * (1.0 if progress < 0.8 else 0.1)
+    return warm * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 @dataclass(frozen=True)
-class OptimizationConfig:
-    """What all stages share.
+class LoopOptimization:
+    """What all stages share, whatever is trained.
 
     Attributes:
         betas: of Adam.
         clip_norm: largest norm of the gradient.
         average: decay of the exponential moving average that is validated and exported.
-        prior_rate: how much faster priors and gains learn: they have few, well-conditioned parameters.
         precision: of convolutions; latents, likelihoods, warp and loss are in float32 always.
         most_skipped: successive steps without a finite gradient after which the run stops.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     betas: tuple[float, float] = (0.9, 0.98)
     clip_norm: float = 1.0
     average: float = 0.999
-    prior_rate: float = 2.5
     precision: Literal["bf16", "fp32"] = "bf16"
     most_skipped: int = 20
 
     def __post_init__(self) -> None:
         for beta in self.betas:
-            _check("optimization.betas", beta, 0, 0.99999)
-        _check("optimization.clip_norm", self.clip_norm, 1e-6, 1e6)
-        _check("optimization.average", self.average, 0, 0.999999)
-        _check("optimization.prior_rate", self.prior_rate, 1e-3, 1e3)
-        _check("optimization.most_skipped", self.most_skipped, 1, 10**6)
+            check_range("optimization.betas", beta, 0, 0.99999)
+        check_range("optimization.clip_norm", self.clip_norm, 1e-6, 1e6)
+        check_range("optimization.average", self.average, 0, 0.999999)
+        check_range("optimization.most_skipped", self.most_skipped, 1, 10**6)
+
+
+@dataclass(frozen=True)
+class OptimizationConfig(LoopOptimization):
+    """That of codecs.
+
+    Attributes:
+        prior_rate: how much faster priors and gains learn: they have few, well-conditioned parameters.
+    """
+
+    prior_rate: float = 2.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("optimization.prior_rate", self.prior_rate, 1e-3, 1e3)
 
 
 @dataclass(frozen=True)
@@ -196,7 +216,7 @@ class ModelConfig:
         distortion_weight: lambda of models with one rate: loss = lambda * 255^2 * MSE + bits per pixel.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     name: Literal["default", "ssf2020", "regions"] = "default"
     start: str = "transform"
@@ -208,7 +228,7 @@ class ModelConfig:
     distortion_weight: float = 0.0067
 
     def __post_init__(self) -> None:
-        _check("model.distortion_weight", self.distortion_weight, 1e-6, 10)
+        check_range("model.distortion_weight", self.distortion_weight, 1e-6, 10)
 
 
 @dataclass(frozen=True)
@@ -222,7 +242,7 @@ class ValidationConfig:
         qualities: for models with variable rate.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     clips: tuple[str, ...] = ()
     every: int = 0
@@ -230,10 +250,10 @@ class ValidationConfig:
     qualities: tuple[float, ...] = (4.0, 20.0, 36.0, 52.0)
 
     def __post_init__(self) -> None:
-        _check("validation.every", self.every, 0, 10**9)
-        _check("validation.frames", self.frames, 1, 10**6)
+        check_range("validation.every", self.every, 0, 10**9)
+        check_range("validation.frames", self.frames, 1, 10**6)
         for quality in self.qualities:
-            _check("validation.qualities", quality, 0, 63)
+            check_range("validation.qualities", quality, 0, 63)
 
 
 @dataclass(frozen=True)
@@ -247,7 +267,8 @@ class TrainingConfig:
         checkpoint_every, log_every: steps.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
+    kept_when_resumed: ClassVar[Sequence[str]] = ("model", "stages", "optimization", "seed")
 
     stages: tuple[StageConfig, ...]
     data: DataConfig = field(default_factory=DataConfig)
@@ -275,25 +296,27 @@ class TrainingConfig:
             raise UsageError("data.masks = none: regions are trained with masks, such as data.masks=mixed")
         if of_regions and self.validation.clips:
             raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd --roi")
-        _check("seed", self.seed, 0, 2**62)
-        _check("checkpoint_every", self.checkpoint_every, 1, 10**9)
-        _check("log_every", self.log_every, 1, 10**9)
+        check_range("seed", self.seed, 0, 2**62)
+        check_range("checkpoint_every", self.checkpoint_every, 1, 10**9)
+        check_range("log_every", self.log_every, 1, 10**9)
 
     def to_mapping(self) -> dict[str, Any]:
         """Nested dictionaries and lists; :func:`training.configuration_file.configuration_of` takes them back."""
-        return dict(_plain(asdict(self)))
+        return dict(plain_values(asdict(self)))
 
     def to_yaml(self) -> str:
         """As a YAML file."""
         return yaml.safe_dump(self.to_mapping(), sort_keys=False)
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raises :class:`UsageError` where a value is outside."""
     if not low <= value <= high:
         raise UsageError(f"{name} = {value:g} is outside {low:g}..{high:g}")
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """Nested dictionaries and lists, as YAML and checkpoints hold them."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
+        return {key: plain_values(inner) for key, inner in value.items()}
+    return [plain_values(inner) for inner in value] if isinstance(value, tuple | list) else value

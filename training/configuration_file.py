@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -18,24 +18,29 @@ from training.configuration import DataConfig, StageConfig, TrainingConfig
 PRESETS = ("default", "finetune", "roi", "ssf2020", "tiny")
 
 
+Config = TypeVar("Config")
+
+
 def configuration_of(values: Mapping[str, Any], source: str = "configuration") -> TrainingConfig:
-    """Make a configuration from nested dictionaries.
+    """Make a configuration of codec training from nested dictionaries. Raises as :func:`checked_configuration`."""
+    return checked_configuration(TrainingConfig, values, source)
+
+
+def data_configuration_of(values: Mapping[str, Any], source: str = "configuration") -> DataConfig:
+    """The part that names data, alone. Raises as :func:`checked_configuration`."""
+    return checked_configuration(DataConfig, values, source)
+
+
+def checked_configuration(kind: type[Config], values: Mapping[str, Any], source: str) -> Config:
+    """Make a dataclass and those within it from nested dictionaries.
 
     Raises:
         UsageError: an unknown key, a value of the wrong type, or one that is refused; it names ``source``.
     """
     try:
-        return TypeAdapter(TrainingConfig).validate_python(dict(values))
+        return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
-        raise UsageError(f"{source}: {_first_complaint(error, values)}") from None
-
-
-def data_configuration_of(values: Mapping[str, Any], source: str = "configuration") -> DataConfig:
-    """The part that names data, alone. Raises as :func:`configuration_of`."""
-    try:
-        return TypeAdapter(DataConfig).validate_python(dict(values))
-    except ValidationError as error:
-        raise UsageError(f"{source}: {_first_complaint(error, values)}") from None
+        raise UsageError(f"{source}: {_first_complaint(error, values, kind)}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -47,15 +52,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is no YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict):
-        raise UsageError(f"{path}: holds {type(values).__name__}, expected keys such as data, model and stages")
+        raise UsageError(f"{path}: holds {type(values).__name__}, expected keys such as data")
     return values
 
 
-def preset(name: str) -> dict[str, Any]:
-    """The values of a preset, to be changed by :func:`override`."""
-    if name not in PRESETS:
-        raise UsageError(f"preset {name!r} is unknown: use {', '.join(PRESETS)}")
-    values = yaml.safe_load(files("training.presets").joinpath(f"{name}.yaml").read_text())
+def preset(name: str, names: Sequence[str] = PRESETS, package: str = "training.presets") -> dict[str, Any]:
+    """The values of a preset, to be changed by :func:`override`; ``package`` holds those that ``names`` lists."""
+    if name not in names:
+        raise UsageError(f"preset {name!r} is unknown: use {', '.join(names)}")
+    values = yaml.safe_load(files(package).joinpath(f"{name}.yaml").read_text())
     assert isinstance(values, dict)
     return values
 
@@ -102,12 +107,12 @@ def _below(place: Any, key: str, change: str, where: str) -> Any:
     return below
 
 
-def _first_complaint(error: ValidationError, values: Mapping[str, Any]) -> str:
+def _first_complaint(error: ValidationError, values: Mapping[str, Any], kind: Any) -> str:
     first = error.errors()[0]
     location = list(first["loc"])
     name = ".".join(str(_stage_name(values, location[: n + 1]) or part) for n, part in enumerate(location))
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = _keys_at(location[:-1])
+        known = _keys_at(location[:-1], kind)
         near = difflib.get_close_matches(str(location[-1]), known, 1)
         return f"{name} is unknown: " + (f"did you mean {near[0]}?" if near else f"use {', '.join(known)}")
     if first["type"] == "missing":
@@ -122,11 +127,11 @@ def _stage_name(values: Mapping[str, Any], location: list[Any]) -> str | None:
     return None
 
 
-def _keys_at(location: list[Any]) -> list[str]:
-    kinds = {f.name: f.default_factory for f in fields(TrainingConfig) if callable(f.default_factory)}
+def _keys_at(location: list[Any], kind: Any) -> list[str]:
     if not location:
-        return [f.name for f in fields(TrainingConfig)]
+        return [f.name for f in fields(kind)]
     if location[0] == "stages":
         return [f.name for f in fields(StageConfig)]
-    kind: Any = kinds.get(location[0])
-    return [f.name for f in fields(kind)] if is_dataclass(kind) else []
+    parts = {f.name: f.default_factory for f in fields(kind) if callable(f.default_factory)}
+    part: Any = parts.get(location[0])
+    return [f.name for f in fields(part)] if is_dataclass(part) else []

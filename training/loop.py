@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic
 
 import numpy as np
 import torch
@@ -21,9 +21,17 @@ from torch import nn
 
 from codec.errors import DataError, UsageError
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.configuration import StageConfig, TrainingConfig
 from training.distributed import Processes
-from training.models.trainable import ClipBatch, ParameterGroup, StepResult, TrainableModel
+from training.loop_parts import (
+    Batch,
+    BatchSource,
+    LoopConfig,
+    MicroBatch,
+    ParameterGroup,
+    Result,
+    Stage,
+    Trainable,
+)
 from training.moving_average import MovingAverage
 
 logger = logging.getLogger(__name__)
@@ -32,54 +40,35 @@ LAST_CHECKPOINT = "last.ckpt"
 
 
 @dataclass(frozen=True)
-class MicroBatch:
-    """Part of a step's clips; ``number`` is its place among the step's parts, ``share`` its share of the clips."""
-
-    number: int
-    share: float
-    clips: ClipBatch
-
-
-class BatchSource(Protocol):
-    """Where clips come from; the same clips have the same numbers however many processes there are."""
-
-    def steps(self, number: int, stage: StageConfig, first_step: int) -> Iterator[list[MicroBatch]]:
-        """For each step of stage ``number``, from ``first_step`` on, the parts that this process works on."""
-
-    def start(self, number: int, stage: StageConfig) -> Iterator[ClipBatch]:
-        """The clips of the stage from its first on, of all processes."""
-
-
-@dataclass(frozen=True)
-class TrainingProgress:
+class TrainingProgress(Generic[Stage, Result]):
     """Where a run stands; ``scalars`` are means since the last report, ``seconds_left`` those of the stage."""
 
-    stage: StageConfig
+    stage: Stage
     step: int
     scalars: dict[str, float]
     seconds_left: float
-    last: StepResult
+    last: Result
 
 
 @dataclass(frozen=True)
-class LoopHooks:
+class LoopHooks(Generic[Stage, Result]):
     """What happens beside the steps, on the first process: reports, and validation with the averaged weights."""
 
-    report: Callable[[TrainingProgress], None] = lambda progress: None
-    validate: Callable[[StageConfig, int], None] = lambda stage, step: None
+    report: Callable[[TrainingProgress[Stage, Result]], None] = lambda progress: None
+    validate: Callable[[Stage, int], None] = lambda stage, step: None
 
 
-class TrainingLoop:
+class TrainingLoop(Generic[Stage, Batch, Result]):
     """One run in one folder."""
 
     def __init__(
         self,
-        config: TrainingConfig,
-        model: TrainableModel,
-        batches: BatchSource,
+        config: LoopConfig[Stage],
+        model: Trainable[Stage, Batch, Result],
+        batches: BatchSource[Stage, Batch],
         folder: Path,
         processes: Processes,
-        hooks: LoopHooks | None = None,
+        hooks: LoopHooks[Stage, Result] | None = None,
     ) -> None:
         self._config, self._model, self._batches = config, model, batches
         self._folder, self._processes = folder, processes
@@ -104,7 +93,7 @@ class TrainingLoop:
         """
         state = load_checkpoint(self.checkpoint)
         ours, theirs = self._config.to_mapping(), state["config"]
-        for key in ("model", "stages", "optimization", "seed"):
+        for key in self._config.kept_when_resumed:
             if theirs[key] != ours[key]:
                 raise UsageError(
                     f"{self.checkpoint}: was made with other settings of {key}; resume with the configuration beside "
@@ -123,14 +112,14 @@ class TrainingLoop:
             self._optimizer_state = self._average_state = None
         return True
 
-    def _run_stage(self, stage: StageConfig, stop: Callable[[], bool]) -> bool:
+    def _run_stage(self, stage: Stage, stop: Callable[[], bool]) -> bool:
         if self._step == 0 and self._optimizer_state is None:
             self._start(stage, self._batches.start(self._stage_number, stage))
         groups = self._model.parameter_groups(stage)
         named = {name: p for group in groups for name, p in zip(group.names, group.parameters, strict=True)}
         optimizer = torch.optim.Adam(
             [{"params": group.parameters, "rate": group.rate} for group in groups],
-            lr=stage.learning_rate,
+            lr=stage.learning_rate_at(0),
             betas=self._config.optimization.betas,
         )
         average = MovingAverage(named, self._config.optimization.average)
@@ -160,13 +149,13 @@ class TrainingLoop:
         self._finish_stage(stage, optimizer, average)
         return True
 
-    def _start(self, stage: StageConfig, batches: Iterator[ClipBatch]) -> None:
+    def _start(self, stage: Stage, batches: Iterator[Batch]) -> None:
         """The first process measures; the others are given its weights."""
         if self._processes.is_first:
             self._model.start(stage, batches)
         self._processes.share_weights(self._model.network)
 
-    def _finish_stage(self, stage: StageConfig, optimizer: torch.optim.Optimizer, average: MovingAverage) -> None:
+    def _finish_stage(self, stage: Stage, optimizer: torch.optim.Optimizer, average: MovingAverage) -> None:
         """What follows, validation included, goes on from the averaged weights."""
         if self._config.optimization.average:
             average.keep()
@@ -176,7 +165,7 @@ class TrainingLoop:
         following = self._stage_number + 1
         self._save(None, None, position=(following, 0))
 
-    def _validate(self, stage: StageConfig, average: MovingAverage) -> None:
+    def _validate(self, stage: Stage, average: MovingAverage) -> None:
         if self._processes.is_first:
             self._model.network.eval()
             if self._config.optimization.average:
@@ -209,13 +198,13 @@ class TrainingLoop:
         self._processes.wait()
 
 
-class _StepRunner:
+class _StepRunner(Generic[Stage, Batch, Result]):
     """One optimizer step: forward and backward of this process's parts, the mean over all, the guard, the update."""
 
     def __init__(
         self,
-        config: TrainingConfig,
-        model: TrainableModel,
+        config: LoopConfig[Stage],
+        model: Trainable[Stage, Batch, Result],
         processes: Processes,
         groups: list[ParameterGroup],
         optimizer: torch.optim.Optimizer,
@@ -227,8 +216,8 @@ class _StepRunner:
         self._skipped = 0
 
     def run(
-        self, stage_number: int, stage: StageConfig, step: int, parts: list[MicroBatch]
-    ) -> tuple[StepResult, dict[str, float]]:
+        self, stage_number: int, stage: Stage, step: int, parts: list[MicroBatch[Batch]]
+    ) -> tuple[Result, dict[str, float]]:
         """Returns the last part's result, and the scalars of the whole step."""
         for group in self._optimizer.param_groups:
             group["lr"] = stage.learning_rate_at(step) * group["rate"]
@@ -250,7 +239,7 @@ class _StepRunner:
         sums = self._processes.sum_scalars(sums)
         return result, {**sums, "gradient norm": float(norm), "learning rate": stage.learning_rate_at(step)}
 
-    def _skip(self, stage: StageConfig, step: int) -> None:
+    def _skip(self, stage: Stage, step: int) -> None:
         self._skipped += 1
         logger.warning("stage %s, step %d: the gradient is not finite; the step is skipped", stage.name, step)
         if self._skipped >= self._config.optimization.most_skipped:
@@ -260,21 +249,21 @@ class _StepRunner:
             )
 
 
-class _Reporter:
+class _Reporter(Generic[Stage, Result]):
     """Means of the scalars since the last report."""
 
     def __init__(
         self,
-        config: TrainingConfig,
-        stage: StageConfig,
-        report: Callable[[TrainingProgress], None],
+        config: LoopConfig[Stage],
+        stage: Stage,
+        report: Callable[[TrainingProgress[Stage, Result]], None],
         processes: Processes,
     ) -> None:
         self._config, self._stage, self._report, self._processes = config, stage, report, processes
         self._sums: dict[str, float] = {}
         self._count, self._since = 0, time.monotonic()
 
-    def add(self, step: int, scalars: dict[str, float], result: StepResult) -> None:
+    def add(self, step: int, scalars: dict[str, float], result: Result) -> None:
         """Note a step, and report where it is time."""
         for key, value in scalars.items():
             self._sums[key] = self._sums.get(key, 0.0) + value

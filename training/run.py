@@ -75,7 +75,7 @@ def train(
         source = _open_in_turn(config, processes)
         batches = ClipBatches(config, source, model.working_format, processes)
         if processes.is_first:
-            _write(folder / CONFIGURATION, config.to_yaml())
+            write_text(folder / CONFIGURATION, config.to_yaml())
         watcher = _Watcher(config, model, folder, report, processes)
         loop = TrainingLoop(config, model, batches, folder, processes, watcher.hooks)
         try:
@@ -85,7 +85,7 @@ def train(
         finally:
             watcher.close()
         if processes.is_first:
-            _write(folder / CARD, watcher.card(source, loop.seconds))
+            write_text(folder / CARD, watcher.card(source, loop.seconds))
         return done
 
 
@@ -152,7 +152,8 @@ def _open_in_turn(config: TrainingConfig, processes: Processes) -> ClipSource:
     return source
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file of a run. Raises :class:`UsageError` where it cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

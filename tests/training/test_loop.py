@@ -16,7 +16,8 @@ from codec.errors import DataError, UsageError
 from training.configuration import StageConfig, TrainingConfig
 from training.configuration_file import configuration_of, override, preset
 from training.distributed import Processes, join_processes
-from training.loop import LoopHooks, MicroBatch, TrainingLoop, TrainingProgress
+from training.loop import LoopHooks, TrainingLoop, TrainingProgress
+from training.loop_parts import MicroBatch
 from training.losses import spread_qualities
 from training.models.scaleflow import ScaleFlowTraining
 from training.models.trainable import ClipBatch

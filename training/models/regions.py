@@ -24,9 +24,10 @@ from codec.picture import WorkingFormat
 from roi.coding import LEARNED_STEPS_PER_OCTAVE
 from roi.networks import RegionNetworks
 from training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
+from training.loop_parts import ParameterGroup
 from training.losses import squared_error
 from training.models.scaleflow import PictureRegion, ScaleFlowTraining
-from training.models.trainable import ClipBatch, ParameterGroup, StepResult
+from training.models.trainable import ClipBatch, StepResult
 
 MOST_OCTAVES = 6.0
 """Strengths are drawn up to 64."""

@@ -31,8 +31,9 @@ from codec.models.transforms import (
 from codec.motion_estimation import match_blocks, vector_smoothness
 from codec.picture import WorkingFormat
 from training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
+from training.loop_parts import ParameterGroup
 from training.losses import distortion, rate_distortion
-from training.models.trainable import ClipBatch, FlowField, ParameterGroup, StepResult
+from training.models.trainable import ClipBatch, FlowField, StepResult
 
 INTRA_QUALITY_OFFSET = 8.0
 """How much better the intra picture of a training clip is, on average, than those predicted from it, as in use."""

@@ -20,8 +20,9 @@ from codec.models.ssf2020_codec import Ssf2020Codec
 from codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
 from codec.picture import WorkingFormat
 from training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
+from training.loop_parts import ParameterGroup
 from training.losses import distortion, rate_distortion
-from training.models.trainable import ClipBatch, ParameterGroup, StepResult
+from training.models.trainable import ClipBatch, StepResult
 
 QUANTILES_RATE = 10.0
 """Of the learning rate, for the quantiles of the factorised priors: CompressAI's 1e-3 beside 1e-4."""

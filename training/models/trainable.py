@@ -1,16 +1,16 @@
-"""What the training loop needs to know of a model."""
+"""Codecs as the training loop sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from codec.models.video_model import VideoModel
 from codec.picture import WorkingFormat
 from training.configuration import StageConfig
+from training.loop_parts import StepLoss, Trainable
 
 
 @dataclass(frozen=True)
@@ -46,51 +46,20 @@ class FlowField:
 
 
 @dataclass(frozen=True)
-class StepResult:
-    """A batch's loss, means of what is worth logging, and the last picture to look at.
+class StepResult(StepLoss):
+    """With the last picture to look at: ``picture``, ``prediction`` and ``decoded`` are its planes in 0..1."""
 
-    ``picture``, ``prediction`` and ``decoded`` are planes of the last picture in 0..1.
-    """
-
-    loss: Tensor
-    scalars: dict[str, float]
     picture: tuple[Tensor, ...]
     decoded: tuple[Tensor, ...]
     prediction: tuple[Tensor, ...] | None = None
     motion: FlowField | None = None
 
 
-@dataclass(frozen=True)
-class ParameterGroup:
-    """Parameters that share a multiple of the learning rate, and the name that checkpoints know them by.
-
-    Those with a loss of their own are not ``clipped``: their gradients say nothing of the others'.
-    """
-
-    parameters: list[nn.Parameter]
-    rate: float = 1.0
-    names: list[str] = field(default_factory=list)
-    clipped: bool = True
-
-
-class TrainableModel(Protocol):
-    """A model as the loop sees it."""
+class TrainableModel(Trainable[StageConfig, ClipBatch, StepResult], Protocol):
+    """A codec in training."""
 
     name: str
     working_format: WorkingFormat
-
-    @property
-    def network(self) -> nn.Module:
-        """All its networks."""
-
-    def start(self, stage: StageConfig, batches: Iterator[ClipBatch]) -> None:
-        """Prepare a stage from data, before its first step; the same on every process."""
-
-    def parameter_groups(self, stage: StageConfig) -> list[ParameterGroup]:
-        """What the stage trains."""
-
-    def step(self, batch: ClipBatch, stage: StageConfig) -> StepResult:
-        """The loss of a batch; gradients have not been computed."""
 
     def freeze(self) -> VideoModel:
         """The model as a codec, with integer tables and priors, from the weights as they are."""

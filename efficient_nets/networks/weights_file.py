@@ -1,0 +1,171 @@
+"""Networks by name, and their weights in files that say what they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialized
+from torch import Tensor, nn
+
+from codec.errors import DataError, UsageError
+from codec.video.output_file import write_whole_file
+from efficient_nets.networks.dense_prediction import DensePredictionNetwork
+from efficient_nets.networks.efficientnet_lite import EfficientNetLiteBackbone
+from efficient_nets.networks.resnet import ResNetBackbone
+
+FORMAT = "scaleflow-network-1"
+
+RUN_WEIGHTS = "network.safetensors"
+"""In the folder of a run."""
+
+NetworkName = Literal["resnet", "efficientnet-lite0"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Which network.
+
+    Attributes:
+        name: ``resnet`` (plain 3x3 convolutions) or ``efficientnet-lite0`` (depthwise ones).
+        width: channels of the first stage of ``resnet``.
+        blocks: of the four stages of ``resnet``.
+        decoder: channels of the decoder.
+    """
+
+    name: NetworkName = "resnet"
+    width: int = 48
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    decoder: int = 64
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(NetworkName):
+            raise UsageError(f"network {self.name!r} is unknown: use {', '.join(get_args(NetworkName))}")
+        for name, values in (("width", (self.width,)), ("blocks", self.blocks), ("decoder", (self.decoder,))):
+            if min(values) < 1:
+                raise UsageError(f"network.{name} = {getattr(self, name)} must be 1 or more")
+
+
+@dataclass(frozen=True)
+class TaskNetwork:
+    """A network and what it was made for.
+
+    Attributes:
+        task: name of the task.
+        classes: what its output channels stand for.
+        network: in eval mode.
+        size: (width, height) of the pictures that it was trained on.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    architecture: Architecture
+    size: tuple[int, int]
+    network: nn.Module
+
+
+def build_network(architecture: Architecture, outputs: int) -> DensePredictionNetwork:
+    """With weights drawn by chance."""
+    backbone: ResNetBackbone | EfficientNetLiteBackbone
+    if architecture.name == "resnet":
+        backbone = ResNetBackbone(architecture.width, architecture.blocks)
+    else:
+        backbone = EfficientNetLiteBackbone()
+    return DensePredictionNetwork(backbone, outputs, architecture.decoder)
+
+
+def write_network(path: Path, trained: TaskNetwork) -> None:
+    """As safetensors, whole or not at all; replaces a file that is there.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
+    metadata = {
+        "format": FORMAT,
+        "task": trained.task,
+        "classes": json.dumps(trained.classes),
+        "architecture": json.dumps(asdict(trained.architecture)),
+        "size": json.dumps(trained.size),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole_file(str(path), serialized(tensors, metadata), True)
+
+
+def read_network(path: Path) -> TaskNetwork:
+    """Read what :func:`write_network` wrote.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is damaged, or holds something else.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such weights file: scaleflow nets train makes it")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: is damaged, or no safetensors file") from error
+    if metadata.get("format") != FORMAT:
+        raise DataError(f"{path}: holds no network of scaleflow nets train")
+    try:
+        values: dict[str, Any] = json.loads(metadata["architecture"])
+        architecture = Architecture(**values | {"blocks": tuple(values["blocks"])})
+        classes = tuple(json.loads(metadata["classes"]))
+        width, height = json.loads(metadata["size"])
+        network = build_network(architecture, len(classes))
+        network.load_state_dict(tensors)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise DataError(
+            f"{path}: its weights do not fit what it says of itself: {str(error).splitlines()[0]}"
+        ) from error
+    return TaskNetwork(metadata["task"], classes, architecture, (width, height), network.eval())
+
+
+def load_backbone(network: DensePredictionNetwork, start: str) -> None:
+    """Give a network what it starts from.
+
+    Args:
+        start: ``random`` leaves it as it is; ``imagenet`` for EfficientNet-Lite0's backbone; a run's folder or a
+            file that ``scaleflow nets train`` wrote, all of it; or torchvision's ``.pth`` of a ResNet, the backbone.
+
+    Raises:
+        UsageError: there is no such file, or no such weights.
+        DataError: it does not fit.
+    """
+    if start == "random":
+        return
+    if start == "imagenet":
+        if not isinstance(network.backbone, EfficientNetLiteBackbone):
+            raise UsageError("network.start = imagenet: only efficientnet-lite0 has such weights; use random or a file")
+        network.backbone.load_imagenet()
+        return
+    path = Path(start)
+    place: nn.Module = network
+    if path.is_dir():
+        path = path / RUN_WEIGHTS
+    if path.suffix == ".safetensors":
+        given = read_network(path).network.state_dict()
+    else:
+        given, place = _torchvision_weights(path), network.backbone
+    try:
+        place.load_state_dict(given)
+    except RuntimeError as error:
+        raise DataError(
+            f"{path}: does not fit the network as configured: {str(error).splitlines()[-1].strip()}"
+        ) from error
+
+
+def _torchvision_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise UsageError(f"network.start = {path}: there is no such file; use random, imagenet or a weights file")
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor for name, tensor in values.items() if not name.startswith("fc.")}
+    except Exception as error:  # whatever a file that is no checkpoint makes torch raise
+        raise DataError(f"{path}: holds no weights that torch reads safely") from error

@@ -1,0 +1,141 @@
+"""Tasks whose targets are maps of class numbers: loss, prediction and intersection over union."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from codec.errors import DataError, UsageError
+from efficient_nets.tasks.task import LabelledData, Meter
+from efficient_nets.tasks.window import Window
+
+VOID = 255
+"""Number of samples that no class is asked of."""
+
+RAREST = 0.002
+"""Rarer classes count in the loss as if they had this share of the samples."""
+
+
+class LabelMapTask(ABC):
+    """Implements :class:`efficient_nets.tasks.task.Task` but for its data."""
+
+    name: str
+    measure = "miou"
+    mirrors = True
+
+    def __init__(self) -> None:
+        self._weights: Tensor | None = None
+
+    @abstractmethod
+    def open(self, folder: Path, part: str) -> LabelledData:
+        """See :class:`efficient_nets.tasks.task.Task`."""
+
+    def move(self, target: Tensor, window: Window) -> Tensor:
+        """Of (H, W)."""
+        return window.labels(target, VOID)
+
+    def learn(self, data: LabelledData) -> None:
+        """Weigh classes by the inverse square root of their share of the samples, so that small ones are learned."""
+        counts = torch.zeros(len(data.classes), dtype=torch.float64)
+        for frame in data.frames[:: max(1, len(data.frames) // 200)]:
+            counts += torch.bincount(frame.target().flatten().long(), minlength=VOID + 1)[: len(counts)]
+        weights = (counts / counts.sum().clamp(min=1)).clamp(min=RAREST) ** -0.5
+        self._weights = (weights / weights.mean()).float()
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy at the resolution of the labels, void left out."""
+        full = F.interpolate(outputs, size=targets.shape[-2:], mode="bilinear")
+        weights = None if self._weights is None else self._weights.to(outputs.device)
+        return F.cross_entropy(full, targets.long(), weights, ignore_index=VOID)
+
+    def prediction(self, output: Tensor, size: tuple[int, int]) -> Tensor:
+        """(H, W) in uint8."""
+        full = F.interpolate(output[None].float(), size=size, mode="bilinear")
+        return full[0].argmax(0).to(torch.uint8)
+
+    def meter(self, classes: Sequence[str]) -> Meter:
+        """Intersection over union of each class over all frames, and their mean."""
+        return ClassMeter(classes)
+
+
+class ClassMeter:
+    """Implements :class:`efficient_nets.tasks.task.Meter` with one confusion matrix of all frames."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = tuple(classes)
+        self._confusion = torch.zeros((len(classes), len(classes)), dtype=torch.int64)
+
+    def add(self, video: str, prediction: Tensor, target: Tensor) -> None:
+        """See :class:`efficient_nets.tasks.task.Meter`."""
+        known = target != VOID
+        count = len(self._classes)
+        pairs = target[known].long() * count + prediction[known].long()
+        self._confusion += torch.bincount(pairs, minlength=count * count).view(count, count)
+
+    def values(self) -> dict[str, float]:
+        """In percent; ``miou`` over classes that are in the labels or were found."""
+        both = self._confusion.diagonal().double()
+        either = self._confusion.sum(0) + self._confusion.sum(1) - both
+        shares = torch.where(either > 0, 100 * both / either, math.nan)
+        accuracy = 100 * float(both.sum() / self._confusion.sum().clamp(min=1))
+        by_class = {f"iou {name}": value for name, value in zip(self._classes, shares.tolist(), strict=True)}
+        return {"miou": float(shares.nanmean()), "accuracy": accuracy, **by_class}
+
+
+def read_labels(path: Path, classes: int, void: int | None) -> Tensor:
+    """Class numbers (H, W) from a grey or indexed picture, void as :data:`VOID`.
+
+    Raises:
+        DataError: the picture has colours instead, or a number that is no class.
+    """
+    labels = read_numbers(path)
+    if void is not None:
+        labels = np.where(labels == void, VOID, labels)
+    wrong = (labels >= classes) & (labels != VOID)
+    if wrong.any():
+        line, column = np.argwhere(wrong)[0]
+        raise DataError(
+            f"{path}: {int(labels[line, column])} at column {column}, line {line} is no class: there are 0 to "
+            f"{classes - 1}" + (f" and void {void}" if void is not None else "") + "; name them with task.classes"
+        )
+    return torch.from_numpy(labels.astype(np.uint8))
+
+
+def read_numbers(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Samples (H, W) of a grey or indexed picture.
+
+    Raises:
+        DataError: it cannot be read, or has several channels.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            mode, samples = picture.mode, np.asarray(picture)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: is no picture that can be read") from error
+    if samples.ndim != 2:
+        raise DataError(f"{path}: has the channels {mode}: labels are grey or indexed pictures of class numbers")
+    return samples.astype(np.int64)
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """Picture files right in a folder, by name.
+
+    Raises:
+        UsageError: there is no such folder.
+        DataError: it holds none.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder")
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp"))
+    if not found:
+        raise DataError(f"{folder}: holds no pictures (.jpg, .png, .bmp)")
+    return found

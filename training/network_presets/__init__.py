@@ -1,0 +1,1 @@
+"""Configurations of ``scaleflow nets train``."""

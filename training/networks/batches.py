@@ -1,0 +1,145 @@
+"""Labelled pictures and clips, varied at random, from numbered samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from codec.errors import DataError, ScaleFlowError
+from efficient_nets.tasks.picture_file import read_picture
+from efficient_nets.tasks.task import LabelledData, LabelledFrame, Task
+from efficient_nets.tasks.window import Window
+from training.distributed import Processes
+from training.loop_parts import MicroBatch
+from training.networks.configuration import NetworkDataConfig, NetworkStage
+
+
+@dataclass(frozen=True)
+class LabelledBatch:
+    """Clips (N, T, 3, H, W) in 0..1 and their targets (N, T, ...)."""
+
+    clips: Tensor
+    targets: Tensor
+
+    @property
+    def count(self) -> int:
+        """Clips."""
+        return len(self.clips)
+
+
+class LabelledSamples(Dataset[tuple[Tensor, Tensor] | ScaleFlowError]):
+    """Sample n of a run: which frames, and how they are varied, follows from (seed, n) alone."""
+
+    def __init__(self, data: LabelledData, task: Task, config: NetworkDataConfig, clip: int, seed: int) -> None:
+        """``config.size`` must be that of the pictures to train on.
+
+        Raises:
+            DataError: no video has as many frames as a clip.
+        """
+        self._task, self._config, self._clip, self._seed = task, config, clip, seed
+        needed = clip if config.clips == "video" else 1
+        videos = data.videos().values()
+        self._starts = [frames[n : n + needed] for frames in videos for n in range(len(frames) - needed + 1)]
+        if not self._starts:
+            raise DataError(
+                f"{data.place}: no video has {clip} frames: use a smaller training.clip, or data.clips=moved, which "
+                "makes clips of single pictures"
+            )
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor] | ScaleFlowError:
+        # raised in a loading process, an error would come with that process's traceback
+        try:
+            return self.load(number)
+        except ScaleFlowError as error:
+            return error
+
+    def load(self, number: int) -> tuple[Tensor, Tensor]:
+        """Clip (T, 3, H, W) and targets (T, ...).
+
+        Raises:
+            DataError: a picture or a label cannot be read, or they are of different sizes.
+        """
+        # all frames come before one comes again
+        epoch, place = divmod(number, len(self))
+        order = np.random.default_rng((self._seed, 1, epoch)).permutation(len(self))
+        frames = self._starts[order[place]]
+        generator = np.random.default_rng((self._seed, 2, number))
+        pictures = [self._read(frame) for frame in frames]
+        windows = self._windows(pictures[0][0], generator)
+        if len(pictures) == 1:
+            pictures = pictures * self._clip
+        gain, offset = 1 + self._config.brightness * generator.uniform(-1, 1, 2) * (1, 0.5)
+        clip, targets = [], []
+        for window, (picture, target) in zip(windows, pictures, strict=True):
+            clip.append(((window.picture(picture) - 0.5) * gain + offset - 0.5).clamp(0, 1))
+            targets.append(self._task.move(target, window))
+        return torch.stack(clip), torch.stack(targets)
+
+    def _read(self, frame: LabelledFrame) -> tuple[Tensor, Tensor]:
+        picture, target = read_picture(frame.picture), frame.target()
+        if target.dim() == 2 and target.dtype == torch.uint8 and target.shape != picture.shape[1:]:
+            ours, theirs = ("x".join(map(str, reversed(t.shape[-2:]))) for t in (picture, target))
+            raise DataError(f"{frame.picture}: has {ours} samples, its labels {theirs}")
+        return picture, target
+
+    def _windows(self, picture: Tensor, generator: np.random.Generator) -> list[Window]:
+        """One for each frame of the clip."""
+        config = self._config
+        factor = float(np.exp(generator.uniform(*np.log(config.scale))))
+        scaled = max(1, round(config.size[1] * factor)), max(1, round(config.size[0] * factor))
+        size = config.crop[1], config.crop[0]
+        corner = [generator.uniform(min(0, free), max(0, free)) for free in np.subtract(scaled, size)]
+        mirror = bool(config.mirror and self._task.mirrors and generator.random() < 0.5)
+        moves = config.clips == "moved"
+        step = generator.uniform(-config.speed, config.speed, 2) if moves else np.zeros(2)
+        source = picture.shape[1], picture.shape[2]
+        return [
+            Window(source, scaled, round(corner[0] + n * step[0]), round(corner[1] + n * step[1]), size, mirror)
+            for n in range(self._clip)
+        ]
+
+
+class LabelledBatches:
+    """Implements :class:`training.loop_parts.BatchSource` for one of several processes."""
+
+    def __init__(self, samples: LabelledSamples, workers: int, processes: Processes) -> None:
+        samples.load(0)
+        self._samples, self._workers, self._processes = samples, workers, processes
+
+    def steps(self, number: int, stage: NetworkStage, first_step: int) -> Iterator[list[MicroBatch[LabelledBatch]]]:
+        """See :class:`training.loop_parts.BatchSource`."""
+        rank, count = self._processes.rank, self._processes.count
+        own = range(rank, stage.batch, count)
+        keys = [[step * stage.batch + n for n in own] for step in range(first_step, stage.steps)]
+        for batch in self._load(keys):
+            yield [MicroBatch(rank, batch.count / stage.batch, batch)]
+
+    def start(self, number: int, stage: NetworkStage) -> Iterator[LabelledBatch]:
+        """See :class:`training.loop_parts.BatchSource`."""
+        yield from self._load([[step * stage.batch + n for n in range(stage.batch)] for step in range(stage.steps)])
+
+    def _load(self, keys: list[list[int]]) -> Iterator[LabelledBatch]:
+        loader = DataLoader(self._samples, batch_sampler=keys, num_workers=self._workers, collate_fn=_stack)
+        for loaded in loader:
+            if isinstance(loaded, ScaleFlowError):
+                raise loaded
+            device = self._processes.device
+            clips, targets = (tensor.to(device, non_blocking=True) for tensor in loaded)
+            yield LabelledBatch(clips, targets)
+
+
+def _stack(samples: list[tuple[Tensor, Tensor] | ScaleFlowError]) -> tuple[Tensor, Tensor] | ScaleFlowError:
+    loaded = []
+    for sample in samples:
+        if isinstance(sample, ScaleFlowError):
+            return sample
+        loaded.append(sample)
+    return torch.stack([clip for clip, _ in loaded]), torch.stack([targets for _, targets in loaded])

@@ -1,0 +1,234 @@
+"""Configuration of the training of a network for a task; beside :mod:`training.configuration`, which is for codecs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
+
+import yaml
+
+from codec.errors import UsageError
+from efficient_nets.networks.weights_file import Architecture, NetworkName
+from efficient_nets.tasks.segmentation import CAMVID_VOID
+from training.configuration import (
+    STRICT,
+    LoopOptimization,
+    Schedule,
+    check_range,
+    learning_rate_factor,
+    plain_values,
+)
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """What the network is for.
+
+    Attributes:
+        name: ``segmentation``, ``foreground``, ``keypoints`` or ``instances``.
+        classes: of ``segmentation``, from number 0 on; CamVid's where empty. Others find theirs in the data.
+        void: number that stands for no class, of ``segmentation``.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: Literal["segmentation", "foreground", "keypoints", "instances"] = "segmentation"
+    classes: tuple[str, ...] = ()
+    void: int = CAMVID_VOID
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Which network.
+
+    Attributes:
+        name, width, blocks, decoder: see :class:`efficient_nets.networks.weights_file.Architecture`.
+        start: ``random``; ``imagenet``, for ``efficientnet-lite0``; a file that this training wrote, or a run's folder;
+            or a ``.pth`` file of torchvision's ResNet, for the backbone of ``resnet`` with width 64.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: NetworkName = "resnet"
+    width: int = 48
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    decoder: int = 64
+    start: str = "random"
+
+    def __post_init__(self) -> None:
+        self.architecture()
+
+    def architecture(self) -> Architecture:
+        """Without the start."""
+        return Architecture(self.name, self.width, self.blocks, self.decoder)
+
+
+@dataclass(frozen=True)
+class NetworkDataConfig:
+    """Where labelled pictures come from, and how they are varied.
+
+    Attributes:
+        path: folder of the data.
+        validation: folder of the data that is validated on. Where it is empty, what is held out, or the part ``val``
+            of ``path``, if there is one.
+        hold_out: names of videos or frames, or patterns as of a shell, that are not trained on.
+        size: (width, height) that pictures are brought to; (0, 0) for that of the first one.
+        crop: (width, height) of the parts that are trained on; (0, 0) for all of ``size``.
+        scale: smallest and largest factor by which ``size`` is varied.
+        mirror: at random, where the task allows it.
+        brightness: largest change of brightness and contrast.
+        clips: ``video`` takes successive frames of videos; ``moved`` makes clips of single pictures, by a window that
+            moves over each, where there are labels for single pictures only.
+        speed: largest movement of that window, in samples from frame to frame.
+        workers: processes that load; 0 loads between the steps.
+    """
+
+    __pydantic_config__ = STRICT
+
+    path: str = ""
+    validation: str = ""
+    hold_out: tuple[str, ...] = ()
+    size: tuple[int, int] = (0, 0)
+    crop: tuple[int, int] = (0, 0)
+    scale: tuple[float, float] = (0.75, 1.5)
+    mirror: bool = True
+    brightness: float = 0.25
+    clips: Literal["video", "moved"] = "video"
+    speed: float = 4.0
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("size", "crop"):
+            sides = getattr(self, name)
+            if sides != (0, 0) and min(sides) < 32:
+                raise UsageError(f"data.{name} = {sides}: width and height of 32 and more are needed, or (0, 0)")
+        if not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
+            raise UsageError(f"data.scale = {self.scale}: two rising factors within 0.1..10 are needed")
+        check_range("data.brightness", self.brightness, 0, 1)
+        check_range("data.speed", self.speed, 0, 64)
+        check_range("data.workers", self.workers, 0, 256)
+
+
+@dataclass(frozen=True)
+class NetworkStage:
+    """The steps of a run.
+
+    Attributes:
+        steps: optimizer steps.
+        batch: pictures, or clips, of a step.
+        clip: frames of a clip; 1 for pictures that stand alone.
+        learning_rate: at its highest, after warm-up.
+        schedule: ``cosine`` falls to 2 % of it, ``step`` divides it by ten at 80 % of the steps.
+        warm_up: steps.
+        backbone_rate: how much slower a backbone learns that starts from weights.
+    """
+
+    __pydantic_config__ = STRICT
+    name: ClassVar[str] = "training"
+
+    steps: int = 2000
+    batch: int = 4
+    clip: int = 1
+    learning_rate: float = 1e-3
+    schedule: Schedule = "cosine"
+    warm_up: int = 50
+    backbone_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("training.steps", self.steps, 1, 10**9)
+        check_range("training.batch", self.batch, 1, 10**6)
+        check_range("training.clip", self.clip, 1, 100)
+        check_range("training.learning_rate", self.learning_rate, 1e-9, 1)
+        check_range("training.warm_up", self.warm_up, 0, 10**9)
+        check_range("training.backbone_rate", self.backbone_rate, 1e-6, 1)
+
+    def learning_rate_at(self, step: int) -> float:
+        """See :class:`training.loop_parts.ScheduledStage`."""
+        return self.learning_rate * learning_rate_factor(self.schedule, step, self.steps, self.warm_up)
+
+
+@dataclass(frozen=True)
+class NetworkValidation:
+    """Accuracy on labelled pictures.
+
+    Attributes:
+        every: steps; 0 only at the end.
+        frames: most frames, evenly spread; 0 for all.
+    """
+
+    __pydantic_config__ = STRICT
+
+    every: int = 0
+    frames: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("validation.every", self.every, 0, 10**9)
+        check_range("validation.frames", self.frames, 0, 10**9)
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """What makes the network fast on video, where that is trained too.
+
+    Attributes:
+        name: ``dense`` trains the network itself; others: see :mod:`efficient_nets.methods`.
+        settings: of the method.
+        weight: of its own loss beside the task's.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: str = "dense"
+    settings: dict[str, Any] = field(default_factory=dict)
+    weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_range("method.weight", self.weight, 0, 1e6)
+
+
+@dataclass(frozen=True)
+class NetworkTrainingConfig:
+    """A whole run.
+
+    Attributes:
+        task, network, data, training, method, optimization, validation: see there.
+        seed: of everything random.
+        checkpoint_every, log_every: steps.
+    """
+
+    __pydantic_config__ = STRICT
+    kept_when_resumed: ClassVar[Sequence[str]] = ("task", "network", "training", "method", "optimization", "seed")
+
+    task: TaskConfig = field(default_factory=TaskConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: NetworkDataConfig = field(default_factory=NetworkDataConfig)
+    training: NetworkStage = field(default_factory=NetworkStage)
+    method: MethodConfig = field(default_factory=MethodConfig)
+    optimization: LoopOptimization = field(default_factory=LoopOptimization)
+    validation: NetworkValidation = field(default_factory=NetworkValidation)
+    seed: int = 0
+    checkpoint_every: int = 200
+    log_every: int = 20
+
+    def __post_init__(self) -> None:
+        if self.method.name == "dense" and self.training.clip > 1:
+            raise UsageError(f"training.clip = {self.training.clip}: the dense network is trained on single pictures")
+        if self.method.name != "dense" and self.training.clip < 2:
+            raise UsageError(f"training.clip = 1: {self.method.name} is trained on clips of two frames and more")
+        check_range("seed", self.seed, 0, 2**62)
+        check_range("checkpoint_every", self.checkpoint_every, 1, 10**9)
+        check_range("log_every", self.log_every, 1, 10**9)
+
+    @property
+    def stages(self) -> tuple[NetworkStage, ...]:
+        """See :class:`training.loop_parts.LoopConfig`."""
+        return (self.training,)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Nested dictionaries and lists."""
+        return dict(plain_values(asdict(self)))
+
+    def to_yaml(self) -> str:
+        """As a YAML file."""
+        return yaml.safe_dump(self.to_mapping(), sort_keys=False)

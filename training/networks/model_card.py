@@ -1,0 +1,45 @@
+"""The page that goes with the weights of a network."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+from efficient_nets.tasks.task import LabelledData
+from training.networks.configuration import NetworkTrainingConfig
+
+
+def network_card(
+    config: NetworkTrainingConfig, data: LabelledData, network: nn.Module, seconds: float, measures: dict[str, float]
+) -> str:
+    """Markdown.
+
+    Args:
+        config: resolved.
+        data: what was trained on.
+        network: as it was trained.
+        seconds: of all sessions that it took.
+        measures: of the validation at the end; empty where there was none.
+    """
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    videos = "stills" if data.still else f"{len(data.videos())} videos"
+    lines = [
+        f"# Model card: {config.network.name} for {config.task.name}",
+        "",
+        f"**Network.** `{config.network.name}`, {parameters / 1e6:.2f} million parameters, start: "
+        f"{config.network.start}, method: {config.method.name}.",
+        "",
+        f"**Classes.** {', '.join(data.classes)}.",
+        "",
+        f"**Data.** {len(data.frames)} labelled pictures ({videos}), brought to "
+        f"{config.data.size[0]}x{config.data.size[1]}. The licence of the data holds for the weights as well.",
+        "",
+        f"**Training.** {config.training.steps} steps of {config.training.batch} in {seconds:.0f} s.",
+        "",
+    ]
+    if measures:
+        rows = [f"| {name} | {value:.2f} |" for name, value in measures.items() if math.isfinite(value)]
+        lines += ["**Validation.**", "", "| measure | value |", "|---|---|", *rows, ""]
+    lines += ["**Configuration.**", "", "```yaml", config.to_yaml().rstrip(), "```", ""]
+    return "\n".join(lines)

@@ -1,0 +1,130 @@
+"""A training run of a network from a configuration: data, network, loop, and what is kept beside the weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from codec.errors import DataError, UsageError
+from efficient_nets.networks.weights_file import RUN_WEIGHTS, TaskNetwork, build_network, load_backbone, write_network
+from efficient_nets.tasks.names import make_task
+from efficient_nets.tasks.picture_file import read_picture
+from efficient_nets.tasks.task import LabelledData, Task
+from training.distributed import join_processes
+from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
+from training.loop_parts import StepLoss
+from training.networks.batches import LabelledBatch, LabelledBatches, LabelledSamples
+from training.networks.configuration import NetworkStage, NetworkTrainingConfig
+from training.networks.model_card import network_card
+from training.networks.trainable import NetworkTraining
+from training.networks.validation import validate
+from training.run import CARD, CONFIGURATION, write_text
+
+logger = logging.getLogger(__name__)
+
+NetworkProgress = TrainingProgress[NetworkStage, StepLoss]
+
+
+def train_network(
+    config: NetworkTrainingConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    report: Callable[[NetworkProgress], None] = lambda progress: None,
+    validated: Callable[[int, dict[str, float]], None] = lambda step, measures: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train in ``folder``, where checkpoint, configuration, weights and the model card will lie.
+
+    Args:
+        report: of the steps.
+        validated: is given the step and the measures of the task, where there is data to validate on.
+
+    Returns:
+        Whether all steps are done; False where ``stop`` asked to end before.
+
+    Raises:
+        UsageError: the configuration does not fit the data or the folder.
+        DataError: data or checkpoints cannot be read, written, or trained on.
+    """
+    if not resume and (folder / LAST_CHECKPOINT).exists():
+        raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
+    task = make_task(config.task.name, config.task.classes, config.task.void)
+    training, validation = open_data(config, task)
+    config = with_sizes(config, training)
+    with join_processes(device) as processes:
+        torch.manual_seed(config.seed)
+        network = build_network(config.network.architecture(), len(training.classes))
+        if not resume:
+            load_backbone(network, config.network.start)
+        task.learn(training)
+        samples = LabelledSamples(training, task, config.data, config.training.clip, config.seed)
+        batches = LabelledBatches(samples, config.data.workers, processes)
+        model = NetworkTraining(network, task, config.optimization.precision)
+        measures: dict[str, float] = {}
+
+        def check(stage: NetworkStage, step: int) -> None:
+            if validation is None:
+                return
+            measures.clear()
+            measures.update(validate(network, task, validation, config.data.size, config.validation.frames))
+            validated(step, dict(measures))
+
+        if processes.is_first:
+            write_text(folder / CONFIGURATION, config.to_yaml())
+        hooks: LoopHooks[NetworkStage, StepLoss] = LoopHooks(report, check)
+        loop: TrainingLoop[NetworkStage, LabelledBatch, StepLoss] = TrainingLoop(
+            config, model, batches, folder, processes, hooks
+        )
+        if resume:
+            loop.resume()
+        done = loop.run(stop)
+        if done and processes.is_first:
+            write_network(folder / RUN_WEIGHTS, _trained(config, training, network))
+            seconds = loop.seconds[config.training.name]
+            write_text(folder / CARD, network_card(config, training, network, seconds, measures))
+        return done
+
+
+def open_data(config: NetworkTrainingConfig, task: Task) -> tuple[LabelledData, LabelledData | None]:
+    """What is trained on, and what is validated on, if there is anything.
+
+    Raises:
+        UsageError: a folder is not there, or has another layout.
+        DataError: it is empty.
+    """
+    if not config.data.path:
+        raise UsageError("data.path is empty: name the folder of the data with --data")
+    path = Path(config.data.path)
+    training = task.open(path, "train")
+    if config.data.hold_out:
+        return training.without(config.data.hold_out), training.chosen(config.data.hold_out)
+    if config.data.validation:
+        validation = task.open(Path(config.data.validation), "val")
+    elif (path / "val").is_dir() and (path / "train").is_dir():
+        validation = task.open(path, "val")
+    else:
+        return training, None
+    if validation.classes != training.classes:
+        raise DataError(f"{validation.place}: has other classes than {training.place}")
+    return training, validation
+
+
+def with_sizes(config: NetworkTrainingConfig, data: LabelledData) -> NetworkTrainingConfig:
+    """The configuration with the sizes that it leaves to the data."""
+    size = config.data.size
+    if size == (0, 0):
+        height, width = read_picture(data.frames[0].picture).shape[1:]
+        size = width, height
+    crop = config.data.crop if config.data.crop != (0, 0) else size
+    return replace(config, data=replace(config.data, size=size, crop=crop))
+
+
+def _trained(config: NetworkTrainingConfig, data: LabelledData, network: nn.Module) -> TaskNetwork:
+    return TaskNetwork(config.task.name, data.classes, config.network.architecture(), config.data.size, network)

@@ -1,0 +1,35 @@
+"""How well a network does its task, picture by picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from efficient_nets.tasks.picture_file import read_picture
+from efficient_nets.tasks.task import LabelledData, Task
+from efficient_nets.tasks.window import Window
+
+
+def validate(
+    network: nn.Module, task: Task, data: LabelledData, size: tuple[int, int], most: int = 0
+) -> dict[str, float]:
+    """Measures of the task, at the resolution of the labels.
+
+    Args:
+        network: in eval mode.
+        size: (width, height) that pictures are brought to.
+        most: frames, evenly spread; 0 for all.
+    """
+    frames = data.frames
+    if most and len(frames) > most:
+        frames = tuple(frames[number * len(frames) // most] for number in range(most))
+    meter = task.meter(data.classes)
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        for frame in frames:
+            picture, target = read_picture(frame.picture), frame.target()
+            source = picture.shape[1], picture.shape[2]
+            whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
+            output = network(whole.picture(picture)[None].to(device))[0].cpu()
+            meter.add(frame.video, task.prediction(output, source), target)
+    return meter.values()
