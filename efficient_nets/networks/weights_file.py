@@ -17,6 +17,7 @@ from codec.video.output_file import write_whole_file
 from efficient_nets.networks.dense_prediction import DensePredictionNetwork
 from efficient_nets.networks.efficientnet_lite import EfficientNetLiteBackbone
 from efficient_nets.networks.resnet import ResNetBackbone
+from efficient_nets.tasks.label_maps import VOID
 
 FORMAT = "scaleflow-network-1"
 
@@ -59,6 +60,7 @@ class TaskNetwork:
         classes: what its output channels stand for.
         network: in eval mode.
         size: (width, height) of the pictures that it was trained on.
+        void: number of no class in the labels of ``segmentation``.
     """
 
     task: str
@@ -66,6 +68,24 @@ class TaskNetwork:
     architecture: Architecture
     size: tuple[int, int]
     network: nn.Module
+    void: int = VOID
+
+    @property
+    def task_classes(self) -> tuple[str, ...]:
+        """What :func:`efficient_nets.tasks.names.make_task` is to be told."""
+        return self.classes if self.task == "segmentation" else ()
+
+
+def weights_of_run(run: Path) -> Path:
+    """The weights in a run's folder, or the file itself.
+
+    Raises:
+        UsageError: there are none.
+    """
+    path = run / RUN_WEIGHTS if run.is_dir() else run
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such weights file: scaleflow nets train writes it when it is done")
+    return path
 
 
 def build_network(architecture: Architecture, outputs: int) -> DensePredictionNetwork:
@@ -91,6 +111,7 @@ def write_network(path: Path, trained: TaskNetwork) -> None:
         "classes": json.dumps(trained.classes),
         "architecture": json.dumps(asdict(trained.architecture)),
         "size": json.dumps(trained.size),
+        "void": str(trained.void),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole_file(str(path), serialized(tensors, metadata), True)
@@ -100,11 +121,8 @@ def read_network(path: Path) -> TaskNetwork:
     """Read what :func:`write_network` wrote.
 
     Raises:
-        UsageError: there is no such file.
         DataError: it is damaged, or holds something else.
     """
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no such weights file: scaleflow nets train makes it")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -118,13 +136,14 @@ def read_network(path: Path) -> TaskNetwork:
         architecture = Architecture(**values | {"blocks": tuple(values["blocks"])})
         classes = tuple(json.loads(metadata["classes"]))
         width, height = json.loads(metadata["size"])
+        void = int(metadata.get("void", VOID))
         network = build_network(architecture, len(classes))
         network.load_state_dict(tensors)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise DataError(
             f"{path}: its weights do not fit what it says of itself: {str(error).splitlines()[0]}"
         ) from error
-    return TaskNetwork(metadata["task"], classes, architecture, (width, height), network.eval())
+    return TaskNetwork(metadata["task"], classes, architecture, (width, height), network.eval(), void)
 
 
 def load_backbone(network: DensePredictionNetwork, start: str) -> None:
@@ -145,10 +164,8 @@ def load_backbone(network: DensePredictionNetwork, start: str) -> None:
             raise UsageError("network.start = imagenet: only efficientnet-lite0 has such weights; use random or a file")
         network.backbone.load_imagenet()
         return
-    path = Path(start)
     place: nn.Module = network
-    if path.is_dir():
-        path = path / RUN_WEIGHTS
+    path = weights_of_run(Path(start)) if Path(start).is_dir() else Path(start)
     if path.suffix == ".safetensors":
         given = read_network(path).network.state_dict()
     else:

@@ -95,6 +95,10 @@ class Keypoints:
             found.append([(x + 0.5) * size[1] / width - 0.5, (y + 0.5) * size[0] / height - 0.5])
         return torch.tensor(found).view(points, 2)
 
+    def change(self, before: Tensor, after: Tensor) -> float:
+        """Mean distance in samples."""
+        return float((after - before).norm(dim=1).mean())
+
     def meter(self, classes: Sequence[str]) -> Meter:
         """Share of points that are near, and mean distance in samples of the picture."""
         return _DistanceMeter()

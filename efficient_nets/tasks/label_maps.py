@@ -60,6 +60,10 @@ class LabelMapTask(ABC):
         full = F.interpolate(output[None].float(), size=size, mode="bilinear")
         return full[0].argmax(0).to(torch.uint8)
 
+    def change(self, before: Tensor, after: Tensor) -> float:
+        """Share of the samples of another class, in percent."""
+        return 100 * float((before != after).double().mean())
+
     def meter(self, classes: Sequence[str]) -> Meter:
         """Intersection over union of each class over all frames, and their mean."""
         return ClassMeter(classes)

@@ -128,6 +128,9 @@ class Task(Protocol):
     def prediction(self, output: Tensor, size: tuple[int, int]) -> Tensor:
         """What a network's output (classes, h, w) says, in the form of a target of a picture (height, width)."""
 
+    def change(self, before: Tensor, after: Tensor) -> float:
+        """How much two predictions differ; 0 where they are the same."""
+
     def meter(self, classes: Sequence[str]) -> Meter:
         """A new one."""
 

@@ -127,4 +127,5 @@ def with_sizes(config: NetworkTrainingConfig, data: LabelledData) -> NetworkTrai
 
 
 def _trained(config: NetworkTrainingConfig, data: LabelledData, network: nn.Module) -> TaskNetwork:
-    return TaskNetwork(config.task.name, data.classes, config.network.architecture(), config.data.size, network)
+    architecture = config.network.architecture()
+    return TaskNetwork(config.task.name, data.classes, architecture, config.data.size, network, config.task.void)

@@ -1,0 +1,139 @@
+"""Methods by name, with their settings as people type them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import product
+from typing import Any
+
+import torch
+from torch import nn
+
+from codec.errors import UsageError
+from efficient_nets.conversion import VideoMethod, accelerate
+from efficient_nets.skip_convolutions.method import SkipConv
+from efficient_nets.video_network import VideoNetwork
+
+DENSE = "dense"
+
+METHODS: Mapping[str, type[Any]] = {"skip-conv": SkipConv}
+"""Settings that :func:`accelerate` takes, by the name of the method."""
+
+STARTS: Mapping[str, Mapping[str, Any]] = {"skip-conv": {"threshold": 0.0}}
+"""Settings that have no default, and what is taken where they are not given."""
+
+OF_ACCELERATE = ("key_interval", "exclude")
+"""Settings that every method has."""
+
+SEVERAL = re.compile(r",(?![^\[]*\])")
+"""Commas outside of brackets."""
+
+
+@dataclass(frozen=True)
+class NamedMethod:
+    """A method and its settings.
+
+    Attributes:
+        name: one of :data:`METHODS`, or ``dense``.
+        settings: those that were given.
+    """
+
+    name: str = DENSE
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.name != DENSE and self.name not in METHODS:
+            raise UsageError(f"method {self.name!r} is unknown: use {', '.join((DENSE, *METHODS))}")
+        known = self.known_settings()
+        for name in self.settings:
+            if name not in known:
+                raise UsageError(f"{self.name} has no setting {name!r}: there are {', '.join(known) or 'none'}")
+        if self.name != DENSE:
+            self._method()
+
+    def known_settings(self) -> tuple[str, ...]:
+        """Names that ``settings`` may have."""
+        if self.name == DENSE:
+            return ()
+        return (*(field.name for field in fields(METHODS[self.name])), *OF_ACCELERATE)
+
+    def apply(self, network: nn.Module) -> VideoNetwork:
+        """``network`` as a network for video; it stays as it is. Dense, nothing is converted but batch norms.
+
+        Raises:
+            UsageError: a setting does not fit the network.
+        """
+        method = _KeepDense() if self.name == DENSE else self._method()
+        try:
+            return accelerate(
+                network,
+                method,
+                key_interval=self.settings.get("key_interval"),
+                exclude=self.settings.get("exclude", ()),
+            ).to(memory_format=torch.channels_last)
+        except ValueError as error:
+            raise UsageError(f"{self.name}: {error}") from error
+
+    def __str__(self) -> str:
+        shown = [f"{name}={_shown(value)}" for name, value in self.settings.items()]
+        return " ".join((self.name, *shown))
+
+    def _method(self) -> VideoMethod:
+        own = {name: _as_tuple(value) for name, value in self.settings.items() if name not in OF_ACCELERATE}
+        try:
+            method: VideoMethod = METHODS[self.name](**{**STARTS.get(self.name, {}), **own})
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{self.name}: {error}") from error
+        return method
+
+
+def parse_settings(words: Sequence[str]) -> list[dict[str, Any]]:
+    """``threshold=0,0.1 block=8`` as ``{threshold: 0, block: 8}`` and ``{threshold: 0.1, block: 8}``.
+
+    Values are numbers, words, or lists in brackets such as ``bits=[0,4,8]``.
+
+    Raises:
+        UsageError: a word is no setting, or one is given twice.
+    """
+    columns: dict[str, list[Any]] = {}
+    for word in words:
+        name, separator, text = word.partition("=")
+        if not separator or not name or not text:
+            raise UsageError(f"{word!r}: expected setting=value, or setting=value,value,value")
+        if name in columns:
+            raise UsageError(f"{word!r}: {name} is given twice: put commas between its values")
+        columns[name] = [_value(part) for part in SEVERAL.split(text)]
+    return [dict(zip(columns, values, strict=True)) for values in product(*columns.values())]
+
+
+class _KeepDense:
+    """Implements :class:`efficient_nets.conversion.VideoMethod`: costs are counted, and nothing is saved."""
+
+    def convolution(self, dense: nn.Conv2d) -> None:
+        """Nothing takes its place."""
+
+
+def _value(text: str) -> Any:
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return [_value(part) for part in text[1:-1].split(",")]
+    if text.lower() in ("true", "false", "none"):
+        return {"true": True, "false": False, "none": None}[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(part) for part in value) if isinstance(value, list) else value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_shown, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""What networks for tasks cost on video, and how well they do."""

@@ -1,0 +1,115 @@
+"""All points that were asked for, into a folder: a file each, so that what was stopped goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from codec.errors import DataError
+from codec.video.output_file import write_whole_file
+from efficient_nets.methods import DENSE, NamedMethod
+from efficient_nets.networks.weights_file import TaskNetwork
+from efficient_nets.tasks.task import Task
+from evaluation.networks.measure_point import measure_network
+from evaluation.networks.point import NetworkPoint, PointIdentity
+from evaluation.networks.videos import EvaluatedData
+
+
+@dataclass(frozen=True)
+class NetworkSetting:
+    """A method, and the size (width, height) that pictures are brought to."""
+
+    method: NamedMethod
+    size: tuple[int, int]
+
+    def __str__(self) -> str:
+        return f"{self.method} at {self.size[0]}x{self.size[1]}"
+
+
+@dataclass(frozen=True)
+class NetworkPointDone:
+    """Reported for each frame, and once more with the point when it is finished."""
+
+    number: int
+    total: int
+    setting: NetworkSetting
+    frames: int
+    point: NetworkPoint | None = None
+    was_there: bool = False
+
+
+def evaluate_network(
+    trained: TaskNetwork,
+    weights: str,
+    task: Task,
+    data: EvaluatedData,
+    settings: Sequence[NetworkSetting],
+    folder: Path,
+    threads: int,
+    repeats: int = 1,
+    progress: Callable[[NetworkPointDone], None] = lambda done: None,
+) -> list[NetworkPoint]:
+    """Measure the points of ``folder`` that are not there yet.
+
+    Args:
+        weights: hash of the network's file.
+        threads: that torch has been told to use.
+        repeats: see :func:`evaluation.networks.measure_point.measure_network`.
+
+    Raises:
+        UsageError: a setting does not fit the network or the pictures.
+        DataError: data cannot be read, or a result not written.
+    """
+    points = []
+    for number, setting in enumerate(settings, 1):
+        identity = PointIdentity(
+            network=_network_text(trained),
+            weights=weights,
+            task=task.name,
+            data=data.place,
+            content=data.content,
+            method=setting.method.name,
+            settings=str(setting.method).partition(" ")[2],
+            size=setting.size,
+            threads=threads,
+        )
+        path = folder / "points" / f"{identity.key}.json"
+
+        def tell(frames: int, point: NetworkPoint | None = None, was_there: bool = False) -> None:
+            progress(NetworkPointDone(number, len(settings), setting, frames, point, was_there))  # noqa: B023
+
+        if path.exists():
+            point = NetworkPoint.read(path)
+        else:
+            dense = NamedMethod().apply(trained.network)
+            network = None if setting.method.name == DENSE else setting.method.apply(trained.network)
+            point = measure_network(identity, network, dense, task, trained.classes, data, repeats, tell)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
+            tell(len(point.frames.seconds), point)
+            points.append(point)
+            continue
+        tell(len(point.frames.seconds), point, was_there=True)
+        points.append(point)
+    return points
+
+
+def read_network_points(folder: Path) -> list[NetworkPoint]:
+    """All points of a results folder, by method and cost.
+
+    Raises:
+        DataError: there are none, or one cannot be read.
+    """
+    points = [NetworkPoint.read(path) for path in sorted((folder / "points").glob("*.json"))]
+    if not points:
+        raise DataError(f"{folder} holds no points: scaleflow nets eval RUN --out {folder} makes them")
+    return sorted(points, key=lambda point: (point.identity.task, point.identity.method, point.bops))
+
+
+def _network_text(trained: TaskNetwork) -> str:
+    values = asdict(trained.architecture)
+    name = values.pop("name")
+    if name != "resnet":
+        values = {"decoder": values["decoder"]}
+    return " ".join([name, *(f"{key}={value}" for key, value in values.items())]).replace(", ", ",")

@@ -1,0 +1,86 @@
+"""Accuracy over cost: a panel for each task, one curve for each method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from codec.errors import UsageError
+from codec.optional_packages import require_packages
+from evaluation.networks.point import NetworkPoint
+from evaluation.plot.figure import COLORS, DASHES, MARKERS, PANEL_HEIGHT, PANEL_WIDTH, STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NetworkCost = Literal["macs", "bops", "ms"]
+
+COST_LABELS = {"macs": "GMAC a frame", "bops": "TBOP a frame", "ms": "ms a frame"}
+ACCURACY_LABELS = {"miou": "Mean IoU (%)", "j": "J (%)", "pck": "Points within 10 samples (%)"}
+
+
+def draw_network_figure(points: Sequence[NetworkPoint], cost: NetworkCost, title: str | None = None) -> Figure:
+    """Draw curves; points without a settled accuracy are left out.
+
+    Raises:
+        UsageError: matplotlib is not installed, or there is nothing to draw.
+    """
+    require_packages("plotting", "evaluate", ["matplotlib"])
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    panels: dict[tuple[str, str], list[NetworkPoint]] = {}
+    for point in points:
+        if point.accuracy is not None:
+            panels.setdefault((point.identity.task, point.identity.content), []).append(point)
+    if not panels:
+        raise UsageError("no point has an accuracy that could be drawn")
+    methods = list(dict.fromkeys(point.identity.method for point in points))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(PANEL_WIDTH * len(panels), PANEL_HEIGHT + 0.4), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for panel, chosen in zip(axes, panels.values(), strict=True):
+            _draw_panel(panel, chosen, methods, cost)
+        if title:
+            figure.suptitle(title, fontsize=10)
+        handles = {
+            label: line for panel in axes for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(
+            handles.values(), handles.keys(), loc="outside lower center", ncols=min(4, len(handles)), frameon=False
+        )
+    return figure
+
+
+def _draw_panel(panel: Axes, points: Sequence[NetworkPoint], methods: Sequence[str], cost: NetworkCost) -> None:
+    for number, method in enumerate(methods):
+        own = [(_cost(point, cost), point.accuracy) for point in points if point.identity.method == method]
+        if own:
+            pairs = sorted((value, accuracy) for value, accuracy in own if accuracy is not None)
+            panel.plot(
+                [value for value, _ in pairs],
+                [accuracy for _, accuracy in pairs],
+                color=COLORS[number % len(COLORS)],
+                linestyle=DASHES[number % len(DASHES)],
+                marker=MARKERS[number % len(MARKERS)],
+                linewidth=1.3,
+                markersize=4,
+                label=_label(method),
+            )
+    measure = points[0].measure
+    label = ACCURACY_LABELS.get(measure, measure)
+    panel.set_ylabel(label if points[0].measures else f"{label}, of the dense network's")
+    panel.set_xlabel(COST_LABELS[cost])
+    panel.set_xscale("log" if cost == "bops" else "linear")
+    panel.set_title(points[0].identity.task)
+    panel.grid(True)
+    panel.set_axisbelow(True)
+
+
+def _cost(point: NetworkPoint, cost: NetworkCost) -> float:
+    return {"macs": point.macs / 1e9, "bops": point.bops / 1e12, "ms": 1000 * point.seconds}[cost]
+
+
+def _label(method: str) -> str:
+    return "dense, at several sizes" if method == "dense" else method

@@ -1,0 +1,194 @@
+"""Runs a network for video and the dense one side by side, frame by frame."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from efficient_nets.cost import Cost
+from efficient_nets.tasks.task import Meter, Task
+from efficient_nets.tasks.window import Window
+from efficient_nets.video_network import VideoNetwork
+from evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
+from evaluation.networks.videos import EvaluatedData, EvaluatedVideo
+
+
+def measure_network(
+    identity: PointIdentity,
+    network: VideoNetwork | None,
+    dense: VideoNetwork,
+    task: Task,
+    classes: Sequence[str],
+    data: EvaluatedData,
+    repeats: int = 1,
+    progress: Callable[[int], None] = lambda frames: None,
+) -> NetworkPoint:
+    """Measure a point.
+
+    Both networks see each frame one right after the other, so that other load on the machine falls on both. Times are
+    those of the networks alone: reading, scaling, and what is made of their outputs are in neither.
+
+    Args:
+        network: in eval mode; None to measure the dense one alone.
+        dense: the same with nothing converted.
+        classes: of the labels.
+        repeats: run all so often, and take the shortest time of each frame.
+        progress: is given the number of frames that are done.
+
+    Raises:
+        DataError: pictures or labels cannot be read.
+        UsageError: the frames of a video have different sizes.
+    """
+    record = _Record(
+        task.meter(classes), task.meter(classes), task.meter(classes), labelled=bool(data.videos[0].targets)
+    )
+    for model in (network, dense):
+        if model is not None:
+            model.clear_cost()
+    with torch.inference_mode():
+        for video in data.videos:
+            _run_video(video, identity.size, network, dense, task, record, progress)
+        for _ in range(repeats - 1):
+            for video in data.videos:
+                _time_video(video, identity.size, network, dense, record, progress)
+    spent, full = record.spent, record.full
+    count = len(record.seconds)
+    return NetworkPoint(
+        identity=identity,
+        measure=task.measure,
+        measures=_finite(record.found.values()) if record.labelled else {},
+        dense_measures=_finite(record.dense_found.values()) if record.labelled else {},
+        agreement=_finite(record.agreed.values()),
+        changes=record.mean_change(0),
+        dense_changes=record.mean_change(1),
+        macs=sum(cost.macs for cost in spent) / count,
+        executed_macs=sum(cost.executed_macs for cost in spent) / count,
+        bops=sum(cost.bops for cost in spent) / count,
+        dense_macs=sum(cost.macs for cost in full) / count,
+        dense_bops=sum(cost.bops for cost in full) / count,
+        seconds=sum(record.seconds) / count,
+        dense_seconds=sum(record.dense_seconds) / count,
+        software={"torch": torch.__version__, "python": platform.python_version(), "machine": platform.machine()},
+        frames=NetworkFrames(
+            record.videos,
+            record.keys,
+            [cost.macs for cost in spent],
+            [cost.bops for cost in spent],
+            record.seconds,
+            record.dense_seconds,
+        ),
+    )
+
+
+@dataclass
+class _Record:
+    found: Meter
+    dense_found: Meter
+    agreed: Meter
+    labelled: bool
+    videos: list[str] = field(default_factory=list)
+    keys: list[bool] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    dense_seconds: list[float] = field(default_factory=list)
+    spent: list[Cost] = field(default_factory=list)
+    full: list[Cost] = field(default_factory=list)
+    changes: list[tuple[float, float]] = field(default_factory=list)
+
+    def mean_change(self, which: int) -> float | None:
+        return sum(pair[which] for pair in self.changes) / len(self.changes) if self.changes else None
+
+
+def _run_video(
+    video: EvaluatedVideo,
+    size: tuple[int, int],
+    network: VideoNetwork | None,
+    dense: VideoNetwork,
+    task: Task,
+    record: _Record,
+    progress: Callable[[int], None],
+) -> None:
+    """Measures, costs and times of all frames."""
+    before: tuple[Tensor, Tensor] | None = None
+    frames = _frames(video, size, network, dense, warm=bool(record.seconds))
+    for number, (source, output, full, seconds, dense_seconds) in enumerate(frames):
+        target = video.targets[number]() if record.labelled else None
+        shape = source if target is None else _map_size(target, source)
+        wanted = task.prediction(full[0], shape)
+        found = wanted if output is full else task.prediction(output[0], shape)
+        if target is not None:
+            record.found.add(video.name, found, target)
+            record.dense_found.add(video.name, wanted, target)
+        record.agreed.add(video.name, found, wanted)
+        if before is not None:
+            record.changes.append((task.change(before[0], found), task.change(before[1], wanted)))
+        before = found, wanted
+        record.videos.append(video.name)
+        latest = (network or dense).cost().latest[-1]
+        record.keys.append(latest.key)
+        record.spent.append(latest.total)
+        record.full.append(dense.cost().latest[-1].total)
+        record.seconds.append(seconds)
+        record.dense_seconds.append(dense_seconds)
+        progress(len(record.seconds))
+
+
+def _time_video(
+    video: EvaluatedVideo,
+    size: tuple[int, int],
+    network: VideoNetwork | None,
+    dense: VideoNetwork,
+    record: _Record,
+    progress: Callable[[int], None],
+) -> None:
+    """Shorter times where frames take less than before."""
+    first = record.videos.index(video.name)
+    for number, (*_, seconds, dense_seconds) in enumerate(_frames(video, size, network, dense, warm=True), first):
+        record.seconds[number] = min(record.seconds[number], seconds)
+        record.dense_seconds[number] = min(record.dense_seconds[number], dense_seconds)
+        progress(number)
+
+
+def _frames(
+    video: EvaluatedVideo, size: tuple[int, int], network: VideoNetwork | None, dense: VideoNetwork, warm: bool
+) -> Iterator[tuple[tuple[int, int], Tensor, Tensor, float, float]]:
+    """Of each frame: (height, width) as it was read, outputs of both networks and the seconds that each took.
+
+    Without a network, output and time are those of the dense one. The first call of all prepares kernels, and is made
+    twice where the networks are not ``warm``.
+    """
+    models = [dense] if network is None else [dense, network]
+    for model in models:
+        model.reset()
+    for picture in video.pictures():
+        source = picture.shape[1], picture.shape[2]
+        whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
+        frame = whole.picture(picture)[None].contiguous(memory_format=torch.channels_last)
+        if not warm:
+            for model in models:
+                model(frame)
+                model.reset()
+                model.clear_cost()
+            warm = True
+        done = [_timed(model, frame) for model in models]
+        yield source, done[-1][0], done[0][0], done[-1][1], done[0][1]
+
+
+def _map_size(target: Tensor, source: tuple[int, int]) -> tuple[int, int]:
+    """Of the labels, where these are a map; coded pictures may be smaller than it."""
+    return (target.shape[0], target.shape[1]) if target.dtype == torch.uint8 else source
+
+
+def _timed(network: VideoNetwork, frame: Tensor) -> tuple[Tensor, float]:
+    start = time.perf_counter()
+    output: Tensor = network(frame)
+    return output, time.perf_counter() - start
+
+
+def _finite(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}

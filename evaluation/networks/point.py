@@ -1,0 +1,122 @@
+"""One measured point: a network, made for video by a method, on videos."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from codec.errors import DataError
+from evaluation.rate_point import without_infinities
+
+
+@dataclass(frozen=True)
+class PointIdentity:
+    """What was measured. Two points with the same identity are the same.
+
+    Attributes:
+        network: name and widths.
+        weights: SHA-256 of the file, shortened.
+        task: its name.
+        data: place of the data, and ``content`` its hash.
+        method: name of the method.
+        settings: of the method, as in ``threshold=0.1``.
+        size: (width, height) that pictures were brought to.
+        threads: of the networks.
+    """
+
+    network: str
+    weights: str
+    task: str
+    data: str
+    content: str
+    method: str
+    settings: str
+    size: tuple[int, int]
+    threads: int
+
+    @property
+    def key(self) -> str:
+        """Name of the point's file; places do not count."""
+        values = {name: value for name, value in asdict(self).items() if name != "data"}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class NetworkFrames:
+    """One value a frame, of all videos one after another.
+
+    Attributes:
+        videos: which video.
+        keys: whether it was computed in full.
+        macs, bops: spent.
+        seconds, dense_seconds: wall time of the network, and of the dense one on the same frame.
+    """
+
+    videos: list[str]
+    keys: list[bool]
+    macs: list[int]
+    bops: list[int]
+    seconds: list[float]
+    dense_seconds: list[float]
+
+
+@dataclass(frozen=True)
+class NetworkPoint:
+    """A measured point.
+
+    Attributes:
+        measure: name of the task's measure; more is better.
+        measures: against the labels; empty where there are none.
+        dense_measures: the same of the dense network, at the same size.
+        agreement: measures where what the dense network finds is taken for the labels.
+        changes: share of what is found that differs from the frame before, in percent, of the network and
+            (``dense_changes``) of the dense one: how restless they are. Of label maps the share of the samples, of
+            points their mean movement in samples.
+        macs, executed_macs, bops: a frame, on average over all; key frames and gates included.
+        dense_macs, dense_bops: those of the dense network at the same size.
+        seconds, dense_seconds: a frame, on average.
+        software: versions, and the processor.
+    """
+
+    identity: PointIdentity
+    measure: str
+    measures: dict[str, float | None]
+    dense_measures: dict[str, float | None]
+    agreement: dict[str, float | None]
+    changes: float | None
+    dense_changes: float | None
+    macs: float
+    executed_macs: float
+    bops: float
+    dense_macs: float
+    dense_bops: float
+    seconds: float
+    dense_seconds: float
+    software: dict[str, str]
+    frames: NetworkFrames
+
+    @property
+    def accuracy(self) -> float | None:
+        """The task's measure; of data without labels, the agreement with the dense network."""
+        return (self.measures or self.agreement).get(self.measure)
+
+    def to_json(self) -> str:
+        """``null`` for what is not a finite number."""
+        return json.dumps(without_infinities(asdict(self)), indent=1, allow_nan=False)
+
+    @classmethod
+    def read(cls, path: Path) -> NetworkPoint:
+        """Raises :class:`DataError` naming the file."""
+        try:
+            values: dict[str, Any] = json.loads(path.read_text())
+            identity = values.pop("identity")
+            identity["size"] = tuple(identity["size"])
+            frames = NetworkFrames(**values.pop("frames"))
+            return cls(identity=PointIdentity(**identity), frames=frames, **values)
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"{path} is no point that scaleflow nets eval wrote: {error}; delete it") from error

@@ -1,0 +1,38 @@
+"""What to measure, as people type it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from codec.errors import UsageError
+from efficient_nets.methods import DENSE, NamedMethod, parse_settings
+from evaluation.networks.evaluate import NetworkSetting
+
+
+def network_settings(
+    methods: Sequence[str], threshold: str | None, sizes: Sequence[tuple[int, int]]
+) -> list[NetworkSetting]:
+    """Points to measure, each once: the dense network at every size, methods at the first.
+
+    Args:
+        methods: as in ``skip-conv threshold=0,0.1 block=8``.
+        threshold: further values of that setting, for methods that have it and where none is given.
+        sizes: (width, height).
+
+    Raises:
+        UsageError: a method or a setting is unknown, or has a value that is refused.
+    """
+    found = [NetworkSetting(NamedMethod(), size) for size in sizes]
+    used = threshold is None
+    for text in methods:
+        name, *words = text.split() or [""]
+        if threshold is not None and "threshold" in replace(NamedMethod(), name=name).known_settings():
+            used = True
+            if not any(word.startswith("threshold=") for word in words):
+                words.append(f"threshold={threshold}")
+        methods_of_name = [NamedMethod(name, settings) for settings in parse_settings(words)]
+        found += [NetworkSetting(method, sizes[0]) for method in methods_of_name if method.name != DENSE]
+    if not used:
+        raise UsageError(f"--threshold {threshold}: none of the methods has it; add --method skip-conv")
+    return [setting for number, setting in enumerate(found) if setting not in found[:number]]

@@ -1,0 +1,103 @@
+"""Results as tables: tidy CSV for programs, Markdown for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from codec.video.output_file import write_whole_file
+from evaluation.networks.point import NetworkPoint
+
+
+def write_tables(points: Sequence[NetworkPoint], folder: Path) -> list[Path]:
+    """``points.csv``, a row for each point, and ``frames.csv``, a row for each of their frames."""
+    written = []
+    for name, rows in (("points.csv", list(map(point_row, points))), ("frames.csv", frame_rows(points))):
+        text = io.StringIO()
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        path = folder / name
+        write_whole_file(str(path), text.getvalue().encode(), True)
+        written.append(path)
+    return written
+
+
+def point_row(point: NetworkPoint) -> dict[str, Any]:
+    """Identity, costs, and every measure in a column of its own."""
+    identity = asdict(point.identity)
+    width, height = identity.pop("size")
+    costs = ("macs", "executed_macs", "bops", "dense_macs", "dense_bops", "seconds", "dense_seconds")
+    return {
+        **identity,
+        "width": width,
+        "height": height,
+        "frames": len(point.frames.seconds),
+        **{name: getattr(point, name) for name in costs},
+        "changes": point.changes,
+        "dense_changes": point.dense_changes,
+        **point.measures,
+        **{f"dense {name}": value for name, value in point.dense_measures.items()},
+        **{f"agreement {name}": value for name, value in point.agreement.items()},
+    }
+
+
+def frame_rows(points: Sequence[NetworkPoint]) -> list[dict[str, Any]]:
+    """Costs of each frame."""
+    return [
+        {
+            "task": point.identity.task,
+            "method": point.identity.method,
+            "settings": point.identity.settings,
+            "width": point.identity.size[0],
+            "height": point.identity.size[1],
+            "frame": number,
+            **dict(zip(columns, values, strict=True)),
+        }
+        for point in points
+        for columns in [("video", "key", "macs", "bops", "seconds", "dense_seconds")]
+        for number, values in enumerate(zip(*asdict(point.frames).values(), strict=True))
+    ]
+
+
+def markdown_table(points: Sequence[NetworkPoint]) -> list[str]:
+    """A line for each point: accuracy, and what was saved against the dense network at the largest size there is."""
+    lines = []
+    for task in dict.fromkeys(point.identity.task for point in points):
+        chosen = [point for point in points if point.identity.task == task]
+        largest = max(point.dense_macs for point in chosen)
+        lines += [
+            f"| method | settings | size | {chosen[0].measure} | dense, same size | agreement | GMAC a frame "
+            "| times fewer MACs | times fewer BOPs | ms a frame | times faster, same size |",
+            "|---|---|---|---|---|---|---|---|---|---|---|",
+            *(_line(point, largest) for point in chosen),
+        ]
+    return lines
+
+
+def _line(point: NetworkPoint, largest: float) -> str:
+    identity = point.identity
+    bops = largest * 1024  # of a network in float32
+    cells = [
+        identity.method,
+        identity.settings,
+        f"{identity.size[0]}x{identity.size[1]}",
+        _number(point.measures.get(point.measure)),
+        _number(point.dense_measures.get(point.measure)),
+        _number(point.agreement.get(point.measure)),
+        f"{point.macs / 1e9:.3f}",
+        f"{largest / point.macs:.2f}",
+        f"{bops / point.bops:.2f}",
+        f"{1000 * point.seconds:.0f}",
+        f"{point.dense_seconds / point.seconds:.2f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,143 @@
+"""Videos that a network is measured on: labelled frames, the same frames coded and decoded, or any video."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec.decode_file import DecodeSettings, decode_file
+from codec.errors import DataError, UsageError
+from codec.stream_model import load_stream_model
+from codec.video.reader import open_video
+from efficient_nets.tasks.picture_file import read_picture
+from efficient_nets.tasks.task import LabelledData, Task
+from evaluation.file_hash import file_hash
+
+
+@dataclass(frozen=True)
+class EvaluatedVideo:
+    """A video.
+
+    Attributes:
+        name: for results.
+        pictures: reads the frames (3, H, W), RGB in 0..1, in their order.
+        targets: reads what should be found in each frame; empty where that is not known.
+    """
+
+    name: str
+    pictures: Callable[[], Iterator[Tensor]]
+    targets: tuple[Callable[[], Tensor], ...]
+
+
+@dataclass(frozen=True)
+class EvaluatedData:
+    """Videos, and what identifies them.
+
+    Attributes:
+        place: where they were found, as given.
+        content: of names, files and their number, as a short hash.
+    """
+
+    place: str
+    videos: tuple[EvaluatedVideo, ...]
+    content: str
+
+
+def labelled_videos(data: LabelledData, frames: int | None, coded: Path | None = None) -> EvaluatedData:
+    """Videos with labels.
+
+    Args:
+        frames: most of each video.
+        coded: a video or an ``.sfv`` file with the same pictures, which are taken from there.
+
+    Raises:
+        UsageError: ``coded`` does not go with several videos, or is not there.
+    """
+    videos = data.videos()
+    if coded is not None and len(videos) > 1:
+        raise UsageError(f"--pictures {coded}: {data.place} holds {len(videos)} videos: choose one with --only")
+    names = [frame.full_name for group in videos.values() for frame in group[:frames]]
+    found = []
+    for name, group in videos.items():
+        paths = [frame.picture for frame in group[:frames]]
+        targets = tuple(frame.target for frame in group[:frames])
+        if coded is None:
+            found.append(EvaluatedVideo(name, _PictureFiles(paths), targets))
+        else:
+            found.append(EvaluatedVideo(name, _VideoFile(coded, len(paths), exact=True), targets))
+    return EvaluatedData(data.place, tuple(found), _content(names, coded))
+
+
+def unlabelled_video(path: Path, frames: int | None) -> EvaluatedData:
+    """Any video, of which nothing is known but what the dense network finds. Raises as :func:`labelled_videos`."""
+    video = EvaluatedVideo(path.stem, _VideoFile(path, frames), ())
+    return EvaluatedData(str(path), (video,), _content([str(frames)], path))
+
+
+def open_evaluated(
+    task: Task, path: Path, *, only: Sequence[str] = (), frames: int | None = None, coded: Path | None = None
+) -> tuple[EvaluatedData, tuple[str, ...]]:
+    """Data for a task, and its classes (none of a video without labels).
+
+    Raises:
+        UsageError: there is nothing there, or it has another layout.
+        DataError: it is empty or malformed.
+    """
+    if path.is_file() and path.suffix != ".json":
+        if only or coded is not None:
+            raise UsageError(f"{path}: a video without labels goes without --only and --pictures")
+        return unlabelled_video(path, frames), ()
+    data = task.open(path, "val")
+    data = data.chosen(only) if only else data
+    return labelled_videos(data, frames, coded), data.classes
+
+
+@dataclass(frozen=True)
+class _PictureFiles:
+    paths: Sequence[Path]
+
+    def __call__(self) -> Iterator[Tensor]:
+        return map(read_picture, self.paths)
+
+
+@dataclass(frozen=True)
+class _VideoFile:
+    """Pictures of a video; ``exact`` wants no fewer than ``frames``."""
+
+    path: Path
+    frames: int | None
+    exact: bool = False
+
+    def __call__(self) -> Iterator[Tensor]:
+        if self.path.suffix != ".sfv":
+            yield from self._read(self.path)
+            return
+        with tempfile.TemporaryDirectory(prefix="scaleflow-nets-") as folder:
+            decoded = Path(folder) / "decoded.y4m"
+            decode_file(self.path, decoded, load_stream_model, DecodeSettings())
+            yield from self._read(decoded)
+
+    def _read(self, path: Path) -> Iterator[Tensor]:
+        count = 0
+        with open_video(path, working_format="rgb") as reader:
+            scale = 2**reader.properties.bit_depth - 1
+            for picture in islice(reader, self.frames):
+                count += 1
+                yield torch.from_numpy(np.stack(picture.planes).astype(np.float32) / scale)
+        if self.exact and count != self.frames:
+            raise DataError(f"{self.path}: has {count} pictures, the labels are of {self.frames}")
+
+
+def _content(names: Sequence[str], file: Path | None) -> str:
+    if file is not None and not file.is_file():
+        raise UsageError(f"{file}: there is no such file")
+    identity = repr((list(names), file_hash(file) if file is not None else ""))
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
