@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from torch import Tensor, nn
 
@@ -34,6 +36,22 @@ def dense_macs(layer: nn.Module, x: Tensor, output: Tensor) -> int:
     positions = (x if transposed else output).shape[-dimensions:].numel()
     batch = output.shape[0] if output.dim() == weight.dim() else 1
     return batch * positions * weight.numel()
+
+
+@contextmanager
+def counted(module: nn.Module) -> Iterator[list[int]]:
+    """MACs of each call of :data:`COUNTED_LAYERS` in ``module`` while this lasts."""
+    macs: list[int] = []
+
+    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        macs.append(dense_macs(layer, inputs[0], output))
+
+    hooks = [layer.register_forward_hook(count) for layer in module.modules() if isinstance(layer, COUNTED_LAYERS)]
+    try:
+        yield macs
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class CostRecord:

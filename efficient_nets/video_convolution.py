@@ -1,4 +1,4 @@
-"""A convolution that remembers the frame before: the base of all methods that reuse it."""
+"""A layer that remembers the frame before: the base of all methods that reuse it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ class VideoClock:
     """What all layers of one network share while it runs.
 
     Attributes:
-        running: the network is inside a frame or a clip; outside, layers are plain convolutions.
+        running: the network is inside a frame or a clip; outside, layers are what they stand for.
         first_frame: there is no frame before, so every layer computes in full.
         clip_length: frames that stand behind one another in the batch of a training clip; None when streaming.
+        teacher: the clip is run for what layers learn from; see :attr:`VideoLayer.learns_from_dense`.
         record: where costs go.
         choices: of each layer that learns what to compute, in the last clip: MACs of its frames after the first, and
             the share of them that was spent, differentiable.
@@ -28,34 +29,21 @@ class VideoClock:
     running: bool = False
     first_frame: bool = True
     clip_length: int | None = None
+    teacher: bool = False
     record: CostRecord = field(default_factory=CostRecord)
     choices: list[tuple[int, Tensor]] = field(default_factory=list)
 
 
-class VideoConvolution(nn.Conv2d, ABC):
-    """Stands for one ``nn.Conv2d``, with its parameters under the same names.
+class VideoLayer(nn.Module, ABC):
+    """Stands for a layer, or for a block of layers, that takes one picture and gives one.
 
     A layer that is called several times in a frame keeps a state for each call, in the order of the calls. Subclasses
     say what the first frame, a later frame and a whole clip do. Outputs are the caller's own, who may change them in
     place; so may inputs be after the call: a state holds neither.
     """
 
-    def __init__(self, dense: nn.Conv2d) -> None:
-        super().__init__(
-            dense.in_channels,
-            dense.out_channels,
-            dense.kernel_size,  # type: ignore[arg-type]
-            dense.stride,  # type: ignore[arg-type]
-            dense.padding,  # type: ignore[arg-type]
-            dense.dilation,  # type: ignore[arg-type]
-            dense.groups,
-            dense.bias is not None,
-            dense.padding_mode,
-            device="meta",
-        )
-        self.weight = dense.weight
-        self.bias = dense.bias
-        self.train(dense.training)
+    def start_video(self) -> None:
+        """Nothing was seen; to be called where the layer is made."""
         self.name = ""
         self.clock = VideoClock()
         self._states: list[object] = []
@@ -77,10 +65,18 @@ class VideoConvolution(nn.Conv2d, ABC):
     def expected_shape(self, state: object) -> tuple[int, ...]:
         """Shape of the inputs that ``state`` was made of."""
 
+    @abstractmethod
+    def dense(self, x: Tensor) -> Tensor:
+        """What the layer stands for, computed in full."""
+
+    @abstractmethod
+    def dense_macs(self, output: Tensor) -> int:
+        """MACs of computing all of ``output`` (N, O, H, W)."""
+
     @property
-    def macs_per_position(self) -> int:
-        """MACs of one output position, all channels."""
-        return self.weight.numel()
+    def learns_from_dense(self) -> bool:
+        """A clip is first run with every layer computed in full, without gradients, and the clock says ``teacher``."""
+        return False
 
     def forget(self) -> None:
         """Drop the states: the next frame is a first one."""
@@ -107,16 +103,12 @@ class VideoConvolution(nn.Conv2d, ABC):
             UsageError: this call has no counterpart in the first frame, or its input another shape there.
         """
         if not self.clock.running:
-            return super().forward(x)
+            return self.dense(x)
         if x.dim() == 3:
             if self.clock.clip_length is not None:
                 raise UsageError(f"{self.name}: a clip needs inputs with a batch; this one is {tuple(x.shape)}")
             return self._frame(x[None])[0]
         return self._frame(x) if self.clock.clip_length is None else self._clip(x, self.clock.clip_length)
-
-    def dense(self, x: Tensor) -> Tensor:
-        """The plain convolution, bias included."""
-        return super().forward(x)
 
     def _frame(self, x: Tensor) -> Tensor:
         call, self._calls = self._calls, self._calls + 1
@@ -148,12 +140,43 @@ class VideoConvolution(nn.Conv2d, ABC):
         self.clock.record.add(self.name, costs)
         return output.flatten(0, 1)
 
-    def dense_macs(self, output: Tensor) -> int:
-        """MACs of computing all of ``output`` (N, O, H, W)."""
-        return output.numel() // self.out_channels * self.macs_per_position
-
     def _unequal_calls(self, found: str) -> UsageError:
         return UsageError(
             f"{self.name}: runs {found} and {len(self._states)} times in the first, so its states cannot be told "
             f"apart: leave it out with exclude=({self.name!r},)"
         )
+
+
+class VideoConvolution(VideoLayer, nn.Conv2d):
+    """Stands for one ``nn.Conv2d``, with its parameters under the same names."""
+
+    def __init__(self, dense: nn.Conv2d) -> None:
+        super().__init__(
+            dense.in_channels,
+            dense.out_channels,
+            dense.kernel_size,  # type: ignore[arg-type]
+            dense.stride,  # type: ignore[arg-type]
+            dense.padding,  # type: ignore[arg-type]
+            dense.dilation,  # type: ignore[arg-type]
+            dense.groups,
+            dense.bias is not None,
+            dense.padding_mode,
+            device="meta",
+        )
+        self.weight = dense.weight
+        self.bias = dense.bias
+        self.train(dense.training)
+        self.start_video()
+
+    @property
+    def macs_per_position(self) -> int:
+        """MACs of one output position, all channels."""
+        return self.weight.numel()
+
+    def dense(self, x: Tensor) -> Tensor:
+        """The plain convolution, bias included."""
+        return nn.Conv2d.forward(self, x)
+
+    def dense_macs(self, output: Tensor) -> int:
+        """See :class:`VideoLayer`."""
+        return output.numel() // self.out_channels * self.macs_per_position

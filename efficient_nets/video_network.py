@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from codec.errors import UsageError
 from efficient_nets.cost import VideoCost
 from efficient_nets.cost_record import COUNTED_LAYERS, dense_macs
-from efficient_nets.video_convolution import VideoClock, VideoConvolution
+from efficient_nets.video_convolution import VideoClock, VideoLayer
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class VideoNetwork(nn.Module):
         self._form: object = None
         within = {id(part) for layer in self.converted_layers() for part in layer.modules() if part is not layer}
         for name, layer in model.named_modules():
-            if isinstance(layer, VideoConvolution):
+            if isinstance(layer, VideoLayer):
                 layer.name, layer.clock = name or type(layer).__name__, self.clock
             elif isinstance(layer, COUNTED_LAYERS) and id(layer) not in within:
                 layer.register_forward_hook(partial(_count, self.clock, name))
 
-    def converted_layers(self) -> Iterator[VideoConvolution]:
-        """The convolutions that reuse the frame before."""
-        return (layer for layer in self.model.modules() if isinstance(layer, VideoConvolution))
+    def converted_layers(self) -> Iterator[VideoLayer]:
+        """The layers that reuse the frame before."""
+        return (layer for layer in self.model.modules() if isinstance(layer, VideoLayer))
 
     def reset(self) -> None:
         """The next frame is the first of a video, and computed in full: call this at a cut. Costs are kept."""
@@ -114,7 +114,8 @@ class VideoNetwork(nn.Module):
     def forward_clip(self, clip: Tensor) -> Any:
         """Outputs for clips (B, T, C, H, W), each tensor as (B, T, ...): those of T calls frame by frame.
 
-        In training mode, learned decisions are drawn by chance; see :meth:`sparsity_loss`.
+        In training mode, learned decisions are drawn by chance; see :meth:`sparsity_loss`. Layers that learn from the
+        dense network then see the clip twice, first computed in full and without gradients.
         Differentiable with respect to the parameters and the clip, which gates are not. The first frame of each clip
         is a first frame; the state of the video that is streaming is neither used nor changed. ``model`` must take a
         batch of frames alone, and treat them apart from one another.
@@ -125,8 +126,12 @@ class VideoNetwork(nn.Module):
         if clip.dim() != 5:
             raise UsageError(f"a clip of shape {tuple(clip.shape)}: (batch, time, channels, height, width) is needed")
         batch, length = clip.shape[:2]
+        frames = clip.flatten(0, 1)
+        if any(layer.learns_from_dense for layer in self.converted_layers()):
+            with torch.no_grad(), self._running(length, length, teacher=True):
+                self.model(frames.clone())
         with self._running(length, length):
-            output = self.model(clip.flatten(0, 1))
+            output = self.model(frames)
         self.clock.record.end([step == 0 for step in range(length)])
         return _map_tensors(output, lambda tensor: tensor.unflatten(0, (batch, length)))
 
@@ -146,15 +151,16 @@ class VideoNetwork(nn.Module):
         return spent / sum(macs for macs, _ in choices)
 
     @contextmanager
-    def _running(self, frames: int, clip_length: int | None) -> Iterator[None]:
+    def _running(self, frames: int, clip_length: int | None, teacher: bool = False) -> Iterator[None]:
         self.clock.record.begin(frames)
+        self.clock.running, self.clock.clip_length, self.clock.choices = True, clip_length, []
+        self.clock.teacher = teacher
         for layer in self.converted_layers():
             layer.begin_frame()
-        self.clock.running, self.clock.clip_length, self.clock.choices = True, clip_length, []
         try:
             yield
         finally:
-            self.clock.running, self.clock.clip_length = False, None
+            self.clock.running, self.clock.clip_length, self.clock.teacher = False, None, False
 
 
 def _count(clock: VideoClock, name: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

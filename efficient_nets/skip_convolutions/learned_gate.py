@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-TEMPERATURE = 2 / 3
+from efficient_nets.gumbel import draw_decision
+
 START_BIAS = 0.6
 """Gates start more open than closed, as those of the paper's released code."""
 
@@ -15,9 +16,8 @@ class LearnedGate(nn.Module):
     """A convolution of one output channel on the residual's magnitude: Habibian et al., CVPR 2021, equation 8.
 
     It has the kernel, stride, padding and dilation of the layer that it opens. In training, decisions are drawn by
-    their odds with a Gumbel relaxation: hard in the forward pass, soft in the backward pass (straight-through). The
-    noise is the difference of two Gumbel variables, as the relaxation of a Bernoulli variable asks for; the released
-    code adds a single one. Elsewhere a gate opens where its odds are even or better.
+    their odds (:func:`~efficient_nets.gumbel.draw_decision`); the noise is the difference of two Gumbel variables, of
+    which the released code adds a single one. Elsewhere a gate opens where its odds are even or better.
     """
 
     def __init__(self, layer: nn.Conv2d, threshold: float, block: int) -> None:
@@ -44,10 +44,8 @@ class LearnedGate(nn.Module):
         return F.max_pool2d(odds, self.block, self.block, ceil_mode=True)[:, 0] - self.threshold
 
     def draw(self, log_odds: Tensor) -> Tensor:
-        """1 where open and 0 where closed, by chance; gradients are those of a soft decision."""
-        uniform = torch.rand_like(log_odds).clamp_(1e-6, 1 - 1e-6)
-        soft = torch.sigmoid((log_odds + torch.logit(uniform)) / TEMPERATURE)
-        return (soft > 0.5).to(soft.dtype) + soft - soft.detach()
+        """1 where open and 0 where closed, by chance; see :func:`draw_decision`."""
+        return draw_decision(log_odds)
 
     def macs(self, input_shape: torch.Size, positions: int) -> int:
         """One for each sample's magnitude, and those of the convolution."""

@@ -1,0 +1,57 @@
+"""Settings of delta distillation: what ``accelerate`` takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import nn
+
+from efficient_nets.delta_distillation.convolution import DeltaConvolution
+from efficient_nets.delta_distillation.low_rank import Policy, Start, student_macs, student_rank
+
+Reference = Literal["key", "previous"]
+Full = Literal["copy", "teacher"]
+
+
+@dataclass(frozen=True)
+class DeltaDistillation:
+    """Compute key frames in full, and of later frames predict the change; see :class:`DeltaConvolution`.
+
+    Give :func:`~efficient_nets.conversion.accelerate` a ``key_interval`` with it: changes grow with the distance, and
+    so do errors. Layers whose compressed student would not be cheaper stay as they are.
+
+    Attributes:
+        gamma: channels of compressed students are so many times fewer.
+        policy: than a layer's outputs (``out``), or than the fewer of its inputs and outputs (``min``).
+        reference: what changes are measured against: the key frame (``key``), so that errors of frames between do not
+            add up, or the frame before (``previous``), so that changes are small.
+        search: learn for each layer which of two candidates it runs, ``full`` or ``compressed``. Without it all are
+            compressed.
+        full: the full candidate has weights of its own, which start as those of the layer (``copy``), or is the layer
+            itself (``teacher``).
+        start: compressed students start nearest to the layer's weights (``svd``), or at random and near zero
+            (``random``), which is faster to make where weights are loaded afterwards.
+    """
+
+    gamma: float = 4.0
+    policy: Policy = "out"
+    reference: Reference = "key"
+    search: bool = True
+    full: Full = "copy"
+    start: Start = "svd"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.gamma) and self.gamma >= 1):
+            raise ValueError(f"gamma = {self.gamma} must be 1 or more")
+        for name, kind in (("policy", Policy), ("reference", Reference), ("full", Full), ("start", Start)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name} = {getattr(self, name)!r} is none of {', '.join(get_args(kind))}")
+
+    def convolution(self, dense: nn.Conv2d) -> DeltaConvolution | None:
+        """See :class:`~efficient_nets.conversion.VideoMethod`."""
+        rank = student_rank(dense, self.policy, self.gamma)
+        if student_macs(dense, rank) >= dense.weight.numel():
+            return None
+        return DeltaConvolution(dense, self)
