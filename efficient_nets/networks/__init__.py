@@ -1,0 +1,1 @@
+"""Networks for pictures, of which :func:`efficient_nets.conversion.accelerate` makes networks for video."""
