@@ -30,19 +30,37 @@ def summary_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[st
 
 
 def region_lines(points: Sequence[RatePoint]) -> list[str]:
-    """The share of bits in the region, of the codecs that say where their bits go: over all clips, by setting."""
+    """What regions took of the rate, of the codecs that say where their bits go: over all clips, by setting."""
+    from codec.models.picture_analysis import REGION_MAP
     from evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE
     from evaluation.results import average_curve
 
-    lines = []
+    shares, maps = [], []
+    area = 0.0
     for codec in dict.fromkeys(point.codec for point in points):
         curve = average_curve(points, codec)
-        if BITS_INSIDE in curve.metrics and curve.settings:
-            shares = curve.metrics[BITS_INSIDE]
-            ends = [f"{shares[n]:.1f} % at {curve.settings[n]}" for n in (0, -1)]
-            lines.append(f"  {codec}: {' to '.join(ends)}")
+        if not curve.settings:
+            continue
+        if BITS_INSIDE in curve.metrics:
+            shares.append(_ends(codec, curve.settings, curve.metrics[BITS_INSIDE]))
             area = curve.metrics[AREA_INSIDE][0]
-    return ["", f"Share of bits in the region, which is {area:.1f} % of the picture", *lines] if lines else []
+        if any(REGION_MAP in point.bits_per_pixel_by_kind for point in points if point.codec == codec):
+            parts = [_share_of(REGION_MAP, points, codec, setting) for setting in curve.settings]
+            maps.append(_ends(codec, curve.settings, parts, 2))
+    lines = ["", f"Share of bits in the region, which is {area:.1f} % of the picture", *shares] if shares else []
+    return [*lines, *(["", "Share of the maps of bin widths in the rate", *maps] if maps else [])]
+
+
+def _share_of(kind: str, points: Sequence[RatePoint], codec: str, setting: str) -> float:
+    """Percent of the bits of all clips alike, by bits per pixel."""
+    chosen = [point for point in points if (point.codec, point.setting) == (codec, setting)]
+    bits = sum(point.bits_per_pixel_by_kind.get(kind, 0.0) for point in chosen)
+    return 100 * bits / sum(point.bits_per_pixel for point in chosen)
+
+
+def _ends(codec: str, settings: Sequence[str], percent: Sequence[float], digits: int = 1) -> str:
+    ends = [f"{percent[n]:.{digits}f} % at {settings[n]}" for n in (0, -1)]
+    return f"  {codec}: {' to '.join(ends)}"
 
 
 def bd_rate_lines(

@@ -80,8 +80,9 @@ class RatePoint:
         bits_per_pixel: bits for each sample of luma.
         bitrate: kbit/s.
         bits_per_pixel_by_kind: which add up to ``bits_per_pixel``: ``intra``, ``motion``, ``residual``, ``side
-            information`` and ``container``; of anchors ``intra``, ``inter`` and ``container``; of two objects
-            ``region``, ``background``, ``masks`` and ``container``.
+            information``, where regions are coded by wider bins ``region map``, and ``container``; of anchors
+            ``intra``, ``inter`` and ``container``; of two objects ``region``, ``background``, ``masks`` and
+            ``container``.
         encode_seconds, decode_seconds: wall time of the commands, start-up included.
         metrics: means over pictures by name. None where all pictures are identical (an infinite PSNR) or where the
             metric cannot be computed of such pictures. With masks also ``area-roi``, and of codecs that say where their

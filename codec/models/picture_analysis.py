@@ -15,7 +15,10 @@ from entropy.frequency_tables import FrequencyTables
 from entropy.symbol_coder import Indices, SymbolDecoder, Symbols
 
 SIDE_INFORMATION = "side information"
-"""The kind of hyper-latents, of the quality code and of the map of bin widths."""
+"""The kind of hyper-latents and of the quality code."""
+
+REGION_MAP = "region map"
+"""The kind of the map of bin widths."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,9 @@ class PictureAnalysis:
     Attributes:
         key: coded alone.
         planes: the decoded picture.
-        bits: by kind (``intra``, or ``motion`` and ``residual``; ``side information``) a map of ideal code lengths,
-            float32 (h, w), a value for each cell. Side information is spread evenly over the cells that it describes.
+        bits: by kind (``intra``, or ``motion`` and ``residual``; ``side information``; ``region map``, where the
+            picture has one) a map of ideal code lengths, float32 (h, w), a value for each cell. Side information is
+            spread evenly over the cells that it describes.
         cell: width and height of a cell in samples of luma; the last ones reach beyond the picture's border.
         flow: float32 (2, H/4, W/4) of the padded picture, x and y in samples of luma: where in the reference a
             sample comes from. None in key pictures.
@@ -74,21 +78,22 @@ def bits_by_kind(
             hyper-latents' and those of its phases.
         priors: of each kind, by whose tables its hyper-latents are recognised.
     """
-    side = np.zeros(size)
+    side, region_map = np.zeros(size), np.zeros(size)
     maps: dict[str, NDArray[np.float64]] = {}
     latents: NDArray[np.float64] | None = None
     phases: list[Phase] = []
-    for cost in costs:
+    for number, cost in enumerate(costs):
         kind = next((name for name, prior in priors.items() if prior.hyper_tables is cost.tables), None)
         if kind is not None:
             side += _spread(cost.bits.sum((0, 1)), size)
             latents = maps[kind] = np.zeros(size)
-            phases = [priors[kind].synthesis.phases[number] for number in priors[kind].phases_within(size)]
+            phases = [priors[kind].synthesis.phases[phase] for phase in priors[kind].phases_within(size)]
         elif latents is None:
-            side += cost.bits.sum() / side.size
+            (region_map if number else side)[:] += cost.bits.sum() / side.size
         else:
             latents[phases.pop(0)] += cost.bits.sum((0, 1))
-    return {name: bits.astype(np.float32) for name, bits in {**maps, SIDE_INFORMATION: side}.items()}
+    maps |= {SIDE_INFORMATION: side} | ({REGION_MAP: region_map} if region_map.any() else {})
+    return {name: bits.astype(np.float32) for name, bits in maps.items()}
 
 
 def _spread(hyper: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:

@@ -50,6 +50,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory, davis: Path) -> Path:
     for part in ("", " in the region", " outside the region"):
         assert f"BD-rate against x265: rate at equal quality{part}, mean over 1 clip" in done.stdout
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("Share of bits in the region"))
+    maps = done.stdout.splitlines()[done.stdout.splitlines().index("Share of the maps of bin widths in the rate") + 1 :]
+    assert maps[0].startswith("  latent-scaling: ") and not any("roi-x265" in line for line in maps)
     areas = [mask.mean() for mask in read_masks(davis / "Annotations/480p/car-roundabout")[:3]]
     assert f"which is {100 * sum(areas) / 3:.1f} % of the picture" in line
     return folder
@@ -79,6 +81,8 @@ def test_regions_are_better_at_a_lower_rate(measured: Path) -> None:
         assert best.bits_per_pixel < plain.bits_per_pixel
     for point in of_codec(measured, "latent-scaling"):
         assert point.metrics["bits-roi"] > 1.5 * point.metrics["area-roi"]  # type: ignore[operator]
+        assert 0 < point.bits_per_pixel_by_kind["region map"] < 0.1 * point.bits_per_pixel
+    assert "region map" not in of_codec(measured, "roi-blur")[0].bits_per_pixel_by_kind
     assert set(of_codec(measured, "roi-objects")[0].bits_per_pixel_by_kind) == {
         *("region", "background", "masks", "container")
     }
