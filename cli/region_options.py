@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codec.models.video_model import VideoModel
     from codec.region_masks import OpenMasks
     from roi.coding import RegionMode, RegionSettings
+    from roi.finders.region_finder import RegionFinder
 
 Masks = Annotated[
     str | None,
@@ -34,7 +35,23 @@ Boxes = Annotated[
 ]
 Finder = Annotated[
     str | None,
-    typer.Option("--roi-from", help="Find the region instead: by motion or saliency.", show_default=False),
+    typer.Option(
+        "--roi-from",
+        help="Find the region instead: by motion or saliency, or with a network by segmentation or detection.",
+        show_default=False,
+    ),
+]
+FinderNetwork = Annotated[
+    Path | None,
+    typer.Option(
+        "--roi-network", help="What finds it: a run of scaleflow nets train, or its weights.", show_default=False
+    ),
+]
+FinderClasses = Annotated[
+    str | None,
+    typer.Option(
+        "--roi-classes", help="Classes that are inside, as in car,pedestrian.", show_default="all but a background"
+    ),
 ]
 Mode = Annotated[
     str | None,
@@ -90,6 +107,8 @@ def region_request(
     masks: str | None,
     boxes: Path | None,
     finder: str | None,
+    finder_network: Path | None,
+    finder_classes: str | None,
     mode: str | None,
     strength: float | None,
     networks: Path | None,
@@ -103,8 +122,9 @@ def region_request(
     sources: dict[str, str | Path | None] = {"--roi": masks, "--roi-boxes": boxes, "--roi-from": finder}
     given = _given(sources)
     details = {"--roi-mode": mode, "--roi-strength": strength, "--roi-weights": networks}
+    of_finder = {"--roi-network": finder_network, "--roi-classes": finder_classes}
     if not given:
-        for name, value in details.items():
+        for name, value in {**details, **of_finder}.items():
             if value is not None:
                 raise UsageError(f"{name} is of a region of interest: give one with {', '.join(sources)}")
         return None
@@ -114,7 +134,7 @@ def region_request(
 
     if model != DEFAULT_MODEL:
         raise UsageError(f"{given[0]}: model {model} codes no regions of interest: use the default model")
-    opened, meant = _masks(source, masks, boxes, finder)
+    opened, meant = _masks(source, masks, boxes, finder, finder_network, finder_classes)
     if strength is None:
         strength = meant or DEFAULT_STRENGTH
     # an unknown mode is refused by the settings
@@ -130,15 +150,44 @@ def _given(sources: dict[str, str | Path | None]) -> list[str]:
 
 
 def _masks(
-    source: VideoSource, masks: str | None, boxes: Path | None, finder: str | None
+    source: VideoSource,
+    masks: str | None,
+    boxes: Path | None,
+    finder: str | None,
+    finder_network: Path | None,
+    finder_classes: str | None,
 ) -> tuple[OpenMasks, float | None]:
     """The one source that is given, and the strength that it asks for, if it does."""
     if finder is not None:
-        from roi.finders.names import make_finder
         from roi.mask_sources.found import open_found_masks
 
-        return partial(open_found_masks, source, make_finder(finder)), None
+        return partial(open_found_masks, source, region_finder(finder, finder_network, finder_classes)), None
+    for name, value in (("--roi-network", finder_network), ("--roi-classes", finder_classes)):
+        if value is not None:
+            raise UsageError(f"{name} is of --roi-from, which is not given")
     return _masks_of_files(masks, boxes)
+
+
+def region_finder(name: str, network: Path | None, classes: str | None) -> RegionFinder:
+    """What finds regions, by its name.
+
+    Raises:
+        UsageError: there is none, or it lacks a network, or takes none, or knows other classes.
+        DataError: the network's file is damaged.
+    """
+    from roi.finders.names import OF_NETWORKS, make_finder
+
+    if name not in OF_NETWORKS:
+        for option, value in (("--roi-network", network), ("--roi-classes", classes)):
+            if value is not None:
+                raise UsageError(f"{option} is of {' and '.join(OF_NETWORKS)}: {name} takes none")
+    if name not in OF_NETWORKS or network is None:
+        return make_finder(name)
+    from efficient_nets.networks.weights_file import read_network, weights_of_run
+    from efficient_nets.tasks.region_finder import NetworkRegionFinder
+
+    chosen = [part.strip() for part in classes.split(",")] if classes is not None else []
+    return NetworkRegionFinder(read_network(weights_of_run(network)), chosen, boxes=name == "detection")
 
 
 def _masks_of_files(masks: str | None, boxes: Path | None) -> tuple[OpenMasks, float | None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options
+from cli import options, region_options
 from cli.console import ProgressReport, check_json, console, print_json
 from cli.threads import set_threads
 from cli.video_source import check_input, video_source
@@ -28,9 +28,13 @@ def make(
     finder: Annotated[
         str,
         typer.Option(
-            "--from", help="What finds the regions: motion or saliency; segmentation, detection.", show_default=False
+            "--from",
+            help="What finds the regions: motion or saliency, or with a network segmentation or detection.",
+            show_default=False,
         ),
     ],
+    network: region_options.FinderNetwork = None,
+    classes: region_options.FinderClasses = None,
     frames: options.Frames = None,
     size: options.Size = None,
     fps: options.FrameRate = None,
@@ -44,10 +48,9 @@ def make(
     video = video_source(source, size, fps, pix_fmt)
     check_input(source)
 
-    from roi.finders.names import make_finder
     from roi.make_masks import make_masks
 
-    chosen = make_finder(finder)
+    chosen = region_options.region_finder(finder, network, classes)
     set_threads(threads)
     with ProgressReport(json) as report:
         made = make_masks(

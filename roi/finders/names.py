@@ -11,21 +11,18 @@ from roi.finders.saliency import SaliencyFinder
 
 FINDERS: dict[str, Callable[[], RegionFinder]] = {"motion": MotionFinder, "saliency": SaliencyFinder}
 
-WITHOUT_NETWORK = ("segmentation", "detection")
-"""Names of what networks will find."""
+OF_NETWORKS = ("segmentation", "detection")
+"""Names of what a network finds, which whoever has one makes a finder of."""
 
 
 def make_finder(name: str) -> RegionFinder:
     """The finder of that name.
 
     Raises:
-        UsageError: there is none, or its network is not installed.
+        UsageError: there is none, or it is a network's.
     """
-    if name in WITHOUT_NETWORK:
-        raise UsageError(
-            f"{name!r} needs a {name} network, and none is installed yet: use {' or '.join(FINDERS)}, or make "
-            "the masks with a program of your own and give them with --roi"
-        )
+    if name in OF_NETWORKS:
+        raise UsageError(f"{name!r} needs a network: give one of scaleflow nets train with --roi-network")
     if name not in FINDERS:
-        raise UsageError(f"{name!r} finds no regions: use {' or '.join(FINDERS)}")
+        raise UsageError(f"{name!r} finds no regions: use {', '.join((*FINDERS, *OF_NETWORKS))}")
     return FINDERS[name]()

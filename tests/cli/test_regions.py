@@ -18,6 +18,7 @@ from codec.container import SfvReader, VideoPacket
 from codec.distortion import region_psnr, weighted_psnr
 from codec.errors import DataError
 from codec.video.reader import open_video
+from efficient_nets.networks.weights_file import Architecture, TaskNetwork, build_network, write_network
 from tests.cli.conftest import Result
 from tests.models.golden import PAYLOADS_FILE, golden_pictures
 
@@ -163,6 +164,38 @@ def test_masks_found_on_the_fly_are_those_that_make_writes(
     assert (tmp_path / "made.sfv").read_bytes() == (tmp_path / "found.sfv").read_bytes()
 
 
+def test_networks_find_regions(run: Run, carphone: Path, tmp_path: Path) -> None:
+    architecture = Architecture(width=4, blocks=(1, 1, 1, 1), decoder=4)
+    torch.manual_seed(0)
+    made = TaskNetwork(
+        "segmentation", ("road", "car", "tree"), architecture, (176, 144), build_network(architecture, 3)
+    )
+    write_network(tmp_path / "network.safetensors", made)
+    network = ("--roi-network", tmp_path / "network.safetensors", "--roi-classes", "car,tree")
+    shares = {}
+    for name in ("segmentation", "detection"):
+        given = ("--from", name, *network, "--frames", 3, "--json")
+        shown = run("roi", "make", carphone, tmp_path / f"{name}.mkv", *given)
+        shares[name] = json.loads(shown.stdout.splitlines()[-1])["mean_share"]
+        options = ("--frames", 3, "-q", 30)
+        run("encode", carphone, tmp_path / "made.sfv", *options, "--roi", tmp_path / f"{name}.mkv", "--overwrite")
+        run("encode", carphone, tmp_path / "found.sfv", *options, "--roi-from", name, *network, "--overwrite")
+        assert (tmp_path / "made.sfv").read_bytes() == (tmp_path / "found.sfv").read_bytes()
+    assert 0 < shares["segmentation"] <= shares["detection"] <= 1
+    for arguments, words in (
+        (("--roi-from", "segmentation", "--roi-network", tmp_path / "none"), "there is no such weights file"),
+        (("--roi-from", "segmentation", *network[:2]), "say which classes matter: choose of road, car, tree"),
+        (("--roi-from", "segmentation", *network[:3], "bus"), "knows no class 'bus': choose of road, car, tree"),
+        (("--roi-from", "motion", *network[:2]), "--roi-network is of segmentation and detection: motion takes none"),
+        (("--roi", tmp_path / "made.mkv", *network[:2]), "--roi-network is of --roi-from, which is not given"),
+        (network[2:], "--roi-classes is of a region of interest"),
+    ):
+        refused = run("encode", carphone, tmp_path / "a.sfv", *arguments, code=2)
+        (line,) = refused.stderr.splitlines()
+        assert line.startswith("scaleflow: ") and words in line
+    assert not (tmp_path / "a.sfv").exists()
+
+
 def test_make_refuses_what_it_must_not_do(run: Run, carphone: Path, tmp_path: Path) -> None:
     run("roi", "make", carphone, f"{tmp_path}/masks/", "--from", "saliency", "--frames", 2)
     assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["frame_000001.png", "frame_000002.png"]
@@ -170,8 +203,11 @@ def test_make_refuses_what_it_must_not_do(run: Run, carphone: Path, tmp_path: Pa
     for arguments, words in (
         ((carphone, f"{tmp_path}/masks/", "--from", "motion"), "exists already"),
         ((carphone, carphone, "--from", "motion", "--overwrite"), "input itself"),
-        ((carphone, tmp_path / "m.mkv", "--from", "segmentation"), "none is installed yet"),
-        ((carphone, tmp_path / "m.mkv", "--from", "luck"), "use motion or saliency"),
+        (
+            (carphone, tmp_path / "m.mkv", "--from", "segmentation"),
+            "give one of scaleflow nets train with --roi-network",
+        ),
+        ((carphone, tmp_path / "m.mkv", "--from", "luck"), "use motion, saliency, segmentation, detection"),
         ((carphone, tmp_path / "m.mkv", "--from", "motion", "--frames", 0), "--frames 0"),
         ((carphone, tmp_path / "m.unknown", "--from", "motion"), "cannot tell the form"),
         ((tmp_path / "none.mp4", tmp_path / "m.mkv", "--from", "motion"), "no such file"),
@@ -239,7 +275,11 @@ def forbid_maps(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--roi-boxes", "{masks}/words.txt"], 1, "words.txt: is no JSON"),
         (["--roi-boxes", "{masks}/none.json"], 2, "none.json: there is no such file"),
         (["--roi-boxes", "{masks}/short"], 2, "short: cannot be read: Is a directory"),
-        (["--roi-from", "detection"], 2, "needs a detection network, and none is installed yet"),
+        (
+            ["--roi-from", "detection"],
+            2,
+            "'detection' needs a network: give one of scaleflow nets train",
+        ),
         (["--roi", "{still}", "--roi-strength", "nan"], 2, "--roi-strength nan is outside 1..64"),
         (["--roi", "{still}", "--roi-strength", "100"], 2, "--roi-strength 100 is outside 1..64"),
         (["--roi", "{still}", "--roi-mode", "magic"], 2, "--roi-mode 'magic' is unknown: use latent-scaling"),
