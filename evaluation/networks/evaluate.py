@@ -41,6 +41,7 @@ class NetworkPointDone:
 
 def evaluate_network(
     trained: TaskNetwork,
+    dense: TaskNetwork,
     weights: str,
     task: Task,
     data: EvaluatedData,
@@ -53,6 +54,8 @@ def evaluate_network(
     """Measure the points of ``folder`` that are not there yet.
 
     Args:
+        trained: the network, perhaps trained for a method.
+        dense: what it is compared with.
         weights: hash of the network's file.
         threads: that torch has been told to use.
         repeats: see :func:`evaluation.networks.measure_point.measure_network`.
@@ -82,9 +85,9 @@ def evaluate_network(
         if path.exists():
             point = NetworkPoint.read(path)
         else:
-            dense = NamedMethod().apply(trained.network)
-            network = None if setting.method.name == DENSE else setting.method.apply(trained.network)
-            point = measure_network(identity, network, dense, task, trained.classes, data, repeats, tell)
+            plain = dense.for_video(NamedMethod())
+            network = None if setting.method.name == DENSE else trained.for_video(setting.method)
+            point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
             tell(len(point.frames.seconds), point)

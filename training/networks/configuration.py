@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import yaml
 
 from codec.errors import UsageError
+from efficient_nets.methods import NamedMethod
 from efficient_nets.networks.weights_file import Architecture, NetworkName
 from efficient_nets.tasks.segmentation import CAMVID_VOID
 from training.configuration import (
@@ -174,7 +175,8 @@ class MethodConfig:
     Attributes:
         name: ``dense`` trains the network itself; others: see :mod:`efficient_nets.methods`.
         settings: of the method.
-        weight: of its own loss beside the task's.
+        weight: of the share of MACs that it spends, where it learns what to spend, beside the task's loss.
+        distillation: weight of the error of predicted changes, of ``delta-distillation``; that loss starts at 1.
     """
 
     __pydantic_config__ = STRICT
@@ -182,9 +184,16 @@ class MethodConfig:
     name: str = "dense"
     settings: dict[str, Any] = field(default_factory=dict)
     weight: float = 0.1
+    distillation: float = 0.1
 
     def __post_init__(self) -> None:
         check_range("method.weight", self.weight, 0, 1e6)
+        check_range("method.distillation", self.distillation, 0, 1e6)
+        self.named()
+
+    def named(self) -> NamedMethod:
+        """The method with its settings."""
+        return NamedMethod(self.name, self.settings)
 
 
 @dataclass(frozen=True)
