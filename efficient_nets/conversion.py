@@ -30,7 +30,7 @@ class BlockMethod(VideoMethod, Protocol):
     def blocks(self) -> Collection[str | type[nn.Module]]:
         """Names of modules, or their types, that are replaced as wholes."""
 
-    def block(self, name: str, dense: nn.Module) -> VideoLayer:
+    def replace_block(self, name: str, dense: nn.Module) -> VideoLayer:
         """What takes the place of ``dense``, which takes one picture and gives one, and keeps its parameters."""
 
 
@@ -92,7 +92,7 @@ def accelerate(
 def _replacement(name: str, layer: nn.Module, method: VideoMethod, is_block: bool) -> VideoLayer | None:
     if is_block:
         assert isinstance(method, BlockMethod)
-        return method.block(name, layer)
+        return method.replace_block(name, layer)
     assert isinstance(layer, nn.Conv2d)
     return method.convolution(layer)
 

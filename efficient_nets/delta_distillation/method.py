@@ -28,7 +28,8 @@ class DeltaDistillation:
         gamma: channels of compressed students are so many times fewer.
         policy: than a layer's outputs (``out``), or than the fewer of its inputs and outputs (``min``).
         reference: what changes are measured against: the key frame (``key``), so that errors of frames between do not
-            add up, or the frame before (``previous``), so that changes are small.
+            add up, or the frame before (``previous``), so that changes are small. Outputs of linear students are the
+            same with both.
         search: learn for each layer which of two candidates it runs, ``full`` or ``compressed``. Without it all are
             compressed.
         full: the full candidate has weights of its own, which start as those of the layer (``copy``), or is the layer
@@ -75,6 +76,6 @@ class DeltaDistillation:
             return None
         return DeltaConvolution(dense, self)
 
-    def block(self, name: str, dense: nn.Module) -> DeltaBlock:
+    def replace_block(self, name: str, dense: nn.Module) -> DeltaBlock:
         """See :class:`~efficient_nets.conversion.BlockMethod`."""
         return DeltaBlock(name, dense, self)

@@ -87,7 +87,7 @@ def test_the_full_candidate_of_a_block_is_the_block(reference: Any) -> None:
     settings = DeltaDistillation(full="teacher", reference=reference, blocks=("same", "down"))
     video_model = accelerate(model, settings, exclude=("stem", "head"))
     for layer in delta_layers(video_model):
-        nn.init.constant_(layer.log_odds, 1.0)  # type: ignore[arg-type]
+        nn.init.constant_(layer.log_odds, 1.0)
     video = moving_square(4, 32, 36, channels=3)
     in_clip = video_model.forward_clip(torch.stack(video, 1))
     for step, frame in enumerate(video):
