@@ -77,6 +77,10 @@ class VideoConvolution(nn.Conv2d, ABC):
     def expected_shape(self, state: object) -> tuple[int, ...]:
         """Shape of the inputs that ``state`` was made of."""
 
+    def first_frame_cost(self, output: Tensor) -> Cost:
+        """Of a first frame that gave ``output``; a dense run's, where a subclass does not say otherwise."""
+        return dense_cost(self.dense_macs(output))
+
     @property
     def macs_per_position(self) -> int:
         """MACs of one output position, all channels."""
@@ -125,7 +129,7 @@ class VideoConvolution(nn.Conv2d, ABC):
                 raise self._unequal_calls(f"more than {call} times in this frame")
             output, state = self.first_frame(x)
             self._states.append(state)
-            cost = dense_cost(self.dense_macs(output))
+            cost = self.first_frame_cost(output)
         else:
             state = self._states[call]
             expected = self.expected_shape(state)
