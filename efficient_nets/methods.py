@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import product
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from codec.errors import UsageError
 from efficient_nets.conversion import VideoMethod, accelerate
 from efficient_nets.delta_distillation.method import DeltaDistillation
+from efficient_nets.residual_quantization.calibration import calibrate
+from efficient_nets.residual_quantization.method import ResidualQuantization
 from efficient_nets.skip_convolutions.method import SkipConv
 from efficient_nets.video_network import VideoNetwork
 
 DENSE = "dense"
 
-METHODS: Mapping[str, type[Any]] = {"skip-conv": SkipConv, "delta-distillation": DeltaDistillation}
+METHODS: Mapping[str, type[Any]] = {
+    "skip-conv": SkipConv,
+    "delta-distillation": DeltaDistillation,
+    "residual-quantization": ResidualQuantization,
+}
 """Settings that :func:`accelerate` takes, by the name of the method."""
 
 STARTS: Mapping[str, Mapping[str, Any]] = {
     "skip-conv": {"threshold": 0},
     "delta-distillation": {"key_interval": 3},
+    "residual-quantization": {"key_interval": 4},
 }
 """Settings without which a method is of no use, and what is taken where they are not given."""
 
@@ -84,6 +91,20 @@ class NamedMethod:
             ).to(memory_format=torch.channels_last)
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from error
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Weights alone do not make a network that runs; see :meth:`calibrate`."""
+        return self.name == "residual-quantization"
+
+    def calibrate(self, network: VideoNetwork, *videos: Iterable[Tensor]) -> None:
+        """Take from frames (1, 3, H, W) of videos what the method has to know of them, where it has to.
+
+        Raises:
+            UsageError: there are too few frames.
+        """
+        if self.needs_calibration:
+            calibrate(network, *videos)
 
     def changed(self, settings: Mapping[str, Any]) -> NamedMethod:
         """The same method with some settings replaced."""

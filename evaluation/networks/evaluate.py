@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 from codec.errors import DataError
@@ -11,9 +12,12 @@ from codec.video.output_file import write_whole_file
 from efficient_nets.methods import DENSE, NamedMethod
 from efficient_nets.networks.weights_file import TaskNetwork
 from efficient_nets.tasks.task import Task
-from evaluation.networks.measure_point import measure_network
+from evaluation.networks.measure_point import measure_network, scaled_frames
 from evaluation.networks.point import NetworkPoint, PointIdentity
 from evaluation.networks.videos import EvaluatedData
+
+CALIBRATION_FRAMES = 12
+"""First frames of the first video, on which methods are calibrated that have to be."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,9 @@ def evaluate_network(
         else:
             plain = dense.for_video(NamedMethod())
             network = None if setting.method.name == DENSE else trained.for_video(setting.method)
+            if network is not None and trained.method.name == DENSE:
+                frames = scaled_frames(data.videos[0], setting.size)
+                setting.method.calibrate(network, [frame for _, frame in islice(frames, CALIBRATION_FRAMES)])
             point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(str(path), (point.to_json() + "\n").encode(), True)

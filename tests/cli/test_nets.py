@@ -54,7 +54,7 @@ def trained(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def weights_of(run_folder: Path) -> dict[str, torch.Tensor]:
     with safe_open(run_folder / "network.safetensors", "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return {name: file.get_tensor(name) for name in file.keys()}
 
 
 def points_in(folder: Path) -> list[dict[str, Any]]:
@@ -100,10 +100,12 @@ def test_measured_resumed_and_drawn(scaleflow: Run, camvid: Path, trained: Path,
     assert small["macs"] < 0.4 * dense["macs"]
     assert kept["agreement"]["miou"] < 100
 
-    again = events(scaleflow(*arguments, *methods, "--method", "skip-conv threshold=0.1").stdout)
-    assert [point["resumed"] for point in again] == [True] * 4 + [False]
+    again = events(scaleflow(*arguments, *methods, "--method", "residual-quantization bits=8,[0,4,8]").stdout)
+    assert [point["resumed"] for point in again] == [True] * 4 + [False] * 2
+    eight, dynamic = again[-2:]
+    assert eight["agreement"]["accuracy"] > 95 and dynamic["bops"] < eight["bops"] < dense["bops"] / 8
     rows = points_in(results)
-    assert len(rows) == 5 and {row["frames"] for row in rows} == {str(VIDEO_FRAMES)}
+    assert len(rows) == 6 and {row["frames"] for row in rows} == {str(VIDEO_FRAMES)}
     with (results / "frames.csv").open() as file:
         assert sum(int(row["macs"]) for row in csv.DictReader(file) if row["settings"] == kept["settings"]) == round(
             kept["macs"] * VIDEO_FRAMES
@@ -114,7 +116,12 @@ def test_measured_resumed_and_drawn(scaleflow: Run, camvid: Path, trained: Path,
 
 
 @pytest.mark.parametrize(
-    ("method", "saved"), [("skip-conv gate=learned block=2", 0.0), ("delta-distillation gamma=2", 0.05)]
+    ("method", "saved"),
+    [
+        ("skip-conv gate=learned block=2", 0.0),
+        ("delta-distillation gamma=2", 0.05),
+        ("residual-quantization bits=4 key_interval=3", 0.0),
+    ],
 )
 def test_trained_for_a_method(
     scaleflow: Run, camvid: Path, trained: Path, tmp_path: Path, method: str, saved: float
@@ -148,7 +155,18 @@ def test_keypoints_learn_and_run_on_a_video_without_labels(scaleflow: Run, tmp_p
     if not mice.is_dir():
         pytest.skip("needs ../shared/data/pose")
     out, results = tmp_path / "mouse", tmp_path / "results"
-    arguments = ("--preset", "tiny", "--data", mice, "--out", out, "--json", "--threads", 1, "data.hold_out=[img0*.png]")
+    arguments = (
+        "--preset",
+        "tiny",
+        "--data",
+        mice,
+        "--out",
+        out,
+        "--json",
+        "--threads",
+        1,
+        "data.hold_out=[img0*.png]",
+    )
     reports = events(scaleflow("nets", "train", "keypoints", *arguments, "training.steps=30").stdout)
     losses = [float(report["loss"]) for report in reports if report["event"] == "progress"]
     assert losses[-1] < losses[0]

@@ -58,6 +58,7 @@ class AcceleratedTraining:
 
     def __init__(self, network: VideoNetwork, task: Task, config: MethodConfig) -> None:
         self._network, self._task, self._config = network, task, config
+        self._method = config.named()
 
     @property
     def network(self) -> nn.Module:
@@ -65,7 +66,9 @@ class AcceleratedTraining:
         return self._network
 
     def start(self, stage: NetworkStage, batches: Iterator[LabelledBatch]) -> None:
-        """Nothing is measured."""
+        """Calibrate on the first clips."""
+        clips = next(batches).clips
+        self._method.calibrate(self._network, *(clip.split(1) for clip in clips))
 
     def parameter_groups(self, stage: NetworkStage) -> list[ParameterGroup]:
         """What the method added to the network, and the network's own weights, which may learn more slowly."""
