@@ -11,6 +11,10 @@ behind them. With ``--search``, each layer has both candidates, and the loss has
 
 The error is that of the network's output in all frames but key frames, relative to how far these outputs are from those
 of their key frames: 0 is exact, 1 as far off as an output that stays what it was in the key frame.
+
+Agreement is the temporal consistency of labels (``efficient_nets.temporal_consistency``): each position of the output
+has the number of the cluster that its features are nearest to, of ``--clusters`` that k-means finds in the dense
+network's features of the first frames.
 """
 
 from __future__ import annotations
@@ -37,6 +41,7 @@ from efficient_nets.delta_distillation.finalize import finalize
 from efficient_nets.delta_distillation.low_rank import Policy
 from efficient_nets.delta_distillation.method import DeltaDistillation, Reference
 from efficient_nets.delta_distillation.training import cost_loss, distillation_loss, student_parameters
+from efficient_nets.temporal_consistency import TemporalConsistency, follow_motion
 from efficient_nets.video_network import VideoNetwork
 
 QUALITY = 32.0
@@ -62,11 +67,12 @@ class CodecFeatures(nn.Module):
 
 @dataclass(frozen=True)
 class Task:
-    """A network, its frames, and what is left out of its conversion."""
+    """A network, its frames and their luma (0..255), and what is left out of its conversion."""
 
     model: nn.Module
     training: Tensor
     frames: Tensor
+    luma: Tensor
     exclude: tuple[str, ...]
     block: type[nn.Module]
 
@@ -78,7 +84,7 @@ def codec_task(options: argparse.Namespace) -> Task:
     luma, chroma = planes[0][:, None], torch.stack(planes[1:], 1)
     frames = pack_planes(luma, chroma).contiguous(memory_format=torch.channels_last)
     exclude = ("analysis.linear", "analysis.stem", "analysis.network.5")
-    return split(CodecFeatures(network.intra.analysis), frames, exclude, ResidualBlock, options)
+    return split(CodecFeatures(network.intra.analysis), frames, planes[0], exclude, ResidualBlock, options)
 
 
 def torchvision_task(options: argparse.Namespace) -> Task:
@@ -87,9 +93,11 @@ def torchvision_task(options: argparse.Namespace) -> Task:
     model = torchvision.models.get_model(options.network, weights=None)
     model.avgpool, model.fc = nn.Identity(), nn.Identity()
     convolutions = [name for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d)]
-    frames = (torch.stack(read(options, "rgb"), 1) - 0.45) / 0.225
+    pictures = torch.stack(read(options, "rgb"), 1)
     block = torchvision.models.resnet.BasicBlock
-    return split(model, frames, (convolutions[0], convolutions[-1]), block, options)
+    return split(
+        model, (pictures - 0.45) / 0.225, pictures.mean(1), (convolutions[0], convolutions[-1]), block, options
+    )
 
 
 def read(options: argparse.Namespace, form: Any) -> list[Tensor]:
@@ -106,26 +114,69 @@ def read(options: argparse.Namespace, form: Any) -> list[Tensor]:
 
 
 def split(
-    model: nn.Module, frames: Tensor, exclude: tuple[str, ...], block: type[nn.Module], options: argparse.Namespace
+    model: nn.Module,
+    frames: Tensor,
+    luma: Tensor,
+    exclude: tuple[str, ...],
+    block: type[nn.Module],
+    options: argparse.Namespace,
 ) -> Task:
     """The first frames are for training."""
     model.eval().requires_grad_(False)
-    return Task(model, frames[: options.train_frames], frames[options.train_frames :], exclude, block)
+    count = options.train_frames
+    return Task(model, frames[:count], frames[count:], 255 * luma[count:], exclude, block)
 
 
-def measure(task: Task, network: VideoNetwork, expected: list[Tensor]) -> tuple[float, float]:
-    """Error and times fewer MACs on the frames that were not learned from."""
+class Labels:
+    """Numbers of the clusters of a dense network's features."""
+
+    def __init__(self, task: Task, clusters: int) -> None:
+        features = torch.cat([rows_of(task.model(frame)) for frame in task.training[::8].split(1)])
+        self.deviation = features.std(0).clamp_min(1e-6)
+        features = features / self.deviation
+        generator = torch.Generator().manual_seed(0)
+        self.centres = features[torch.randperm(len(features), generator=generator)[:clusters]]
+        for _ in range(20):
+            nearest = torch.cdist(features, self.centres).argmin(1)
+            sums = torch.zeros_like(self.centres).index_add_(0, nearest, features)
+            counts = nearest.bincount(minlength=clusters)[:, None]
+            self.centres = torch.where(counts > 0, sums / counts.clamp_min(1), self.centres)
+        self.motion = [follow_motion(*pair) for pair in zip(task.luma[1:], task.luma[:-1], strict=True)]
+
+    def agreement(self, outputs: list[Tensor]) -> float:
+        """Temporal consistency of the labels of outputs (1, C, h, w), enlarged to the pictures' size."""
+        consistency = TemporalConsistency(len(self.centres))
+        size = self.motion[0].followed.shape
+        labels = []
+        for output in outputs:
+            nearest = torch.cdist(rows_of(output) / self.deviation, self.centres).argmin(1)
+            small = nearest.view(1, 1, *output.shape[2:]).float()
+            labels.append(nn.functional.interpolate(small, size, mode="nearest")[0, 0].long())
+        for current, previous, motion in zip(labels[1:], labels[:-1], self.motion, strict=True):
+            consistency.update(current, previous, motion)
+        return consistency.agreement
+
+
+def rows_of(features: Tensor) -> Tensor:
+    """(1, C, h, w) as (h * w, C)."""
+    return features[0].flatten(1).T
+
+
+def measure(task: Task, network: VideoNetwork, expected: list[Tensor]) -> tuple[float, list[Tensor]]:
+    """Error on the frames that were not learned from, and all outputs."""
     assert network.key_interval is not None
     network.eval().reset()
     network.clear_cost()
     wrong = changed = 0.0
+    outputs = []
     for number, frame in enumerate(task.frames.split(1)):
         found = network(frame)
+        outputs.append(found)
         distance = number % network.key_interval
         if distance:
             wrong += float((found - expected[number]).square().sum())
             changed += float((expected[number] - expected[number - distance]).square().sum())
-    return (wrong / changed) ** 0.5, network.cost().ratio
+    return (wrong / changed) ** 0.5, outputs
 
 
 def train(task: Task, network: VideoNetwork, cost_weight: float | None, options: argparse.Namespace) -> None:
@@ -181,11 +232,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path)
+    parser.add_argument("--interval", type=int, nargs="+", default=[2, 3, 6], help="key-frame intervals")
     parser.add_argument("--network", default="codec", help="codec, or the name of a residual network in torchvision")
-    parser.add_argument("--start", type=int, default=0, help="number of the first picture")
+    parser.add_argument("--clusters", type=int, default=8, help="labels whose temporal consistency is measured")
     parser.add_argument("--train-frames", type=int, default=48)
     parser.add_argument("--frames", type=int, default=24)
-    parser.add_argument("--interval", type=int, nargs="+", default=[2, 3, 6], help="key-frame intervals")
+    parser.add_argument("--start", type=int, default=0, help="number of the first picture")
     parser.add_argument("--gamma", type=float, nargs="+", default=[2.0, 4.0])
     parser.add_argument("--policy", choices=get_args(Policy), default=DeltaDistillation.policy)
     parser.add_argument("--reference", choices=get_args(Reference), nargs="+", default=get_args(Reference))
@@ -203,24 +255,30 @@ def main() -> None:
     task = codec_task(options) if options.network == "codec" else torchvision_task(options)
     with torch.inference_mode():
         expected = [task.model(frame).clone() for frame in task.frames.split(1)]
-    print(f"{options.network} on {options.clip.name}, {options.steps} steps.\n")
-    print("| interval | reference | gamma | cost weight | times fewer MACs | error before | after | full layers | s |")
-    print("|---" * 9 + "|")
+        labels = Labels(task, options.clusters)
+    print(f"{options.network} on {options.clip.name}, {options.steps} steps.")
+    print(f"Agreement of the dense network's labels: {labels.agreement(expected):.4f}.\n")
+    print(
+        "| interval | reference | gamma | cost weight | times fewer MACs | error before | after "
+        "| agreement before | after | full layers | s |\n" + "|---" * 11 + "|"
+    )
     weights: list[float | None] = [None, *options.search]
     for interval, reference, gamma, weight in itertools.product(
         options.interval, options.reference, options.gamma, weights
     ):
         method = replace(settings(task, gamma, reference, options), search=weight is not None)
         network = accelerate(task.model, method, key_interval=interval, exclude=task.exclude)
-        before, _ = measure(task, network, expected)
+        before, untrained = measure(task, network, expected)
         start = time.perf_counter()
         train(task, network, weight, options)
         seconds = time.perf_counter() - start
         choices = list(finalize(network).values())
-        after, ratio = measure(task, network, expected)
+        after, trained = measure(task, network, expected)
+        agreement = f"{labels.agreement(untrained):.4f} | {labels.agreement(trained):.4f}"
         print(
-            f"| {interval} | {reference} | {gamma:g} | {'none' if weight is None else f'{weight:g}'} | {ratio:.2f} "
-            f"| {before:.3f} | {after:.3f} | {choices.count('full')} of {len(choices)} | {seconds:.0f} |",
+            f"| {interval} | {reference} | {gamma:g} | {'none' if weight is None else f'{weight:g}'} "
+            f"| {network.cost().ratio:.2f} | {before:.3f} | {after:.3f} | {agreement} "
+            f"| {choices.count('full')} of {len(choices)} | {seconds:.0f} |",
             flush=True,
         )
 
