@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
-
-import yaml
 
 from codec.errors import UsageError
 from efficient_nets.methods import NamedMethod
@@ -15,10 +13,10 @@ from efficient_nets.tasks.segmentation import CAMVID_VOID
 from training.configuration import (
     STRICT,
     LoopOptimization,
+    RunConfig,
     Schedule,
     check_range,
     learning_rate_factor,
-    plain_values,
 )
 
 
@@ -197,13 +195,11 @@ class MethodConfig:
 
 
 @dataclass(frozen=True)
-class NetworkTrainingConfig:
+class NetworkTrainingConfig(RunConfig):
     """A whole run.
 
     Attributes:
         task, network, data, training, method, optimization, validation: see there.
-        seed: of everything random.
-        checkpoint_every, log_every: steps.
     """
 
     __pydantic_config__ = STRICT
@@ -216,28 +212,15 @@ class NetworkTrainingConfig:
     method: MethodConfig = field(default_factory=MethodConfig)
     optimization: LoopOptimization = field(default_factory=LoopOptimization)
     validation: NetworkValidation = field(default_factory=NetworkValidation)
-    seed: int = 0
-    checkpoint_every: int = 200
-    log_every: int = 20
 
     def __post_init__(self) -> None:
         if self.method.name == "dense" and self.training.clip > 1:
             raise UsageError(f"training.clip = {self.training.clip}: the dense network is trained on single pictures")
         if self.method.name != "dense" and self.training.clip < 2:
             raise UsageError(f"training.clip = 1: {self.method.name} is trained on clips of two frames and more")
-        check_range("seed", self.seed, 0, 2**62)
-        check_range("checkpoint_every", self.checkpoint_every, 1, 10**9)
-        check_range("log_every", self.log_every, 1, 10**9)
+        super().__post_init__()
 
     @property
     def stages(self) -> tuple[NetworkStage, ...]:
         """See :class:`training.loop_parts.LoopConfig`."""
         return (self.training,)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Nested dictionaries and lists."""
-        return dict(plain_values(asdict(self)))
-
-    def to_yaml(self) -> str:
-        """As a YAML file."""
-        return yaml.safe_dump(self.to_mapping(), sort_keys=False)

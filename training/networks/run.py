@@ -20,14 +20,14 @@ from efficient_nets.tasks.picture_file import read_picture
 from efficient_nets.tasks.task import LabelledData, Task
 from efficient_nets.video_network import VideoNetwork
 from training.distributed import join_processes
-from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
+from training.loop import LoopHooks, TrainingLoop, TrainingProgress
 from training.loop_parts import StepLoss
 from training.networks.batches import LabelledBatch, LabelledBatches, LabelledSamples
 from training.networks.configuration import NetworkStage, NetworkTrainingConfig
 from training.networks.model_card import network_card
 from training.networks.trainable import AcceleratedTraining, NetworkTraining
 from training.networks.validation import validate
-from training.run import CARD, CONFIGURATION, write_text
+from training.run import CARD, CONFIGURATION, check_run_folder, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +57,7 @@ def train_network(
         UsageError: the configuration does not fit the data or the folder.
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
-    if not resume and (folder / LAST_CHECKPOINT).exists():
-        raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
+    check_run_folder(folder, resume)
     task = make_task(config.task.name, config.task.classes, config.task.void)
     training, validation = open_data(config, task)
     config = with_sizes(config, training)
