@@ -86,6 +86,14 @@ def train(
         Path | None, typer.Option(help="A YAML file to start from instead of a preset.", show_default=False)
     ] = None,
     preset: Annotated[str, typer.Option(help="default or tiny.")] = "default",
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Train a network for video on clips, from a dense one in --start: a method and its settings, such as "
+            "'skip-conv gate=learned' or 'delta-distillation gamma=4'.",
+            show_default="dense",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, as it was set up.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration and stop.")] = False,
     device: options.Device = "auto",
@@ -101,6 +109,7 @@ def train(
         "network.start": start,
     }
     given = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
+    given += _method_changes(method)
     given += ([task] if task is not None and "=" in task else []) + (changes or [])
     resolved = _resolve(given, out, config, preset, resume)
     if show:
@@ -154,7 +163,13 @@ def evaluate(
         typer.Option(
             help="A method and its settings, such as 'skip-conv threshold=0,0.1 block=8'; several values make a point "
             "each. May be repeated.",
-            show_default="dense",
+            show_default="what RUN was trained for",
+        ),
+    ] = None,
+    dense: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run of the dense network to compare with, where RUN was trained for a method.", show_default=False
         ),
     ] = None,
     threshold: Annotated[
@@ -200,7 +215,11 @@ def evaluate(
 
     weights = weights_of_run(run)
     trained = read_network(weights)
-    settings = network_settings(method or ["dense"], threshold, _sizes(size) or (trained.size,))
+    if trained.method.name != "dense" and dense is None:
+        raise UsageError(f"{run}: was trained for {trained.method.name}: name the dense network's run with --dense")
+    reference = trained if dense is None else read_network(weights_of_run(dense))
+    methods = method or [trained.method.name]
+    settings = network_settings(methods, threshold, _sizes(size) or (trained.size,), trained.method)
     task = make_task(trained.task, trained.task_classes, trained.void)
     found, classes = open_evaluated(task, data, only=only or [], frames=frames, coded=pictures)
     if classes and classes != trained.classes:
@@ -220,7 +239,9 @@ def evaluate(
 
         try:
             with termination_as_interrupt() as signals:
-                evaluate_network(trained, file_hash(weights), task, found, settings, out, threads, repeats, show)
+                evaluate_network(
+                    trained, reference, file_hash(weights), task, found, settings, out, threads, repeats, show
+                )
         except KeyboardInterrupt:
             console.print(f"scaleflow: stopped; the points in {out} are kept, the same command goes on", markup=False)
             raise typer.Exit(signals.exit_code) from None
@@ -250,6 +271,19 @@ def plot(
     check_figure_output(output, overwrite)
     points = [point for folder in results for point in read_network_points(folder)]
     write_figure(draw_network_figure(points, cost.value, title), output, overwrite=overwrite)
+
+
+def _method_changes(text: str | None) -> list[str]:
+    """The part of the configuration that a method and its settings stand for."""
+    if text is None:
+        return []
+    from efficient_nets.methods import parse_settings
+
+    name, *words = text.split() or [""]
+    settings = parse_settings(words)
+    if len(settings) > 1:
+        raise UsageError(f"--method {text!r}: a run trains one setting; give each a single value")
+    return [f"method.name={name}", *(f"method.settings.{word}" for word in words)]
 
 
 def _sizes(text: str | None) -> tuple[tuple[int, int], ...]:

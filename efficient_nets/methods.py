@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import product
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from codec.errors import UsageError
 from efficient_nets.conversion import VideoMethod, accelerate
+from efficient_nets.delta_distillation.method import DeltaDistillation
+from efficient_nets.residual_quantization.calibration import calibrate
+from efficient_nets.residual_quantization.method import ResidualQuantization
 from efficient_nets.skip_convolutions.method import SkipConv
 from efficient_nets.video_network import VideoNetwork
 
 DENSE = "dense"
 
-METHODS: Mapping[str, type[Any]] = {"skip-conv": SkipConv}
+METHODS: Mapping[str, type[Any]] = {
+    "skip-conv": SkipConv,
+    "delta-distillation": DeltaDistillation,
+    "residual-quantization": ResidualQuantization,
+}
 """Settings that :func:`accelerate` takes, by the name of the method."""
 
-STARTS: Mapping[str, Mapping[str, Any]] = {"skip-conv": {"threshold": 0.0}}
-"""Settings that have no default, and what is taken where they are not given."""
+STARTS: Mapping[str, Mapping[str, Any]] = {
+    "skip-conv": {"threshold": 0},
+    "delta-distillation": {"key_interval": 3},
+    "residual-quantization": {"key_interval": 4},
+}
+"""Settings without which a method is of no use, and what is taken where they are not given."""
+
+KEEP_ENDS = ("delta-distillation",)
+"""Methods that leave out a network's ``ends``, where it names its first and last layers, unless told otherwise."""
 
 OF_ACCELERATE = ("key_interval", "exclude")
 """Settings that every method has."""
@@ -37,7 +51,7 @@ class NamedMethod:
 
     Attributes:
         name: one of :data:`METHODS`, or ``dense``.
-        settings: those that were given.
+        settings: those that were given, and :data:`STARTS`.
     """
 
     name: str = DENSE
@@ -51,6 +65,7 @@ class NamedMethod:
             if name not in known:
                 raise UsageError(f"{self.name} has no setting {name!r}: there are {', '.join(known) or 'none'}")
         if self.name != DENSE:
+            object.__setattr__(self, "settings", {**STARTS.get(self.name, {}), **self.settings})
             self._method()
 
     def known_settings(self) -> tuple[str, ...]:
@@ -66,15 +81,34 @@ class NamedMethod:
             UsageError: a setting does not fit the network.
         """
         method = _KeepDense() if self.name == DENSE else self._method()
+        ends = getattr(network, "ends", ()) if self.name in KEEP_ENDS else ()
         try:
             return accelerate(
                 network,
                 method,
                 key_interval=self.settings.get("key_interval"),
-                exclude=self.settings.get("exclude", ()),
+                exclude=self.settings.get("exclude", ends),
             ).to(memory_format=torch.channels_last)
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from error
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Weights alone do not make a network that runs; see :meth:`calibrate`."""
+        return self.name == "residual-quantization"
+
+    def calibrate(self, network: VideoNetwork, *videos: Iterable[Tensor]) -> None:
+        """Take from frames (1, 3, H, W) of videos what the method has to know of them, where it has to.
+
+        Raises:
+            UsageError: there are too few frames.
+        """
+        if self.needs_calibration:
+            calibrate(network, *videos)
+
+    def changed(self, settings: Mapping[str, Any]) -> NamedMethod:
+        """The same method with some settings replaced."""
+        return NamedMethod(self.name, {**self.settings, **settings})
 
     def __str__(self) -> str:
         shown = [f"{name}={_shown(value)}" for name, value in self.settings.items()]
@@ -83,7 +117,7 @@ class NamedMethod:
     def _method(self) -> VideoMethod:
         own = {name: _as_tuple(value) for name, value in self.settings.items() if name not in OF_ACCELERATE}
         try:
-            method: VideoMethod = METHODS[self.name](**{**STARTS.get(self.name, {}), **own})
+            method: VideoMethod = METHODS[self.name](**own)
         except (ValueError, TypeError) as error:
             raise UsageError(f"{self.name}: {error}") from error
         return method

@@ -73,6 +73,10 @@ class VideoLayer(nn.Module, ABC):
     def dense_macs(self, output: Tensor) -> int:
         """MACs of computing all of ``output`` (N, O, H, W)."""
 
+    def first_frame_cost(self, output: Tensor) -> Cost:
+        """Of a first frame that gave ``output``; a dense run's, where a subclass does not say otherwise."""
+        return dense_cost(self.dense_macs(output))
+
     @property
     def learns_from_dense(self) -> bool:
         """A clip is first run with every layer computed in full, without gradients, and the clock says ``teacher``."""
@@ -117,7 +121,7 @@ class VideoLayer(nn.Module, ABC):
                 raise self._unequal_calls(f"more than {call} times in this frame")
             output, state = self.first_frame(x)
             self._states.append(state)
-            cost = dense_cost(self.dense_macs(output))
+            cost = self.first_frame_cost(output)
         else:
             state = self._states[call]
             expected = self.expected_shape(state)

@@ -256,15 +256,40 @@ class ValidationConfig:
             check_range("validation.qualities", quality, 0, 63)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What configurations of whole runs share.
+
+    Attributes:
+        seed: of everything random.
+        checkpoint_every, log_every: steps.
+    """
+
+    seed: int = 0
+    checkpoint_every: int = 500
+    log_every: int = 50
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, 2**62)
+        check_range("checkpoint_every", self.checkpoint_every, 1, 10**9)
+        check_range("log_every", self.log_every, 1, 10**9)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Nested dictionaries and lists; :mod:`training.configuration_file` takes them back."""
+        return dict(plain_values(asdict(self)))
+
+    def to_yaml(self) -> str:
+        """As a YAML file."""
+        return yaml.safe_dump(self.to_mapping(), sort_keys=False)
+
+
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(RunConfig):
     """A whole run.
 
     Attributes:
         data, model, loss, optimization, validation: see there.
         stages: in their order.
-        seed: of everything random.
-        checkpoint_every, log_every: steps.
     """
 
     __pydantic_config__ = STRICT
@@ -276,9 +301,6 @@ class TrainingConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
-    seed: int = 0
-    checkpoint_every: int = 500
-    log_every: int = 50
 
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
@@ -296,17 +318,7 @@ class TrainingConfig:
             raise UsageError("data.masks = none: regions are trained with masks, such as data.masks=mixed")
         if of_regions and self.validation.clips:
             raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd --roi")
-        check_range("seed", self.seed, 0, 2**62)
-        check_range("checkpoint_every", self.checkpoint_every, 1, 10**9)
-        check_range("log_every", self.log_every, 1, 10**9)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Nested dictionaries and lists; :func:`training.configuration_file.configuration_of` takes them back."""
-        return dict(plain_values(asdict(self)))
-
-    def to_yaml(self) -> str:
-        """As a YAML file."""
-        return yaml.safe_dump(self.to_mapping(), sort_keys=False)
+        super().__post_init__()
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:

@@ -67,8 +67,7 @@ def train(
         UsageError: the configuration does not fit the data or the folder.
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
-    if not resume and (folder / LAST_CHECKPOINT).exists():
-        raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
+    check_run_folder(folder, resume)
     check_clips([Path(clip) for clip in config.validation.clips])
     with join_processes(device) as processes:
         model = make_model(config)
@@ -87,6 +86,12 @@ def train(
         if processes.is_first:
             write_text(folder / CARD, watcher.card(source, loop.seconds))
         return done
+
+
+def check_run_folder(folder: Path, resume: bool) -> None:
+    """Raises :class:`UsageError` where a new run would go into the folder of another."""
+    if not resume and (folder / LAST_CHECKPOINT).exists():
+        raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
 
 
 class _Watcher:

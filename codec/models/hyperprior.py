@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
-from codec.models.layers import full_precision
+from codec.models.layers import full_precision, round_through
 
 SCALE_STEPS_PER_OCTAVE = 8
 SMALLEST_SCALE = 0.11
@@ -32,11 +32,6 @@ class CodedLatents:
     values: Tensor
     bits_latents: Tensor
     bits_hyper: Tensor
-
-
-def _round_through(values: Tensor) -> Tensor:
-    """Round; the gradient passes as if nothing had happened."""
-    return values + (values.round() - values).detach()
 
 
 def compand(values: Tensor) -> Tensor:
@@ -185,7 +180,7 @@ class MeanScaleHyperprior(nn.Module):
         hyper = self.hyper_analysis(gained)
         _, hyper_likelihoods = self.bottleneck(hyper)
         size = (latents.shape[2], latents.shape[3])
-        features = self.synthesis.features(_round_through(hyper), size, context)
+        features = self.synthesis.features(round_through(hyper), size, context)
         decoded = torch.zeros_like(latents)
         means, indices = torch.zeros_like(latents), torch.zeros_like(latents)
         for number, phase in enumerate(self.synthesis.phases):
@@ -193,7 +188,7 @@ class MeanScaleHyperprior(nn.Module):
             here[:, :, phase[0], phase[1]] = 1
             mean, index = self.synthesis.parameters_of_phase(number, features, decoded)
             means, indices = means + here * mean, indices + here * index
-            decoded = decoded + here * (_round_through(gained - mean * gain) / gain + mean)
+            decoded = decoded + here * (round_through(gained - mean * gain) / gain + mean)
         scales = SMALLEST_SCALE * torch.exp2((indices / SCALE_STEPS_PER_OCTAVE + log2_gain).clamp(-1, 14))
         # noise in place of rounding keeps the estimate of the bits differentiable
         seen = gained + torch.empty_like(gained).uniform_(-0.5, 0.5) if self.training else decoded * gain

@@ -40,12 +40,12 @@ class DeltaState:
 
 
 class DeltaLayer(VideoLayer):
-    """Computes key frames in full, and predicts by how much outputs of later frames differ: Habibian et al.,
-    "Delta Distillation", ECCV 2022.
+    """Computes key frames in full, and predicts by how much outputs of later frames differ.
 
-    The teacher is the layer itself. A search has two candidates for what predicts: ``full``, as large as the teacher,
-    and ``compressed``. One number says by its sign which of them runs; in training the choice is drawn by its odds,
-    anew for each clip, so that the task and the cost can tell which is worth its MACs.
+    The method is that of Habibian et al., "Delta Distillation", ECCV 2022. The teacher is the layer itself. A search
+    has two candidates for what predicts: ``full``, as large as the teacher, and ``compressed``. One number says by its
+    sign which of them runs; in training the choice is drawn by its odds, anew for each clip, so that the task and the
+    cost can tell which is worth its MACs.
 
     In training mode, clips are first run with all layers computed in full. What the outputs changed by there is what
     the student learns; it sees inputs that its predecessors predicted.
@@ -55,7 +55,8 @@ class DeltaLayer(VideoLayer):
         log_odds: of the full candidate; None where there is no choice.
         candidates: what there is to choose from.
         errors: of each call in the last clip in training mode: mean square of what was predicted wrong.
-        first_error: that of the first clip that was learned from, summed over calls; not a number before.
+        compressed_errors: the same of what the compressed candidate predicts, whether or not it was drawn.
+        first_error: of the first clip that was learned from, the latter's sum over calls; not a number before.
     """
 
     students: nn.ModuleDict
@@ -71,6 +72,7 @@ class DeltaLayer(VideoLayer):
         self.log_odds = nn.Parameter(log_odds) if settings.search else None
         self.register_buffer("first_error", torch.full((), float("nan"), device=like.device))
         self.errors: list[Tensor] = []
+        self.compressed_errors: list[Tensor] = []
         self._targets: deque[Tensor] = deque()
 
     @abstractmethod
@@ -108,7 +110,7 @@ class DeltaLayer(VideoLayer):
     def begin_frame(self) -> None:
         """See :class:`VideoLayer`."""
         super().begin_frame()
-        self.errors = []
+        self.errors, self.compressed_errors = [], []
         if self.clock.teacher:
             self._targets.clear()
 
@@ -138,9 +140,9 @@ class DeltaLayer(VideoLayer):
         dense = self.dense_macs(first)
         if length == 1:
             return first[:, None], [dense_cost(dense)]
-        changes, macs, share = self._changes(clip, first, dense * (length - 1))
+        changes, compressed, macs, share = self._changes(clip, first, dense * (length - 1))
         if self.training:
-            self._learn(changes)
+            self._learn(changes, compressed)
             self.clock.choices.append((dense * (length - 1), share))
         if self.settings.reference == "previous":
             changes = changes.cumsum(1)
@@ -161,22 +163,27 @@ class DeltaLayer(VideoLayer):
         """What each frame but the first is measured against (B, T - 1, C, H, W)."""
         return clip[:, :-1] if self.settings.reference == "previous" else clip[:, :1].expand_as(clip[:, 1:])
 
-    def _changes(self, clip: Tensor, first: Tensor, dense: int) -> tuple[Tensor, int, Tensor]:
-        """Changes of the output, their MACs, and the share of ``dense`` MACs, which lets gradients through."""
+    def _changes(self, clip: Tensor, first: Tensor, dense: int) -> tuple[Tensor, Tensor, int, Tensor]:
+        """Changes of the output, those that the compressed candidate predicts where there is a choice, MACs, and the
+        share of ``dense`` MACs, which lets gradients through.
+        """
         if self.log_odds is None or not self.training:
             changes, macs = self.predict_clip(self.choice, clip, first)
-            return changes, macs, first.new_tensor(macs / dense)
+            return changes, changes, macs, first.new_tensor(macs / dense)
         full, full_macs = self.predict_clip("full", clip, first)
         compressed, compressed_macs = self.predict_clip("compressed", clip, first)
         drawn = draw_decision(self.log_odds)
         macs = full_macs if drawn > 0.5 else compressed_macs
         share = (drawn * full_macs + (1 - drawn) * compressed_macs) / dense
-        return drawn * full + (1 - drawn) * compressed, macs, share
+        return drawn * full + (1 - drawn) * compressed, compressed, macs, share
 
-    def _learn(self, changes: Tensor) -> None:
+    def _learn(self, changes: Tensor, compressed: Tensor) -> None:
         if not self._targets or self._targets[0].shape != changes.shape:
             raise UsageError(
                 f"{self.name}: runs in another way than in the dense network, so it has nothing to learn from: "
                 f"leave it out with exclude=({self.name!r},)"
             )
-        self.errors.append((changes - self._targets.popleft()).square().mean())
+        target = self._targets.popleft()
+        self.errors.append((changes - target).square().mean())
+        with torch.no_grad():
+            self.compressed_errors.append((compressed - target).square().mean())

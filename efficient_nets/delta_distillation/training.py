@@ -25,11 +25,13 @@ def delta_layers(network: VideoNetwork) -> list[DeltaLayer]:
 
 
 def distillation_loss(network: VideoNetwork, *, per_layer: bool = False) -> Tensor:
-    """How wrong the changes of outputs were predicted in the last clip, in training mode; 1 for the first clip.
+    """How wrong the changes of outputs were predicted in the last clip, in training mode.
 
     The mean over layers of the mean square error, of Habibian et al., "Delta Distillation", ECCV 2022, over its value
     for the first clip; with ``per_layer``, each layer's over its own first value, so that all weigh the same. First
-    values are part of ``state_dict()``, so a training that goes on keeps its scale. To be taken once for a clip.
+    values are those of the compressed candidates, as a full one starts without an error: without a search, the loss of
+    the first clip is 1. They are part of ``state_dict()``, so a training that goes on keeps its scale. To be taken once
+    for a clip.
 
     Raises:
         UsageError: the last clip had nothing to learn from.
@@ -40,7 +42,8 @@ def distillation_loss(network: VideoNetwork, *, per_layer: bool = False) -> Tens
         if not calls:
             continue
         error = torch.stack(calls).sum()
-        layer.first_error.copy_(torch.where(layer.first_error > 0, layer.first_error, error.detach()))
+        compressed = torch.stack(layer.compressed_errors).sum()
+        layer.first_error.copy_(torch.where(layer.first_error > 0, layer.first_error, compressed))
         found.append((error, layer.first_error))
     if not found:
         raise UsageError(

@@ -17,10 +17,12 @@ class Backbone(Protocol):
 
     Attributes:
         channels: of the features at a 4th, 8th, 16th and 32nd of the resolution.
+        first: name of the first convolution, or of a module that holds it alone.
         mean, deviation: of the RGB samples in 0..1 that its weights were trained on, by channel.
     """
 
     channels: tuple[int, int, int, int]
+    first: str
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
 
@@ -33,12 +35,16 @@ class DensePredictionNetwork(nn.Module):
 
     Takes pictures (N, 3, H, W) in 0..1, of any size, and gives (N, outputs, H / 4, W / 4), rounded up. Every layer with
     weights is a convolution, so that all of it can be accelerated on video.
+
+    Attributes:
+        ends: names of the first and the last convolution.
     """
 
     def __init__(self, backbone: Backbone, outputs: int, channels: int) -> None:
         """``channels`` are those of the decoder."""
         super().__init__()
         assert isinstance(backbone, nn.Module)
+        self.ends = (f"backbone.{backbone.first}", "head")
         self.mean: Tensor
         self.deviation: Tensor
         self.register_buffer("mean", torch.tensor(backbone.mean).view(3, 1, 1), persistent=False)

@@ -28,6 +28,7 @@ LAST_OF_SCALE = (1, 2, 4, 6)
 class EfficientNetLiteBackbone(nn.Module):
     """EfficientNet-Lite0 without its head. Padding is TensorFlow's, as the weights expect."""
 
+    first = "stem"
     mean = (127 / 255, 127 / 255, 127 / 255)
     deviation = (128 / 255, 128 / 255, 128 / 255)
 

@@ -13,6 +13,7 @@ class ResNetBackbone(nn.Module):
     (3, 4, 6, 3) resnet34.
     """
 
+    first = "conv1"
     mean = (0.485, 0.456, 0.406)
     deviation = (0.229, 0.224, 0.225)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,10 +15,14 @@ from torch import Tensor, nn
 
 from codec.errors import DataError, UsageError
 from codec.video.output_file import write_whole_file
+from efficient_nets.delta_distillation.delta_layer import Candidate
+from efficient_nets.delta_distillation.finalize import finalize
+from efficient_nets.methods import DENSE, NamedMethod
 from efficient_nets.networks.dense_prediction import DensePredictionNetwork
 from efficient_nets.networks.efficientnet_lite import EfficientNetLiteBackbone
 from efficient_nets.networks.resnet import ResNetBackbone
 from efficient_nets.tasks.label_maps import VOID
+from efficient_nets.video_network import VideoNetwork
 
 FORMAT = "scaleflow-network-1"
 
@@ -58,9 +63,12 @@ class TaskNetwork:
     Attributes:
         task: name of the task.
         classes: what its output channels stand for.
-        network: in eval mode.
+        network: in eval mode; of what was trained for a method, of the right form, without its weights.
         size: (width, height) of the pictures that it was trained on.
         void: number of no class in the labels of ``segmentation``.
+        method: that the weights were trained for; ``dense`` for none.
+        choices: of the candidates that delta distillation searched.
+        tensors: weights of the network for video, where a method was trained.
     """
 
     task: str
@@ -69,6 +77,30 @@ class TaskNetwork:
     size: tuple[int, int]
     network: nn.Module
     void: int = VOID
+    method: NamedMethod = field(default_factory=NamedMethod)
+    choices: Mapping[str, Candidate] = field(default_factory=dict)
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def for_video(self, method: NamedMethod) -> VideoNetwork:
+        """The network made for video, with its weights.
+
+        Raises:
+            UsageError: it was trained for another method.
+            DataError: its weights do not fit the method's settings.
+        """
+        if self.method.name not in (DENSE, method.name):
+            raise UsageError(f"the network was trained for {self.method.name}: it cannot run as {method.name}")
+        video = method.apply(self.network)
+        if self.method.name == DENSE:
+            return video
+        if self.choices:
+            finalize(video, self.choices)
+        try:
+            video.load_state_dict(self.tensors)
+        except RuntimeError as error:
+            said = str(error).splitlines()[-1].strip()
+            raise DataError(f"the weights do not fit {method}: {said}") from error
+        return video
 
     @property
     def task_classes(self) -> tuple[str, ...]:
@@ -104,7 +136,8 @@ def write_network(path: Path, trained: TaskNetwork) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
+    state = trained.tensors or trained.network.state_dict()
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     metadata = {
         "format": FORMAT,
         "task": trained.task,
@@ -112,6 +145,8 @@ def write_network(path: Path, trained: TaskNetwork) -> None:
         "architecture": json.dumps(asdict(trained.architecture)),
         "size": json.dumps(trained.size),
         "void": str(trained.void),
+        "method": json.dumps({"name": trained.method.name, "settings": dict(trained.method.settings)}),
+        "choices": json.dumps(dict(trained.choices)),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole_file(str(path), serialized(tensors, metadata), True)
@@ -138,12 +173,18 @@ def read_network(path: Path) -> TaskNetwork:
         width, height = json.loads(metadata["size"])
         void = int(metadata.get("void", VOID))
         network = build_network(architecture, len(classes))
-        network.load_state_dict(tensors)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        method = NamedMethod(**json.loads(metadata.get("method", "{}")))
+        choices = json.loads(metadata.get("choices", "{}"))
+        if method.name == DENSE:
+            network.load_state_dict(tensors)
+            tensors = {}
+    except (ValueError, TypeError, KeyError, RuntimeError, UsageError) as error:
         raise DataError(
             f"{path}: its weights do not fit what it says of itself: {str(error).splitlines()[0]}"
         ) from error
-    return TaskNetwork(metadata["task"], classes, architecture, (width, height), network.eval(), void)
+    return TaskNetwork(
+        metadata["task"], classes, architecture, (width, height), network.eval(), void, method, choices, tensors
+    )
 
 
 def load_backbone(network: DensePredictionNetwork, start: str) -> None:
@@ -167,7 +208,10 @@ def load_backbone(network: DensePredictionNetwork, start: str) -> None:
     place: nn.Module = network
     path = weights_of_run(Path(start)) if Path(start).is_dir() else Path(start)
     if path.suffix == ".safetensors":
-        given = read_network(path).network.state_dict()
+        trained = read_network(path)
+        if trained.method.name != DENSE:
+            raise UsageError(f"{path}: was trained for {trained.method.name}; start from a dense network")
+        given = trained.network.state_dict()
     else:
         given, place = _torchvision_weights(path), network.backbone
     try:

@@ -105,12 +105,23 @@ class BlockGrid:
         """Rows (n, block * block * taps) of the input under each tap of each position of blocks (n,)."""
         return self._rows(self._sources, open_blocks, self._input_steps, self._patch_offsets)
 
-    def convolve_tiles(self, samples: Tensor, bias: Tensor | None) -> Tensor:
-        """Convolution of samples (n * samples of a tile, C) at :meth:`input_rows`; rows (n * block * block, O)."""
+    def convolve_tiles(self, samples: Tensor, bias: Tensor | None, weight: Tensor | None = None) -> Tensor:
+        """Convolution of samples (n * samples of a tile, C) at :meth:`input_rows`; rows (n * block * block, O).
+
+        With ``weight`` in place of the layer's, where it is given.
+        """
         layer = self.layer
         height, width = (len(lines) for lines in self._tile_lines)
         tiles = samples.view(-1, height, width, layer.in_channels).permute(0, 3, 1, 2)
-        output = F.conv2d(tiles, layer.weight, bias, self._tile_stride, 0, self._tile_dilation, layer.groups)
+        output = F.conv2d(
+            tiles,
+            layer.weight if weight is None else weight,
+            bias,
+            self._tile_stride,
+            0,
+            self._tile_dilation,
+            layer.groups,
+        )
         return as_rows(output)
 
 

@@ -55,7 +55,14 @@ class Window:
 
     def _cut(self, tensor: Tensor, empty: float) -> Tensor:
         height, width = self.size
-        below = self.top + height - self.scaled[0]
-        right = self.left + width - self.scaled[1]
-        cut = F.pad(tensor, (-self.left, right, -self.top, below), value=empty)
+        cut = tensor.new_full((*tensor.shape[:-2], height, width), empty)
+        rows, into_rows = _overlap(self.top, height, self.scaled[0])
+        columns, into_columns = _overlap(self.left, width, self.scaled[1])
+        cut[..., into_rows, into_columns] = tensor[..., rows, columns]
         return cut.flip(-1) if self.mirror else cut
+
+
+def _overlap(start: int, length: int, available: int) -> tuple[slice, slice]:
+    """Where a part from ``start`` on lies in what is available, and where that lies in the part."""
+    first, last = min(max(0, start), available), max(0, min(start + length, available))
+    return slice(first, max(first, last)), slice(first - start, max(first, last) - start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 from codec.errors import DataError
@@ -11,9 +12,12 @@ from codec.video.output_file import write_whole_file
 from efficient_nets.methods import DENSE, NamedMethod
 from efficient_nets.networks.weights_file import TaskNetwork
 from efficient_nets.tasks.task import Task
-from evaluation.networks.measure_point import measure_network
+from evaluation.networks.measure_point import measure_network, scaled_frames
 from evaluation.networks.point import NetworkPoint, PointIdentity
 from evaluation.networks.videos import EvaluatedData
+
+CALIBRATION_FRAMES = 12
+"""First frames of the first video, on which methods are calibrated that have to be."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class NetworkPointDone:
 
 def evaluate_network(
     trained: TaskNetwork,
+    dense: TaskNetwork,
     weights: str,
     task: Task,
     data: EvaluatedData,
@@ -53,6 +58,8 @@ def evaluate_network(
     """Measure the points of ``folder`` that are not there yet.
 
     Args:
+        trained: the network, perhaps trained for a method.
+        dense: what it is compared with.
         weights: hash of the network's file.
         threads: that torch has been told to use.
         repeats: see :func:`evaluation.networks.measure_point.measure_network`.
@@ -82,9 +89,12 @@ def evaluate_network(
         if path.exists():
             point = NetworkPoint.read(path)
         else:
-            dense = NamedMethod().apply(trained.network)
-            network = None if setting.method.name == DENSE else setting.method.apply(trained.network)
-            point = measure_network(identity, network, dense, task, trained.classes, data, repeats, tell)
+            plain = dense.for_video(NamedMethod())
+            network = None if setting.method.name == DENSE else trained.for_video(setting.method)
+            if network is not None and trained.method.name == DENSE:
+                frames = scaled_frames(data.videos[0], setting.size)
+                setting.method.calibrate(network, [frame for _, frame in islice(frames, CALIBRATION_FRAMES)])
+            point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
             tell(len(point.frames.seconds), point)

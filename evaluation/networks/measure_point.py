@@ -165,10 +165,7 @@ def _frames(
     models = [dense] if network is None else [dense, network]
     for model in models:
         model.reset()
-    for picture in video.pictures():
-        source = picture.shape[1], picture.shape[2]
-        whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
-        frame = whole.picture(picture)[None].contiguous(memory_format=torch.channels_last)
+    for source, frame in scaled_frames(video, size):
         if not warm:
             for model in models:
                 model(frame)
@@ -177,6 +174,14 @@ def _frames(
             warm = True
         done = [_timed(model, frame) for model in models]
         yield source, done[-1][0], done[0][0], done[-1][1], done[0][1]
+
+
+def scaled_frames(video: EvaluatedVideo, size: tuple[int, int]) -> Iterator[tuple[tuple[int, int], Tensor]]:
+    """(height, width) of each picture, and the picture as networks take it, brought to ``size`` (width, height)."""
+    for picture in video.pictures():
+        source = picture.shape[1], picture.shape[2]
+        whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
+        yield source, whole.picture(picture)[None].contiguous(memory_format=torch.channels_last)
 
 
 def _map_size(target: Tensor, source: tuple[int, int]) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from evaluation.networks.evaluate import NetworkSetting
 
 
 def network_settings(
-    methods: Sequence[str], threshold: str | None, sizes: Sequence[tuple[int, int]]
+    methods: Sequence[str], threshold: str | None, sizes: Sequence[tuple[int, int]], trained: NamedMethod
 ) -> list[NetworkSetting]:
     """Points to measure, each once: the dense network at every size, methods at the first.
 
@@ -19,6 +19,7 @@ def network_settings(
         methods: as in ``skip-conv threshold=0,0.1 block=8``.
         threshold: further values of that setting, for methods that have it and where none is given.
         sizes: (width, height).
+        trained: the method that the network was trained for, whose settings hold where no others are given.
 
     Raises:
         UsageError: a method or a setting is unknown, or has a value that is refused.
@@ -31,7 +32,8 @@ def network_settings(
             used = True
             if not any(word.startswith("threshold=") for word in words):
                 words.append(f"threshold={threshold}")
-        methods_of_name = [NamedMethod(name, settings) for settings in parse_settings(words)]
+        start = trained if trained.name == name else NamedMethod(name)
+        methods_of_name = [start.changed(settings) for settings in parse_settings(words)]
         found += [NetworkSetting(method, sizes[0]) for method in methods_of_name if method.name != DENSE]
     if not used:
         raise UsageError(f"--threshold {threshold}: none of the methods has it; add --method skip-conv")

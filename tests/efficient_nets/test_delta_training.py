@@ -81,14 +81,28 @@ def test_the_loss_is_over_its_first_value(per_layer: bool) -> None:
         for layer, factor in zip(layers, factors, strict=True):
             layer.errors = [layer.errors[0] * factor]
         firsts = firsts or [layer.errors[0].item() for layer in layers]
-        loss = float(distillation_loss(video_model, per_layer=per_layer))
+        loss = distillation_loss(video_model, per_layer=per_layer).item()
         weights = (1, 1) if per_layer else firsts
         expected = sum(weight * factor for weight, factor in zip(weights, factors, strict=True)) / sum(weights)
         assert loss == pytest.approx(expected, rel=1e-5)
     again = predictor(teacher(), search=False)
     again.load_state_dict(video_model.state_dict())
     again.forward_clip(2 * made_clips())
-    assert float(distillation_loss(again)) > 3, "the scale is that of the training that goes on"
+    assert distillation_loss(again).item() > 3, "the scale is that of the training that goes on"
+
+
+def test_the_scale_of_a_search_is_that_of_compressed_candidates() -> None:
+    """A full candidate starts without an error, of which nothing can be a multiple."""
+    scales = set()
+    for seed in range(8):
+        torch.manual_seed(seed)
+        video_model = predictor(teacher())
+        for parameter in (layer.log_odds for layer in delta_layers(video_model)):
+            nn.init.zeros_(parameter)
+        video_model.forward_clip(made_clips())
+        assert 0 <= distillation_loss(video_model, per_layer=True).item() < 1.01
+        scales.add(round(float(delta_layers(video_model)[0].first_error), 6))
+    assert len(scales) == 1, "whatever was drawn"
 
 
 def test_a_clip_that_stands_still_says_nothing_of_the_scale() -> None:

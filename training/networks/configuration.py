@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-import yaml
-
 from codec.errors import UsageError
+from efficient_nets.methods import NamedMethod
 from efficient_nets.networks.weights_file import Architecture, NetworkName
 from efficient_nets.tasks.segmentation import CAMVID_VOID
 from training.configuration import (
     STRICT,
     LoopOptimization,
+    RunConfig,
     Schedule,
     check_range,
     learning_rate_factor,
-    plain_values,
 )
 
 
@@ -174,7 +173,8 @@ class MethodConfig:
     Attributes:
         name: ``dense`` trains the network itself; others: see :mod:`efficient_nets.methods`.
         settings: of the method.
-        weight: of its own loss beside the task's.
+        weight: of the share of MACs that it spends, where it learns what to spend, beside the task's loss.
+        distillation: weight of the error of predicted changes, of ``delta-distillation``; that loss starts at 1.
     """
 
     __pydantic_config__ = STRICT
@@ -182,19 +182,24 @@ class MethodConfig:
     name: str = "dense"
     settings: dict[str, Any] = field(default_factory=dict)
     weight: float = 0.1
+    distillation: float = 0.1
 
     def __post_init__(self) -> None:
         check_range("method.weight", self.weight, 0, 1e6)
+        check_range("method.distillation", self.distillation, 0, 1e6)
+        self.named()
+
+    def named(self) -> NamedMethod:
+        """The method with its settings."""
+        return NamedMethod(self.name, self.settings)
 
 
 @dataclass(frozen=True)
-class NetworkTrainingConfig:
+class NetworkTrainingConfig(RunConfig):
     """A whole run.
 
     Attributes:
         task, network, data, training, method, optimization, validation: see there.
-        seed: of everything random.
-        checkpoint_every, log_every: steps.
     """
 
     __pydantic_config__ = STRICT
@@ -207,28 +212,15 @@ class NetworkTrainingConfig:
     method: MethodConfig = field(default_factory=MethodConfig)
     optimization: LoopOptimization = field(default_factory=LoopOptimization)
     validation: NetworkValidation = field(default_factory=NetworkValidation)
-    seed: int = 0
-    checkpoint_every: int = 200
-    log_every: int = 20
 
     def __post_init__(self) -> None:
         if self.method.name == "dense" and self.training.clip > 1:
             raise UsageError(f"training.clip = {self.training.clip}: the dense network is trained on single pictures")
         if self.method.name != "dense" and self.training.clip < 2:
             raise UsageError(f"training.clip = 1: {self.method.name} is trained on clips of two frames and more")
-        check_range("seed", self.seed, 0, 2**62)
-        check_range("checkpoint_every", self.checkpoint_every, 1, 10**9)
-        check_range("log_every", self.log_every, 1, 10**9)
+        super().__post_init__()
 
     @property
     def stages(self) -> tuple[NetworkStage, ...]:
         """See :class:`training.loop_parts.LoopConfig`."""
         return (self.training,)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Nested dictionaries and lists."""
-        return dict(plain_values(asdict(self)))
-
-    def to_yaml(self) -> str:
-        """As a YAML file."""
-        return yaml.safe_dump(self.to_mapping(), sort_keys=False)

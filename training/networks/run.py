@@ -11,19 +11,23 @@ import torch
 from torch import nn
 
 from codec.errors import DataError, UsageError
+from efficient_nets.delta_distillation.delta_layer import DeltaLayer
+from efficient_nets.delta_distillation.finalize import finalize
+from efficient_nets.methods import DENSE
 from efficient_nets.networks.weights_file import RUN_WEIGHTS, TaskNetwork, build_network, load_backbone, write_network
 from efficient_nets.tasks.names import make_task
 from efficient_nets.tasks.picture_file import read_picture
 from efficient_nets.tasks.task import LabelledData, Task
+from efficient_nets.video_network import VideoNetwork
 from training.distributed import join_processes
-from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
+from training.loop import LoopHooks, TrainingLoop, TrainingProgress
 from training.loop_parts import StepLoss
 from training.networks.batches import LabelledBatch, LabelledBatches, LabelledSamples
 from training.networks.configuration import NetworkStage, NetworkTrainingConfig
 from training.networks.model_card import network_card
-from training.networks.trainable import NetworkTraining
+from training.networks.trainable import AcceleratedTraining, NetworkTraining
 from training.networks.validation import validate
-from training.run import CARD, CONFIGURATION, write_text
+from training.run import CARD, CONFIGURATION, check_run_folder, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +57,7 @@ def train_network(
         UsageError: the configuration does not fit the data or the folder.
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
-    if not resume and (folder / LAST_CHECKPOINT).exists():
-        raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
+    check_run_folder(folder, resume)
     task = make_task(config.task.name, config.task.classes, config.task.void)
     training, validation = open_data(config, task)
     config = with_sizes(config, training)
@@ -66,14 +69,18 @@ def train_network(
         task.learn(training)
         samples = LabelledSamples(training, task, config.data, config.training.clip, config.seed)
         batches = LabelledBatches(samples, config.data.workers, processes)
-        model = NetworkTraining(network, task, config.optimization.precision)
+        model: NetworkTraining | AcceleratedTraining
+        if config.method.name == DENSE:
+            model = NetworkTraining(network, task, config.optimization.precision)
+        else:
+            model = AcceleratedTraining(config.method.named().apply(network), task, config.method)
         measures: dict[str, float] = {}
 
         def check(stage: NetworkStage, step: int) -> None:
             if validation is None:
                 return
             measures.clear()
-            measures.update(validate(network, task, validation, config.data.size, config.validation.frames))
+            measures.update(validate(model.network, task, validation, config.data.size, config.validation.frames))
             validated(step, dict(measures))
 
         if processes.is_first:
@@ -86,9 +93,9 @@ def train_network(
             loop.resume()
         done = loop.run(stop)
         if done and processes.is_first:
-            write_network(folder / RUN_WEIGHTS, _trained(config, training, network))
+            write_network(folder / RUN_WEIGHTS, _trained(config, training, network, model.network))
             seconds = loop.seconds[config.training.name]
-            write_text(folder / CARD, network_card(config, training, network, seconds, measures))
+            write_text(folder / CARD, network_card(config, training, model.network, seconds, measures))
         return done
 
 
@@ -126,6 +133,12 @@ def with_sizes(config: NetworkTrainingConfig, data: LabelledData) -> NetworkTrai
     return replace(config, data=replace(config.data, size=size, crop=crop))
 
 
-def _trained(config: NetworkTrainingConfig, data: LabelledData, network: nn.Module) -> TaskNetwork:
+def _trained(config: NetworkTrainingConfig, data: LabelledData, dense: nn.Module, network: nn.Module) -> TaskNetwork:
     architecture = config.network.architecture()
-    return TaskNetwork(config.task.name, data.classes, architecture, config.data.size, network, config.task.void)
+    trained = TaskNetwork(config.task.name, data.classes, architecture, config.data.size, dense, config.task.void)
+    if not isinstance(network, VideoNetwork):
+        return trained
+    choices = {}
+    if any(isinstance(layer, DeltaLayer) for layer in network.converted_layers()):
+        choices = finalize(network)
+    return replace(trained, method=config.method.named(), choices=choices, tensors=network.state_dict())

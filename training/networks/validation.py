@@ -8,6 +8,7 @@ from torch import nn
 from efficient_nets.tasks.picture_file import read_picture
 from efficient_nets.tasks.task import LabelledData, Task
 from efficient_nets.tasks.window import Window
+from efficient_nets.video_network import VideoNetwork
 
 
 def validate(
@@ -16,17 +17,23 @@ def validate(
     """Measures of the task, at the resolution of the labels.
 
     Args:
-        network: in eval mode.
+        network: in eval mode; one for video sees successive frames.
         size: (width, height) that pictures are brought to.
-        most: frames, evenly spread; 0 for all.
+        most: frames, evenly spread, of a network for video the first; 0 for all.
     """
     frames = data.frames
-    if most and len(frames) > most:
+    if isinstance(network, VideoNetwork):
+        frames = frames[:most] if most else frames
+    elif most and len(frames) > most:
         frames = tuple(frames[number * len(frames) // most] for number in range(most))
     meter = task.meter(data.classes)
     device = next(network.parameters()).device
+    shown: str | None = None
     with torch.inference_mode():
         for frame in frames:
+            if isinstance(network, VideoNetwork) and (data.still or frame.video != shown):
+                network.reset()
+                shown = frame.video
             picture, target = read_picture(frame.picture), frame.target()
             source = picture.shape[1], picture.shape[2]
             whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
