@@ -21,6 +21,7 @@ class VideoClock:
         first_frame: there is no frame before, so every layer computes in full.
         clip_length: frames that stand behind one another in the batch of a training clip; None when streaming.
         record: where costs go.
+        changed: where the frame differs from the one before, (N, 1, H, W) over the whole of it, where that was given.
         choices: of each layer that learns what to compute, in the last clip: MACs of its frames after the first, and
             the share of them that was spent, differentiable.
     """
@@ -29,6 +30,7 @@ class VideoClock:
     first_frame: bool = True
     clip_length: int | None = None
     record: CostRecord = field(default_factory=CostRecord)
+    changed: Tensor | None = None
     choices: list[tuple[int, Tensor]] = field(default_factory=list)
 
 
