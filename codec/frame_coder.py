@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codec.errors import DataError, UsageError
+from codec.models.picture_change import PictureChange
 from codec.models.region_coding import RegionMask
 from codec.models.video_model import PictureGeometry, Reference, VideoModel
 from codec.picture import Planes
@@ -66,6 +67,23 @@ class FrameDecoder:
         self._reference = None  # what follows a damaged picture cannot be decoded either
         self._reference = self.model.decode_picture(payload, self.geometry, reference)
         return self._reference.planes()
+
+    def decode_with_change(self, payload: bytes, *, key: bool) -> tuple[Planes, PictureChange | None]:
+        """As :meth:`decode`, and where the picture can differ from the one before; None where that is not known.
+
+        Raises:
+            UsageError: the model does not say.
+        """
+        if not key and self._reference is None:
+            raise DataError("an inter picture came before any key frame: start decoding at a key frame")
+        decode = getattr(self.model, "decode_picture_and_change", None)
+        if decode is None:
+            raise UsageError(f"model {self.model.name} does not say what changed; the default model does")
+        reference = None if key else self._reference
+        self._reference = None
+        decoded, change = decode(payload, self.geometry, reference)
+        self._reference = decoded
+        return decoded.planes(), change
 
     def reset(self) -> None:
         """Forget the reference, as after damage or a seek."""

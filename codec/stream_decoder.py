@@ -9,6 +9,7 @@ from codec.container import AudioPacket, DamagedRegion, Item, SfvHeader, VideoPa
 from codec.container.timing import FrameClock
 from codec.errors import DataError
 from codec.frame_coder import FrameDecoder
+from codec.models.picture_change import PictureChange
 from codec.models.video_model import VideoModel
 from codec.picture import Planes
 
@@ -18,12 +19,17 @@ MOST_REPEATS = 1000
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """A picture to show; ``repeated`` when it stands in for one that was lost."""
+    """A picture to show; ``repeated`` when it stands in for one that was lost.
+
+    ``change`` says where it can differ from the one before, if that was asked for; None where nothing is known, as of
+    key pictures and of stand-ins.
+    """
 
     planes: Planes
     pts: int
     frame_number: int
     repeated: bool = False
+    change: PictureChange | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,10 @@ class StreamDecoder:
     the times at which they were expected; before the first good one there is nothing to repeat.
     """
 
-    def __init__(self, header: SfvHeader, model: VideoModel) -> None:
+    def __init__(self, header: SfvHeader, model: VideoModel, *, changes: bool = False) -> None:
+        """With ``changes``, pictures say where they changed; of the default model only."""
         video = header.video
+        self._changes = changes
         self._decoder = FrameDecoder(model, width=video.width, height=video.height, bit_depth=video.bit_depth)
         self._clock = FrameClock(video)
         self._time_base = video.time_base
@@ -95,10 +103,14 @@ class StreamDecoder:
 
     def _decode_picture(self, packet: VideoPacket) -> Iterator[Event]:
         yield from self._fill_gap(packet)
-        planes = None
-        if packet.decodable and not (self._needs_key and packet.kind == "inter"):
+        planes = change = None
+        key = packet.kind == "intra"
+        if packet.decodable and (key or not self._needs_key):
             try:
-                planes = self._decoder.decode(packet.payload, key=packet.kind == "intra")
+                if self._changes:
+                    planes, change = self._decoder.decode_with_change(packet.payload, key=key)
+                else:
+                    planes = self._decoder.decode(packet.payload, key=key)
             except DataError as error:
                 time = float(packet.pts * self._time_base)
                 yield Damage(packet.offset, str(error), packet.frame_number, time)
@@ -111,7 +123,7 @@ class StreamDecoder:
             return
         yield from self._end_loss(packet.frame_number)
         self._shown = planes
-        yield DecodedPicture(planes, self._rising(packet.pts), packet.frame_number)
+        yield DecodedPicture(planes, self._rising(packet.pts), packet.frame_number, change=change)
 
     def _fill_gap(self, packet: VideoPacket) -> Iterator[Event]:
         """Stand-ins for the pictures that are missing before ``packet``."""

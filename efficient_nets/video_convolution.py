@@ -22,6 +22,7 @@ class VideoClock:
         clip_length: frames that stand behind one another in the batch of a training clip; None when streaming.
         teacher: the clip is run for what layers learn from; see :attr:`VideoLayer.learns_from_dense`.
         record: where costs go.
+        changed: where the frame differs from the one before, (N, 1, H, W) over the whole of it, where that was given.
         choices: of each layer that learns what to compute, in the last clip: MACs of its frames after the first, and
             the share of them that was spent, differentiable.
     """
@@ -31,6 +32,7 @@ class VideoClock:
     clip_length: int | None = None
     teacher: bool = False
     record: CostRecord = field(default_factory=CostRecord)
+    changed: Tensor | None = None
     choices: list[tuple[int, Tensor]] = field(default_factory=list)
 
 

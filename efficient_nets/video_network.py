@@ -75,6 +75,18 @@ class VideoNetwork(nn.Module):
         self._form = None
         self.clock.first_frame = True
 
+    def change_map(self, changed: Tensor) -> None:
+        """Say where the next frame differs from the one before, for methods whose gates are given.
+
+        Args:
+            changed: (H, W) of any size that covers the whole frame, as fine as it is known, or (N, H, W) with a map for
+                each of a batch; what is not 0 or False has changed. Anything that moved has changed.
+        """
+        if changed.dim() not in (2, 3):
+            raise UsageError(f"a map of changes of shape {tuple(changed.shape)}: (H, W) or (N, H, W) is needed")
+        maps = changed if changed.dim() == 3 else changed[None]
+        self.clock.changed = (maps != 0).float()[:, None]
+
     def cost(self) -> VideoCost:
         """Work since the beginning, or since :meth:`clear_cost`."""
         return self.clock.record.summary()
@@ -160,7 +172,8 @@ class VideoNetwork(nn.Module):
         try:
             yield
         finally:
-            self.clock.running, self.clock.clip_length, self.clock.teacher = False, None, False
+            self.clock.running, self.clock.clip_length = False, None
+            self.clock.teacher, self.clock.changed = False, None
 
 
 def _count(clock: VideoClock, name: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

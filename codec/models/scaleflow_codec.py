@@ -16,6 +16,7 @@ from codec.errors import DataError, UsageError
 from codec.models.bin_width_map import BinWidthMap, decode_bin_widths, encode_bin_widths
 from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
 from codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
+from codec.models.picture_change import PictureChange, SymbolRecorder
 from codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
 from codec.models.region_coding import LatentKind, RegionCoding, RegionMask, region_of_latents
 from codec.models.scaleflow import (
@@ -27,7 +28,7 @@ from codec.models.scaleflow import (
     ScaleFlowNetwork,
     block_difference,
 )
-from codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
+from codec.models.transforms import PATCH, PICTURE_CHANNELS, SAMPLE_RANGE, pack_planes, unpack_planes
 from codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from codec.models.weights_hash import hash_tensors
 from codec.motion_estimation import BLOCK, match_blocks, vector_smoothness
@@ -41,6 +42,9 @@ from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
 CELL = 16
 """Pictures are padded to a multiple of this, one position of the latents."""
+
+FLOW_STEP = 4
+"""Samples of luma for each vector of the flow, along each side."""
 
 _FROZEN_PARTS = (".hyperprior.synthesis.", ".bottleneck.", ".conditional.", ".gain.")
 """Of the network: what the coder uses in integers only."""
@@ -69,6 +73,14 @@ class ScaleFlowReference:
         planes = (codes[0][0, :height, :width], codes[1][0][half], codes[1][1][half])
         dtype = np.uint8 if self.geometry.bit_depth == 8 else np.uint16
         return tuple(np.ascontiguousarray(plane, dtype=dtype) for plane in planes)
+
+
+@dataclass(frozen=True)
+class InterParts:
+    """What an inter picture was put together from: the prediction, and the latents of the residual (1, C, h, w)."""
+
+    prediction: InterPrediction
+    residual: Tensor
 
 
 class ScaleFlowCodec(nn.Module):
@@ -176,20 +188,44 @@ class ScaleFlowCodec(nn.Module):
     ) -> tuple[Reference, PictureAnalysis]:
         """Decode as :meth:`decode_picture` does, and say where the bits went and what moved."""
         decoder = CostRecorder(payload)
-        decoded, prediction = self._decode_picture(decoder, geometry, reference)
+        decoded, parts = self._decode_picture(decoder, geometry, reference)
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         return decoded, PictureAnalysis(
             key=reference is None,
             planes=decoded.planes(),
             bits=bits_by_kind(decoder.costs, self._priors_by_kind(), size),
             cell=CELL,
-            flow=None if prediction is None else prediction.flow[0].float().cpu().numpy(),
-            scale=None if prediction is None else prediction.scale[0, 0].float().cpu().numpy(),
+            flow=None if parts is None else parts.prediction.flow[0].float().cpu().numpy(),
+            scale=None if parts is None else parts.prediction.scale[0, 0].float().cpu().numpy(),
+        )
+
+    def decode_picture_and_change(
+        self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
+    ) -> tuple[Reference, PictureChange | None]:
+        """Decode as :meth:`decode_picture` does, and say where the picture can differ from its reference.
+
+        None for a picture that was coded alone.
+        """
+        decoder = SymbolRecorder(payload)
+        decoded, parts = self._decode_picture(decoder, geometry, reference)
+        if parts is None:
+            return decoded, None
+        flow, scale = parts.prediction.flow.float(), parts.prediction.scale.float()
+        squares = self.network.residual.synthesis.linear.weight.detach().square().sum((1, 2, 3)).view(-1, 1, 1)
+        samples = PICTURE_CHANNELS * PATCH * PATCH
+        residual = (parts.residual[0].square() * squares).sum(0).div(samples).sqrt() * (255 / SAMPLE_RANGE)
+        cell = CELL // FLOW_STEP
+        return decoded, PictureChange(
+            motion=F.max_pool2d(flow.square().sum(1).sqrt(), cell)[0].cpu().numpy(),
+            blur=F.max_pool2d(scale[:, 0], cell)[0].cpu().numpy(),
+            residual=residual.cpu().numpy() * decoder.latest.any((0, 1)),  # residual symbols come last, and together
+            cell=CELL,
+            size=(geometry.height, geometry.width),
         )
 
     def _decode_picture(
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
-    ) -> tuple[ScaleFlowReference, InterPrediction | None]:
+    ) -> tuple[ScaleFlowReference, InterParts | None]:
         try:
             return self._decode_symbols(decoder, geometry, reference)
         except DamagedSymbolsError as error:
@@ -197,7 +233,7 @@ class ScaleFlowCodec(nn.Module):
 
     def _decode_symbols(
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
-    ) -> tuple[ScaleFlowReference, InterPrediction | None]:
+    ) -> tuple[ScaleFlowReference, InterParts | None]:
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         with torch.inference_mode(), self._arithmetic():
             assert reference is None or isinstance(reference, ScaleFlowReference)
@@ -217,7 +253,8 @@ class ScaleFlowCodec(nn.Module):
             decoded = prediction.picture + self.network.residual.synthesis(
                 residual.values, level, motion.values, prediction.picture
             )
-            return self._reference(decoded, motion.fixed, residual.fixed, state, geometry, widths), prediction
+            result = self._reference(decoded, motion.fixed, residual.fixed, state, geometry, widths)
+            return result, InterParts(prediction, residual.values)
 
     def freeze(self) -> None:
         """Derive tables, integer networks and integer gains from the float parts, once, at export."""

@@ -59,13 +59,15 @@ def _fit(layer: QuantizedConvolution) -> None:
     samples, settings = layer.samples, layer.settings
     assert samples is not None
     frames, residuals = samples.frames, samples.residuals
-    if frames is None:
+    if not frames.count:
         raise UsageError(f"{layer.name}: did not run in the sample frames: give frames that need it, or exclude it")
-    layer.key_quantizer.set_range(fit(frames, settings.key_bits, True, settings.clipping))
+    found = fit(frames.rows, settings.key_bits, True, settings.clipping, ends=frames.ends)
+    layer.key_quantizer.set_range(found)
     for quantizer in layer.quantizers():
         if quantizer.per_channel:
             quantizer.set_range(fit(layer.weight.flatten(1), quantizer.bits, False, settings.clipping))
         elif quantizer is not layer.key_quantizer:
-            if residuals is None:
+            if not residuals.count:
                 raise UsageError(f"{layer.name}: no residual is known: give videos of two frames or more")
-            quantizer.set_range(fit(residuals, quantizer.bits, False, settings.clipping))
+            found = fit(residuals.rows, quantizer.bits, False, settings.clipping, ends=residuals.ends)
+            quantizer.set_range(found)

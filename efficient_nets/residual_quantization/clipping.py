@@ -37,13 +37,17 @@ class Clip:
         return _clip(low, high, bits, affine, share)
 
 
-def fit(rows: Tensor, bits: int, affine: bool, clipping: Clipping) -> Clip:
+def fit(
+    rows: Tensor, bits: int, affine: bool, clipping: Clipping, *, ends: tuple[Tensor, Tensor] | None = None
+) -> Clip:
     """A range for each row of values (R, K), as ``clipping`` says; of shape (R,).
+
+    ``ends`` are the least and largest values (R,), where ``rows`` are samples of more.
 
     ``largest`` clips nothing. ``percentile`` clips what lies outside of all but :data:`PERCENTILE` of the values (on
     either side, of affine ones). ``mse`` takes of :data:`SHARES` that with the least mean square error.
     """
-    low, high = _ends(rows)
+    low, high = _ends(rows if ends is None else torch.stack(ends, 1))
     everything = torch.ones_like(low)
     if clipping == "largest":
         return _clip(low, high, bits, affine, everything)

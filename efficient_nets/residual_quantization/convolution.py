@@ -113,7 +113,7 @@ class QuantizedConvolution(VideoConvolution):
     def first_frame(self, x: Tensor) -> tuple[Tensor, QuantizedState]:
         """See :class:`VideoConvolution`. Raises :class:`UsageError` where there are no ranges."""
         if self.samples is not None:
-            self.samples.add_frame(x)
+            self.samples.frames.add(x)
             return self.dense(x), QuantizedState(x.shape, x.clone())
         self._require_ranges()
         output = self._key_output(x)
@@ -127,9 +127,9 @@ class QuantizedConvolution(VideoConvolution):
         assert isinstance(state, QuantizedState)
         if self.samples is not None:
             assert state.reference is not None
-            self.samples.add_frame(x)
+            self.samples.frames.add(x)
             if self.settings.widths:
-                self.samples.add_residual(x - state.reference)
+                self.samples.residuals.add(x - state.reference)
             return self.dense(x), Cost()
         if state.reference is None or state.output is None:
             output = self._key_output(x)

@@ -6,38 +6,46 @@ import torch
 from torch import Tensor
 
 SAMPLES_PER_FRAME = 1 << 14
-"""Values that are kept of each input of a layer, drawn at random; least and largest are kept of all."""
+"""Values that are kept of each tensor, drawn at random; the least and the largest are kept of all."""
 
 
-class RangeSamples:
-    """Values of one layer's inputs in key frames (or all, where every frame is one), and of residuals."""
+class ValueSamples:
+    """Values of one kind of tensor."""
 
     def __init__(self, generator: torch.Generator) -> None:
         self._generator = generator
-        self._frames: list[Tensor] = []
-        self._residuals: list[Tensor] = []
-
-    def add_frame(self, x: Tensor) -> None:
-        """Note an input."""
-        self._frames.append(self._draw(x))
-
-    def add_residual(self, residual: Tensor) -> None:
-        """Note a difference from the key frame."""
-        self._residuals.append(self._draw(residual))
+        self._values: list[Tensor] = []
+        self._ends: list[Tensor] = []
 
     @property
-    def frames(self) -> Tensor | None:
-        """All that was noted of inputs, (1, n)."""
-        return torch.cat(self._frames)[None] if self._frames else None
+    def count(self) -> int:
+        """Tensors that were noted."""
+        return len(self._values)
 
     @property
-    def residuals(self) -> Tensor | None:
-        """All that was noted of differences, (1, n)."""
-        return torch.cat(self._residuals)[None] if self._residuals else None
+    def rows(self) -> Tensor:
+        """The values that were drawn, (1, n)."""
+        return torch.cat(self._values)[None]
 
-    def _draw(self, x: Tensor) -> Tensor:
+    @property
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Least and largest of all values, (1,) each."""
+        ends = torch.stack(self._ends)
+        return ends[:, 0].amin()[None], ends[:, 1].amax()[None]
+
+    def add(self, x: Tensor) -> None:
+        """Note a tensor."""
         values = x.detach().flatten()
-        if len(values) <= SAMPLES_PER_FRAME:
-            return values.clone()
-        drawn = torch.randint(len(values), (SAMPLES_PER_FRAME,), generator=self._generator).to(x.device)
-        return torch.cat((values[drawn], values.amin()[None], values.amax()[None]))
+        self._ends.append(torch.stack((values.amin(), values.amax())))
+        if len(values) > SAMPLES_PER_FRAME:
+            drawn = torch.randint(len(values), (SAMPLES_PER_FRAME,), generator=self._generator)
+            values = values[drawn.to(x.device)]
+        self._values.append(values.clone())
+
+
+class RangeSamples:
+    """Values of one layer's inputs, and of their differences from key frames."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.frames = ValueSamples(generator)
+        self.residuals = ValueSamples(generator)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from codec.errors import UsageError
 from efficient_nets.cost import Cost, dense_cost, gated_cost
 from efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
 from efficient_nets.skip_convolutions.gates import NormGate, change_map, positions_of
+from efficient_nets.skip_convolutions.given_gate import GivenGate
 from efficient_nets.skip_convolutions.learned_gate import LearnedGate
 from efficient_nets.video_convolution import VideoConvolution
 
@@ -84,14 +86,17 @@ class SkipConvolution(VideoConvolution):
     What a position has not seen is bounded, not stored for each: input under open gates becomes the reference, and the
     size of its change is put down at closed positions whose kernels overlap. By the triangle inequality no change gets
     lost, and a gate opens no later than its own reference would have opened it. Learned gates look at the residual
-    itself, whose size is no measure for them; what a position has not seen is not noted for these.
+    itself, whose size is no measure for them; what a position has not seen is not noted for these. Given gates do not
+    look at the input at all, which is the reference as it is.
     """
 
     def __init__(self, dense: nn.Conv2d, settings: SkipConv) -> None:
         super().__init__(dense)
         self.settings = settings
-        self.gate: NormGate | LearnedGate
-        if settings.gate == "learned":
+        self.gate: NormGate | LearnedGate | GivenGate
+        if settings.gate == "given":
+            self.gate = GivenGate(settings.block)
+        elif settings.gate == "learned":
             self.gate = LearnedGate(dense, settings.threshold, settings.block)
         else:
             self.gate = NormGate(dense, settings.gate, settings.threshold, settings.block)
@@ -116,6 +121,8 @@ class SkipConvolution(VideoConvolution):
 
     def whole_clip(self, clip: Tensor) -> tuple[Tensor, list[Cost]]:
         """See :class:`VideoConvolution`; computes every frame in full and lets through what is open."""
+        if isinstance(self.gate, GivenGate):
+            raise UsageError("given gates take frames one by one: call the network, not forward_clip()")
         computed = self.dense(clip.flatten(0, 1)).unflatten(0, clip.shape[:2])
         outputs = [computed[:, 0]]
         with torch.no_grad():
@@ -178,6 +185,10 @@ class SkipConvolution(VideoConvolution):
         """Open blocks (N, lines, columns), and the change map where the gate made one."""
         if isinstance(self.gate, LearnedGate):
             return self.gate(x, self._reference(state)) > 0, None
+        if isinstance(self.gate, GivenGate):
+            if self.clock.changed is None:
+                raise UsageError("gate = 'given' needs network.change_map() before each frame after the first")
+            return self.gate.open_blocks(self, self.clock.changed, x), None
         change = change_map(x, self._reference(state))
         sizes = self.gate.sizes(self, change, self._prepared().scale)
         return self.gate.open_blocks(sizes.add_(state.unseen)), change
@@ -196,6 +207,9 @@ class SkipConvolution(VideoConvolution):
             state.unseen.zero_()
             return None
         gate = positions_of(open_blocks, self.settings.block, state.grid.output_size)
+        if isinstance(self.gate, GivenGate):
+            state.reference[:-1] = rows
+            return Opening(blocks, gate, state.reference)
         if self.settings.reference == "every":
             residual = torch.zeros_like(state.reference)
             torch.sub(rows, state.reference[:-1], out=residual[:-1])

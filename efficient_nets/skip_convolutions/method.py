@@ -12,7 +12,7 @@ from efficient_nets.skip_convolutions.convolution import SkipConvolution
 
 BLOCKS = (1, 2, 4, 8)
 
-Gate = Literal["input", "output", "learned"]
+Gate = Literal["input", "output", "learned", "given"]
 Reference = Literal["opened", "every"]
 Execution = Literal["sparse", "masked"]
 
@@ -25,7 +25,8 @@ class SkipConv:
         threshold: size of the change from which on a position is computed, for all layers; see :class:`NormGate` for
             its unit. 0 computes wherever anything changed, and gives what the dense network gives.
         gate: ``output`` (the change of output that the change of input could make), ``input`` (its own size), or
-            ``learned`` (see :class:`LearnedGate`; the threshold is then in log odds, and 0 is what was trained).
+            ``learned`` (see :class:`LearnedGate`; the threshold is then in log odds, and 0 is what was trained), or
+            ``given`` (by ``network.change_map()`` before each frame, see :class:`GivenGate`; there is no threshold).
         block: output positions are computed or kept in squares of this side: 1, 2, 4 or 8.
         reference: what a change is measured against. ``opened``: the input as far as gates let it through, so that
             small changes add up until they are seen. ``every``: the frame before, as the paper's released code does;
@@ -39,7 +40,7 @@ class SkipConv:
             (depthwise ones, most of 1x1) costs time though it saves MACs. 0 converts all.
     """
 
-    threshold: float
+    threshold: float = 0.0
     gate: Gate = "output"
     block: int = 4
     reference: Reference = "opened"
@@ -50,6 +51,8 @@ class SkipConv:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.threshold) and self.threshold >= 0):
             raise ValueError(f"threshold = {self.threshold} must be 0 or more")
+        if self.gate == "given" and (self.threshold or self.reference != "opened"):
+            raise ValueError("gate = 'given' takes no threshold (0), and reference = 'opened'")
         if self.block not in BLOCKS:
             raise ValueError(f"block = {self.block} is none of {', '.join(map(str, BLOCKS))}")
         for name, kind in (("gate", Gate), ("reference", Reference), ("execution", Execution)):
