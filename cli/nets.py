@@ -194,6 +194,7 @@ def evaluate(
             help="Take the pictures from this .sfv or video, which was made of those of the data.", show_default=False
         ),
     ] = None,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first frame of each video.")] = 0,
     frames: Annotated[int | None, typer.Option(min=1, help="Most frames of each video.", show_default="all")] = None,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads of the networks.")] = 1,
     repeats: Annotated[
@@ -221,7 +222,7 @@ def evaluate(
     methods = method or [trained.method.name]
     settings = network_settings(methods, threshold, _sizes(size) or (trained.size,), trained.method)
     task = make_task(trained.task, trained.task_classes, trained.void)
-    found, classes = open_evaluated(task, data, only=only or [], frames=frames, coded=pictures)
+    found, classes = open_evaluated(task, data, only=only or [], first=first, frames=frames, coded=pictures)
     if classes and classes != trained.classes:
         raise UsageError(
             f"{data}: has the classes {', '.join(classes)}; the network knows {', '.join(trained.classes)}"

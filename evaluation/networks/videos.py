@@ -51,11 +51,12 @@ class EvaluatedData:
     content: str
 
 
-def labelled_videos(data: LabelledData, frames: int | None, coded: Path | None = None) -> EvaluatedData:
+def labelled_videos(data: LabelledData, frames: int | None, first: int = 0, coded: Path | None = None) -> EvaluatedData:
     """Videos with labels.
 
     Args:
         frames: most of each video.
+        first: number of the first one, of each video.
         coded: a video or an ``.sfv`` file with the same pictures, which are taken from there.
 
     Raises:
@@ -64,26 +65,35 @@ def labelled_videos(data: LabelledData, frames: int | None, coded: Path | None =
     videos = data.videos()
     if coded is not None and len(videos) > 1:
         raise UsageError(f"--pictures {coded}: {data.place} holds {len(videos)} videos: choose one with --only")
-    names = [frame.full_name for group in videos.values() for frame in group[:frames]]
+    end = None if frames is None else first + frames
+    names = [frame.full_name for group in videos.values() for frame in group[first:end]]
+    if not names:
+        raise UsageError(f"--first {first}: no video of {data.place} has as many frames")
     found = []
     for name, group in videos.items():
-        paths = [frame.picture for frame in group[:frames]]
-        targets = tuple(frame.target for frame in group[:frames])
-        if coded is None:
+        paths = [frame.picture for frame in group[first:end]]
+        targets = tuple(frame.target for frame in group[first:end])
+        if paths and coded is None:
             found.append(EvaluatedVideo(name, _PictureFiles(paths), targets))
-        else:
-            found.append(EvaluatedVideo(name, _VideoFile(coded, len(paths), exact=True), targets))
+        elif paths and coded is not None:
+            found.append(EvaluatedVideo(name, _VideoFile(coded, first, len(paths), exact=True), targets))
     return EvaluatedData(data.place, tuple(found), _content(names, coded))
 
 
-def unlabelled_video(path: Path, frames: int | None) -> EvaluatedData:
+def unlabelled_video(path: Path, frames: int | None, first: int = 0) -> EvaluatedData:
     """Any video, of which nothing is known but what the dense network finds. Raises as :func:`labelled_videos`."""
-    video = EvaluatedVideo(path.stem, _VideoFile(path, frames), ())
-    return EvaluatedData(str(path), (video,), _content([str(frames)], path))
+    video = EvaluatedVideo(path.stem, _VideoFile(path, first, frames), ())
+    return EvaluatedData(str(path), (video,), _content([str(first), str(frames)], path))
 
 
 def open_evaluated(
-    task: Task, path: Path, *, only: Sequence[str] = (), frames: int | None = None, coded: Path | None = None
+    task: Task,
+    path: Path,
+    *,
+    only: Sequence[str] = (),
+    first: int = 0,
+    frames: int | None = None,
+    coded: Path | None = None,
 ) -> tuple[EvaluatedData, tuple[str, ...]]:
     """Data for a task, and its classes (none of a video without labels).
 
@@ -94,10 +104,10 @@ def open_evaluated(
     if path.is_file() and path.suffix != ".json":
         if only or coded is not None:
             raise UsageError(f"{path}: a video without labels goes without --only and --pictures")
-        return unlabelled_video(path, frames), ()
+        return unlabelled_video(path, frames, first), ()
     data = task.open(path, "val")
     data = data.chosen(only) if only else data
-    return labelled_videos(data, frames, coded), data.classes
+    return labelled_videos(data, frames, first, coded), data.classes
 
 
 @dataclass(frozen=True)
@@ -110,9 +120,10 @@ class _PictureFiles:
 
 @dataclass(frozen=True)
 class _VideoFile:
-    """Pictures of a video; ``exact`` wants no fewer than ``frames``."""
+    """Pictures of a video from number ``first`` on; ``exact`` wants no fewer than ``frames``."""
 
     path: Path
+    first: int
     frames: int | None
     exact: bool = False
 
@@ -129,11 +140,14 @@ class _VideoFile:
         count = 0
         with open_video(path, working_format="rgb") as reader:
             scale = 2**reader.properties.bit_depth - 1
-            for picture in islice(reader, self.frames):
+            end = None if self.frames is None else self.first + self.frames
+            for picture in islice(reader, self.first, end):
                 count += 1
                 yield torch.from_numpy(np.stack(picture.planes).astype(np.float32) / scale)
         if self.exact and count != self.frames:
-            raise DataError(f"{self.path}: has {count} pictures, the labels are of {self.frames}")
+            raise DataError(f"{self.path}: has {self.first + count} pictures, the labels are of {end}")
+        if not count:
+            raise UsageError(f"{self.path}: has no picture {self.first}: use a smaller --first")
 
 
 def _content(names: Sequence[str], file: Path | None) -> str:
