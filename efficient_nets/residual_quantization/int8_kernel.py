@@ -87,6 +87,7 @@ class Int8Convolution:
             others = _in_memory_order(reference.contiguous(memory_format=torch.channels_last))
         low, high = self._range
         buffer = values.new_empty(min(CACHED_SAMPLES, len(values)))
+        whole = torch.empty_like(buffer, dtype=torch.int32)  # from float32 to bytes by way of it is twice as fast
         for start in range(0, len(values), CACHED_SAMPLES):
             part = values[start : start + CACHED_SAMPLES]
             scaled = buffer[: len(part)]
@@ -94,7 +95,8 @@ class Int8Convolution:
                 torch.div(part, self._step, out=scaled)
             else:
                 torch.sub(part, others[start : start + CACHED_SAMPLES], out=scaled).div_(self._step)
-            codes[start : start + CACHED_SAMPLES] = scaled.round_().clamp_(low, high).add_(self._zero)
+            scaled.round_().clamp_(low, high).add_(self._zero)
+            codes[start : start + CACHED_SAMPLES] = whole[: len(part)].copy_(scaled)
         return result
 
 
