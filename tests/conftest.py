@@ -22,7 +22,8 @@ settings.load_profile("no deadline")
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """The command line sets up logging for its process; tests that run it in theirs must not change the others."""
-    loggers = [logging.getLogger(package) for package in ("codec", "entropy", "roi", "evaluation", "training", "cli")]
+    packages = ("codec", "entropy", "roi", "efficient_nets", "evaluation", "training", "cli")
+    loggers = [logging.getLogger(package) for package in packages]
     before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
     yield
     for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):

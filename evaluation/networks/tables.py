@@ -66,18 +66,24 @@ def frame_rows(points: Sequence[NetworkPoint]) -> list[dict[str, Any]]:
 
 
 def markdown_table(points: Sequence[NetworkPoint]) -> list[str]:
-    """A line for each point: accuracy, and what was saved against the dense network at the largest size there is."""
+    """A table for each task and data, with a line for each point.
+
+    What was saved is against the dense network at the largest size there is.
+    """
     lines = []
-    for task in dict.fromkeys(point.identity.task for point in points):
-        chosen = [point for point in points if point.identity.task == task]
+    for data in dict.fromkeys((point.identity.task, point.identity.content) for point in points):
+        chosen = [point for point in points if (point.identity.task, point.identity.content) == data]
         largest = max(point.dense_macs for point in chosen)
         lines += [
+            f"{data[0]} on {chosen[0].identity.data}, {len(chosen[0].frames.seconds)} frames:",
+            "",
             f"| method | settings | size | {chosen[0].measure} | dense, same size | agreement | GMAC a frame "
             "| times fewer MACs | times fewer BOPs | ms a frame | times faster, same size |",
             "|---|---|---|---|---|---|---|---|---|---|---|",
             *(_line(point, largest) for point in chosen),
+            "",
         ]
-    return lines
+    return lines[:-1]
 
 
 def _line(point: NetworkPoint, largest: float) -> str:

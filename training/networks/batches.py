@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from codec.errors import DataError, ScaleFlowError
+from codec.errors import DataError, ScaleFlowError, UsageError
 from efficient_nets.tasks.picture_file import read_picture
 from efficient_nets.tasks.task import LabelledData, LabelledFrame, Task
 from efficient_nets.tasks.window import Window
@@ -110,7 +110,15 @@ class LabelledSamples(Dataset[tuple[Tensor, Tensor] | ScaleFlowError]):
 class LabelledBatches:
     """Implements :class:`training.loop_parts.BatchSource` for one of several processes."""
 
-    def __init__(self, samples: LabelledSamples, workers: int, processes: Processes) -> None:
+    def __init__(self, samples: LabelledSamples, stage: NetworkStage, workers: int, processes: Processes) -> None:
+        """Read one sample, so that what cannot be is said before anything has begun.
+
+        Raises:
+            UsageError: there are more processes than samples in a step.
+            DataError: the sample cannot be read.
+        """
+        if stage.batch < processes.count:
+            raise UsageError(f"training.batch = {stage.batch}: each of {processes.count} processes needs a sample")
         samples.load(0)
         self._samples, self._workers, self._processes = samples, workers, processes
 

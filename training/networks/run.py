@@ -68,7 +68,7 @@ def train_network(
             load_backbone(network, config.network.start)
         task.learn(training)
         samples = LabelledSamples(training, task, config.data, config.training.clip, config.seed)
-        batches = LabelledBatches(samples, config.data.workers, processes)
+        batches = LabelledBatches(samples, config.training, config.data.workers, processes)
         model: NetworkTraining | AcceleratedTraining
         if config.method.name == DENSE:
             model = NetworkTraining(network, task, config.optimization.precision)
