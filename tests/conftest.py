@@ -20,12 +20,18 @@ settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """The command line sets up logging for its process; tests that run it in theirs must not change the others."""
+def logging_as_imported() -> Iterator[None]:
+    """The command line sets up logging for its process; tests and fixtures that run it in theirs, of whatever scope,
+    must not change what other tests see."""
     packages = ("codec", "entropy", "roi", "efficient_nets", "evaluation", "training", "cli")
-    loggers = [logging.getLogger(package) for package in packages]
-    before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
+    _forget_logging(packages)
     yield
-    for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
-        logger.setLevel(level)
-        logger.propagate, logger.handlers = propagate, handlers
+    _forget_logging(packages)
+
+
+def _forget_logging(packages: tuple[str, ...]) -> None:
+    for package in packages:
+        logger = logging.getLogger(package)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+        logger.handlers = []
