@@ -13,6 +13,10 @@ from codec.picture import Planes, WorkingFormat
 IDENTICAL_PSNR = 100.0
 """Stands for the PSNR of identical planes, so that means stay finite."""
 
+DISTORTION_OVER_STEP = 0.13
+"""Squared error that one bit is worth to the default model, in squared quantization steps: the slope of rate over
+distortion that it was trained for, and that encoders of it decide by."""
+
 _PLANE_WEIGHTS = {"yuv420": (6, 1, 1), "rgb": (1, 1, 1)}
 
 

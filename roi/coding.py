@@ -107,7 +107,7 @@ class LatentScaling:
     codes_widths = True
 
     def __init__(self, octaves: float) -> None:
-        self._octaves = octaves
+        self.octaves = octaves
 
     def steer(self, kind: LatentKind, latents: Tensor, towards: Tensor, region: Tensor, quality: Tensor) -> Tensor:
         """Latents stay what they are."""
@@ -115,7 +115,7 @@ class LatentScaling:
 
     def bin_widths(self, analyse: Callable[[], Tensor], region: Tensor, quality: Tensor) -> NDArray[np.int32]:
         """See :class:`codec.models.region_coding.RegionCoding`."""
-        return whole_widths((1 - region) * self._octaves, WIDTH_STEPS_PER_OCTAVE)
+        return whole_widths((1 - region) * self.octaves, WIDTH_STEPS_PER_OCTAVE)
 
 
 class LearnedScaling:
@@ -124,7 +124,7 @@ class LearnedScaling:
     codes_widths = True
 
     def __init__(self, networks: RegionNetworks, octaves: float) -> None:
-        self._networks, self._octaves = networks, octaves
+        self._networks, self.octaves = networks, octaves
 
     def steer(self, kind: LatentKind, latents: Tensor, towards: Tensor, region: Tensor, quality: Tensor) -> Tensor:
         """Latents stay what they are."""
@@ -132,7 +132,7 @@ class LearnedScaling:
 
     def bin_widths(self, analyse: Callable[[], Tensor], region: Tensor, quality: Tensor) -> NDArray[np.int32]:
         """See :class:`codec.models.region_coding.RegionCoding`."""
-        octaves = torch.full_like(quality, self._octaves)
+        octaves = torch.full_like(quality, self.octaves)
         return whole_widths(self._networks.widths(analyse(), region, octaves, quality), LEARNED_STEPS_PER_OCTAVE)
 
 
@@ -141,13 +141,14 @@ class Steering:
 
     def __init__(self, networks: RegionNetworks, octaves: float, share: float) -> None:
         self._networks = networks
-        self._octaves = octaves * share
+        self.octaves = octaves
+        self._steered_octaves = octaves * share
         self._scaling = LatentScaling(octaves * (1 - share))
         self.codes_widths = share < 1
 
     def steer(self, kind: LatentKind, latents: Tensor, towards: Tensor, region: Tensor, quality: Tensor) -> Tensor:
         """See :class:`codec.models.region_coding.RegionCoding`."""
-        octaves = torch.full_like(quality, self._octaves)
+        octaves = torch.full_like(quality, self._steered_octaves)
         return self._networks.steer(kind, latents, towards, region, octaves, quality)
 
     def bin_widths(self, analyse: Callable[[], Tensor], region: Tensor, quality: Tensor) -> NDArray[np.int32]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import yaml
 from pydantic import ConfigDict
 
+from codec.distortion import DISTORTION_OVER_STEP
 from codec.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")
@@ -81,7 +82,7 @@ class LossConfig:
 
     distortion: Literal["mse", "ms-ssim"] = "mse"
     weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    distortion_over_step: float = 0.13
+    distortion_over_step: float = DISTORTION_OVER_STEP
     low_rate_emphasis: float = 0.45
     prediction: float = 0.1
 

@@ -9,35 +9,11 @@ from pytorch_msssim import ms_ssim
 from torch import Tensor
 
 from codec.models.quality import quantization_step
+from codec.models.rate_distortion import rate_distortion_cost, squared_error
 from training.configuration import LossConfig
 
 LEAST_MS_SSIM_SIDE = 161
 """Four halvings of an 11-tap window leave nothing of smaller pictures."""
-
-
-def squared_error(
-    planes: tuple[Tensor, ...],
-    decoded: tuple[Tensor, ...],
-    config: LossConfig,
-    emphasis: tuple[Tensor, ...] | None = None,
-) -> Tensor:
-    """Mean squared error of each picture, (N,), in squared code values of 8 bits.
-
-    4:2:0 planes are weighed by ``config.weights`` for each of their samples: with (1, 1, 1) it is the mean over all
-    samples. RGB is one plane of three channels. ``emphasis`` multiplies the error of each sample, (N, 1, H, W) for each
-    of the planes.
-    """
-    total, weight = planes[0].new_zeros(len(planes[0])), 0.0
-    channel = 0
-    for number, (ours, theirs) in enumerate(zip(planes, decoded, strict=True)):
-        squares = (ours - theirs).square()
-        error = (squares if emphasis is None else squares * emphasis[number]).mean((2, 3))
-        for part in error.unbind(1):
-            own = config.weights[channel % 3] * ours.shape[2] * ours.shape[3]
-            total = total + own * part
-            weight += own
-            channel += 1
-    return total * (255**2 / weight)
 
 
 def structural_error(planes: tuple[Tensor, ...], decoded: tuple[Tensor, ...]) -> Tensor:
@@ -60,18 +36,16 @@ def distortion(planes: tuple[Tensor, ...], decoded: tuple[Tensor, ...], config: 
     """Of each picture, (N,), in squared code values of 8 bits (MS-SSIM: scaled to be comparable)."""
     if config.distortion == "ms-ssim":
         return MS_SSIM_SCALE * structural_error(planes, decoded)
-    return squared_error(planes, decoded, config)
+    return squared_error(planes, decoded, config.weights)
 
 
 def rate_distortion(bits_per_pixel: Tensor, error: Tensor, quality: Tensor, config: LossConfig) -> Tensor:
     """Loss of each picture, (N,), of models with variable rate.
 
-    The slope is such that the quality's nominal quantization step is the optimal one; a power of that step keeps low
-    rates, whose losses are small, from being neglected. A 4:2:0 picture has 1.5 samples for each pixel.
+    A power of the quality's quantization step keeps low rates, whose losses are small, from being neglected.
     """
-    step = quantization_step(quality)
-    emphasis = (step / 20) ** config.low_rate_emphasis
-    return (bits_per_pixel + 1.5 * error / (config.distortion_over_step * step**2)) * emphasis
+    emphasis = (quantization_step(quality) / 20) ** config.low_rate_emphasis
+    return rate_distortion_cost(bits_per_pixel, error, quality, config.distortion_over_step) * emphasis
 
 
 def spread_qualities(first: int, count: int, lowest: float, highest: float, seed: int) -> Tensor:

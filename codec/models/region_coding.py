@@ -22,6 +22,8 @@ class RegionCoding(Protocol):
 
     codes_widths: bool
     """Whether streams get a map of bin widths; without one, any decoder that knows the model decodes them."""
+    octaves: float
+    """Half the octaves by which errors outside the region weigh less than those inside."""
 
     def steer(self, kind: LatentKind, latents: Tensor, towards: Tensor, region: Tensor, quality: Tensor) -> Tensor:
         """The latents to code instead of these, perhaps nearer to ``towards``, which cost least."""
@@ -31,6 +33,13 @@ class RegionCoding(Protocol):
 
         ``analyse`` gives the intra latents of the picture, to those who want to see what is in it.
         """
+
+
+def emphasis_of_samples(mask: RegionMask, octaves: float, cell: int) -> Tensor:
+    """What the error of each sample of luma weighs, (1, 1, H, W) in whole cells, at a strength in octaves."""
+    height, width = mask.shape
+    inside = torch.from_numpy(np.pad(mask, ((0, -height % cell), (0, -width % cell))).astype(np.float32) / 255)
+    return (inside + (1 - inside) * 4**-octaves)[None, None]
 
 
 def region_of_latents(mask: RegionMask, cell: int) -> Tensor:

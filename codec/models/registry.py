@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from codec.errors import DataError, UsageError
+from codec.models.latent_refinement import LatentRefinement
 from codec.models.scaleflow import ScaleFlowConfig
 from codec.models.scaleflow_codec import ScaleFlowCodec
 from codec.models.video_model import Precision, VideoModel
@@ -89,6 +90,17 @@ def load_model(
     codec.precision = precision
     codec.to(place)
     return codec
+
+
+def set_refinement(model: VideoModel, refinement: LatentRefinement) -> None:
+    """Let a model refine latents when it encodes.
+
+    Raises:
+        UsageError: it is not the default model, or its weights lack the float priors that this takes.
+    """
+    if not isinstance(model, ScaleFlowCodec):
+        raise UsageError(f"model {model.name} refines no latents: use the default model, or leave out --refine")
+    model.refinement = refinement
 
 
 def model_names() -> list[str]:

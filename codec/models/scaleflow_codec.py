@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.errors import DataError, UsageError
-from codec.models.bin_width_map import BinWidthMap, decode_bin_widths, encode_bin_widths
+from codec.models.bin_width_map import WIDTH_STEPS_PER_OCTAVE, BinWidthMap, decode_bin_widths, encode_bin_widths
 from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
+from codec.models.latent_refinement import LatentRefinement, RefinedPicture, refine_inter, refine_intra
 from codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
 from codec.models.picture_change import PictureChange, SymbolRecorder
 from codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
-from codec.models.region_coding import LatentKind, RegionCoding, RegionMask, region_of_latents
+from codec.models.region_coding import LatentKind, RegionCoding, RegionMask, emphasis_of_samples, region_of_latents
 from codec.models.scaleflow import (
     InterPrediction,
     IntraCoder,
@@ -100,6 +101,7 @@ class ScaleFlowCodec(nn.Module):
         self.weights_hash = ""
         self.can_be_trained = True
         self.region_coding: RegionCoding | None = None
+        self._refinement: LatentRefinement | None = None
         self.network = ScaleFlowNetwork(config)
         config = self.network.config
         self.gaussian = gaussian_tables(ScaleGrid())
@@ -107,6 +109,21 @@ class ScaleFlowCodec(nn.Module):
         self.motion_prior = FrozenHyperprior(self.network.motion.hyperprior, self.gaussian, config.motion_latents)
         self.residual_prior = FrozenHyperprior(self.network.residual.hyperprior, self.gaussian, config.residual_latents)
         self.eval()
+
+    @property
+    def refinement(self) -> LatentRefinement | None:
+        """How latents are refined when pictures are encoded.
+
+        Raises:
+            UsageError: when set, and the weights lack the float priors that this takes.
+        """
+        return self._refinement
+
+    @refinement.setter
+    def refinement(self, refinement: LatentRefinement | None) -> None:
+        if refinement is not None and not self.can_be_trained:
+            raise UsageError("latents cannot be refined with weights that hold integer priors only: export them again")
+        self._refinement = refinement
 
     @property
     def device(self) -> torch.device:
@@ -144,6 +161,9 @@ class ScaleFlowCodec(nn.Module):
                 analysed = self.network.intra.analysis(picture, level)
                 if regarded is not None:
                     analysed = regarded.steer("intra", analysed, torch.zeros_like(analysed))
+                if self.refinement is not None:
+                    subject = self._refined_picture(picture, level, widths, regarded)
+                    analysed = refine_intra(subject, analysed, self.refinement)
                 latents, bits["intra"], bits["intra hyper"] = self.intra_prior.encode(
                     analysed, code, None, encoder, _values(widths)
                 )
@@ -152,25 +172,48 @@ class ScaleFlowCodec(nn.Module):
             else:
                 vectors = self._vectors(picture, reference.packed, code / QUALITY_STEPS)
                 difference = block_difference(picture, reference.packed, vectors)
+                motion_before = (reference.motion / ONE).float()
                 analysed = self.network.motion.analysis(vectors, difference, level)
                 if regarded is not None:
-                    analysed = regarded.steer("motion", analysed, (reference.motion / ONE).float())
+                    analysed = regarded.steer("motion", analysed, motion_before)
+                refined: Tensor | None = None
+                if self.refinement is not None and regarded is not None:
+                    subject = self._refined_picture(picture, level, widths, regarded)
+                    expected = subject.code("motion", analysed, motion_before).values
+                    prediction = self.network.predict(expected, reference.packed, level).picture
+                    refined = self._analyse_residual(picture, prediction, level, regarded)
+                    residual_before = (reference.residual / ONE).float()
+                    analysed, refined = refine_inter(
+                        subject, analysed, refined, reference.packed, motion_before, residual_before, self.refinement
+                    )
                 motion, bits["motion"], bits["motion hyper"] = self.motion_prior.encode(
                     analysed, code, reference.motion, encoder, _values(widths)
                 )
                 prediction = self.network.predict(motion.values, reference.packed, level).picture
                 context = torch.cat((reference.residual, motion.fixed), 1)
-                analysed = self.network.residual.analysis(picture - prediction, level, prediction)
-                if regarded is not None:
-                    analysed = regarded.steer("residual", analysed, torch.zeros_like(analysed))
+                if refined is None:
+                    refined = self._analyse_residual(picture, prediction, level, regarded)
                 residual, bits["residual"], bits["residual hyper"] = self.residual_prior.encode(
-                    analysed, code, context, encoder, _values(widths)
+                    refined, code, context, encoder, _values(widths)
                 )
                 decoded = prediction + self.network.residual.synthesis(
                     residual.values, level, motion.values, prediction
                 )
                 result = self._reference(decoded, motion.fixed, residual.fixed, state, geometry, widths)
         return EncodedPicture(encoder.finish(), result, bits)
+
+    def _analyse_residual(self, picture: Tensor, prediction: Tensor, level: Tensor, region: _Region | None) -> Tensor:
+        latents: Tensor = self.network.residual.analysis(picture - prediction, level, prediction)
+        return latents if region is None else region.steer("residual", latents, torch.zeros_like(latents))
+
+    def _refined_picture(
+        self, picture: Tensor, level: Tensor, widths: BinWidthMap | None, region: _Region | None
+    ) -> RefinedPicture:
+        octaves: Tensor | None = None
+        if widths is not None:
+            octaves = torch.from_numpy(widths.widths).to(self.device).float() / WIDTH_STEPS_PER_OCTAVE
+        emphasis = None if region is None else region.emphasis()
+        return RefinedPicture(self.network, picture, level, octaves, emphasis)
 
     def _vectors(self, picture: Tensor, earlier: Tensor, quality: float) -> Tensor:
         """What block matching finds between packed pictures, or nothing for networks that were not trained with it."""
@@ -370,10 +413,14 @@ class _Region:
     def __init__(self, coding: RegionCoding, mask: RegionMask, quality: float, device: torch.device) -> None:
         self.coding = coding
         self._quality = torch.tensor([quality], device=device)
+        self._mask = mask
         self._cells = region_of_latents(mask, CELL).to(device)
 
     def bin_widths(self, analyse: Callable[[], Tensor]) -> NDArray[np.int32]:
         return self.coding.bin_widths(analyse, self._cells, self._quality)
+
+    def emphasis(self) -> Tensor:
+        return emphasis_of_samples(self._mask, self.coding.octaves, CELL).to(self._cells.device)
 
     def steer(self, kind: LatentKind, latents: Tensor, towards: Tensor) -> Tensor:
         return self.coding.steer(kind, latents, towards, self._cells, self._quality)

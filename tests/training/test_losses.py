@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from codec.models.quality import quantization_step
+from codec.models.rate_distortion import squared_error
 from training.configuration import LossConfig
-from training.losses import distortion, rate_distortion, spread_qualities, squared_error, structural_error
+from training.losses import distortion, rate_distortion, spread_qualities, structural_error
 
 
 def planes(luma: float, blue: float, red: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -19,11 +20,11 @@ def planes(luma: float, blue: float, red: float) -> tuple[torch.Tensor, torch.Te
 
 def test_squared_error_weighs_samples_or_planes() -> None:
     ours, theirs = planes(0.5, 0.5, 0.5), planes(0.5 + 2 / 255, 0.5 - 4 / 255, 0.5 + 6 / 255)
-    alike = squared_error(ours, theirs, LossConfig())
+    alike = squared_error(ours, theirs)
     # four luma samples for each one of either chroma
     assert float(alike) == pytest.approx((4 * 4 + 16 + 36) / 6, rel=1e-4)
     # PSNR-YUV's weights are of planes, so a chroma sample counts four times
-    by_plane = squared_error(ours, theirs, LossConfig(weights=(6 / 4, 1, 1)))
+    by_plane = squared_error(ours, theirs, (6 / 4, 1, 1))
     assert float(by_plane) == pytest.approx((6 * 4 + 16 + 36) / 8, rel=1e-4)
 
 
@@ -31,7 +32,7 @@ def test_squared_error_of_rgb_is_the_mean() -> None:
     generator = torch.Generator().manual_seed(0)
     ours, theirs = (torch.rand(2, 3, 8, 8, generator=generator) for _ in range(2))
     expected = (255 * (ours - theirs)).square().mean((1, 2, 3))
-    assert torch.allclose(squared_error((ours,), (theirs,), LossConfig()), expected, rtol=1e-5)
+    assert torch.allclose(squared_error((ours,), (theirs,)), expected, rtol=1e-5)
 
 
 def test_structural_error_is_none_for_equal_pictures_and_grows() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from codec.errors import DataError
 from codec.models.hyperprior import CodedLatents
+from codec.models.rate_distortion import squared_error
 from codec.models.region_coding import LatentKind
 from codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
 from codec.models.scaleflow import InterPrediction
@@ -25,7 +26,6 @@ from roi.coding import LEARNED_STEPS_PER_OCTAVE
 from roi.networks import RegionNetworks
 from training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
 from training.loop_parts import ParameterGroup
-from training.losses import squared_error
 from training.models.scaleflow import PictureRegion, ScaleFlowTraining
 from training.models.trainable import ClipBatch, StepResult
 
@@ -164,7 +164,7 @@ class _CodecWithRegions(ScaleFlowTraining):
         outside = torch.exp2(-2 * region.octaves)[:, None, None, None]
         luma = region.mask + (1 - region.mask) * outside
         emphasis = (luma, F.avg_pool2d(luma, 2))
-        return squared_error(unpack_planes(picture), unpack_planes(decoded), self._loss, emphasis)
+        return squared_error(unpack_planes(picture), unpack_planes(decoded), self._loss.weights, emphasis)
 
     def _picture_loss(
         self, picture: Tensor, decoded: Tensor, bits: Tensor, quality: Tensor, region: PictureRegion | None = None
