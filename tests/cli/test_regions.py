@@ -121,6 +121,19 @@ def test_shipped_networks_spare_what_is_outside(
     assert figures["regions"]["region_psnr_yuv"] > figures["regions"]["psnr_yuv"] + 1
 
 
+def test_refinement_makes_more_of_a_region(run: Run, carphone: Path, masks: Path, tmp_path: Path) -> None:
+    """Less rate and about the same quality inside; workers and the decoder agree."""
+    figures = {}
+    common = ("-q", 30, "--frames", 4, "--intra-period", 2, "--psnr", "--json", "--roi", masks / "still.png")
+    for name, options in (("plain", ()), ("refined", ("--refine", 10)), ("workers", ("--refine", 10, "--workers", 2))):
+        done = run("encode", carphone, tmp_path / f"{name}.sfv", *common, *options)
+        figures[name] = json.loads(done.stdout.splitlines()[-1])
+    assert figures["refined"]["file_bytes"] < 0.95 * figures["plain"]["file_bytes"]
+    assert figures["refined"]["region_psnr_yuv"] > figures["plain"]["region_psnr_yuv"] - 0.2
+    assert (tmp_path / "workers.sfv").read_bytes() == (tmp_path / "refined.sfv").read_bytes()
+    run("verify", tmp_path / "refined.sfv")
+
+
 def test_workers_write_the_same_bytes(run: Run, carphone: Path, masks: Path, tmp_path: Path) -> None:
     options = ("--frames", 16, "--intra-period", 8, "--threads", 1, "--roi", masks / "moving")
     run("encode", carphone, tmp_path / "alone.sfv", *options)
@@ -268,6 +281,7 @@ def forbid_maps(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--roi", "{masks}/words.txt"], 1, "words.txt"),
         (["--roi", "{masks}/nothing"], 1, "the folder holds no pictures"),
         (["--roi", "{masks}/none.png"], 2, "none.png: there is no such file"),
+        (["--roi", "{still}", "--refine", "0"], 2, "--refine 0 is outside 1..10000; leave it out for none"),
         (["--roi", "-"], 2, "not from standard input"),
         (["--roi", "{still}", "--roi-boxes", "{masks}/out.json"], 2, "--roi and --roi-boxes given"),
         (["--roi-boxes", "{masks}/out.json"], 1, "out.json: [0]: the box from (80, 0) to (100, 9) is not within"),

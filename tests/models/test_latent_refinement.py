@@ -20,6 +20,7 @@ from codec.models.video_model import VideoModel
 from codec.picture import Planes
 from roi.coding import RegionSettings, set_region_coding
 from tests.models.conftest import packaged_clip, read_planes
+from tests.pipeline.stand_in import StandInModel
 
 QUALITY = 24.0
 STEPS = 8
@@ -120,6 +121,11 @@ def test_in_bfloat16_too(pictures: list[Planes]) -> None:
 def test_numbers_of_steps_out_of_range_are_refused(steps: int) -> None:
     with pytest.raises(UsageError, match=f"--refine {steps} is outside 1..10000"):
         LatentRefinement(steps)
+
+
+def test_other_models_are_refused() -> None:
+    with pytest.raises(UsageError, match="refines no latents: use the default model"):
+        set_refinement(StandInModel(), LatentRefinement(1))
 
 
 def test_weights_without_float_priors_are_refused(tmp_path: Path) -> None:
