@@ -78,13 +78,14 @@ def trajectory_cost(network: ClockworkUNet, steps: int, *arguments: Tensor) -> C
     Args:
         arguments: of the UNet at any step.
     """
+    full = network.clock.full_steps(steps)
     shadow = copy.deepcopy(network).to("meta")
     given = [argument.to("meta") for argument in arguments]
     with torch.no_grad(), counted(shadow) as macs:
-        shadow.reset(steps)
-        for _ in range(steps):
-            shadow(*given)
-        spent = sum(macs)
+        _, low = shadow.split.full(*given)
+        of_full = sum(macs)
         macs.clear()
-        shadow.split.full(*given)
-    return gated_cost(spent, 0, spent, steps * sum(macs))
+        shadow.split.partial(lambda inputs, embedding: shadow.adaptor(inputs, low.outputs, embedding), *given)
+        of_partial = sum(macs)
+    spent = full.count(True) * of_full + full.count(False) * of_partial
+    return gated_cost(spent, 0, spent, steps * of_full)

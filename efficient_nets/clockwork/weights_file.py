@@ -23,7 +23,7 @@ class TrainedAdaptor:
     """An adaptor and where it fits: it is made for one number of steps and one clock, as the paper's.
 
     Attributes:
-        teacher: hash of the file of the network's weights.
+        teacher: hash of the network's weights, of :func:`codec.models.weights_hash.hash_tensors`.
         clock, steps: of the trajectories that it learned from.
         cut: scales that lie outside.
     """
@@ -54,7 +54,7 @@ def read_adaptor(path: Path, teacher: str) -> TrainedAdaptor:
     """Read what :func:`write_adaptor` wrote.
 
     Args:
-        teacher: hash of the file of weights that the adaptor is to work with.
+        teacher: hash of the weights that the adaptor is to work with.
 
     Raises:
         UsageError: there is none.
