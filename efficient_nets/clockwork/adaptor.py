@@ -114,5 +114,3 @@ class ResidualAdaptor(nn.Module):
 def _padded(x: Tensor, multiple: int) -> Tensor:
     lines, columns = (-side % multiple for side in x.shape[-2:])
     return F.pad(x, (0, columns, 0, lines)) if lines or columns else x
-
-

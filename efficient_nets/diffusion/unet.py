@@ -161,9 +161,7 @@ class UNet(nn.Module):
 class DownBlock(nn.Module):
     """Residual blocks of one scale, and a convolution of stride 2 to the next."""
 
-    def __init__(
-        self, inputs: int, outputs: int, count: int, embedding: int, groups: int, *, downsample: bool
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, count: int, embedding: int, groups: int, *, downsample: bool) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(
             [ResidualBlock(inputs if n == 0 else outputs, outputs, embedding, groups) for n in range(count)]
@@ -192,10 +190,7 @@ class UpBlock(nn.Module):
         super().__init__()
         widths = [inputs, *[outputs] * (len(skips) - 1)]
         self.resnets = nn.ModuleList(
-            [
-                ResidualBlock(width + skip, outputs, embedding, groups)
-                for width, skip in zip(widths, skips, strict=True)
-            ]
+            [ResidualBlock(width + skip, outputs, embedding, groups) for width, skip in zip(widths, skips, strict=True)]
         )
         self.upsampler = nn.Conv2d(outputs, outputs, 3, padding=1) if upsample else None
 

@@ -88,7 +88,9 @@ def standard_settings(
     if period < 2 or steps < 2:
         raise UsageError(f"steps = {steps}, period = {period}: both must be 2 or more, or there is nothing to compare")
     if adaptor is not None and adaptor.steps != steps:
-        raise UsageError(f"the adaptor was distilled for {adaptor.steps} steps, not {steps}: use --steps {adaptor.steps}")
+        raise UsageError(
+            f"the adaptor was distilled for {adaptor.steps} steps, not {steps}: use --steps {adaptor.steps}"
+        )
     cut = adaptor.cut if adaptor is not None else 1
     alternating = RestorationSetting("clockwork, identity, alternating", steps, Clock(period), cut=cut)
     cost = setting_cost(model, alternating, size)
@@ -147,6 +149,7 @@ def _measure(
 ) -> RestorationPoint:
     network, seen = setting.network(model), FeatureStatistics()
     distances, psnrs, cost, seconds = 0.0, 0.0, Cost(), 0.0
+    costs: dict[tuple[int, int], Cost] = {}
     for original, decoded in pairs:
         size = (original.shape[1], original.shape[2])
         restored = decoded[None]
@@ -156,7 +159,9 @@ def _measure(
             restored = model.restore(restored, setting.steps, noise, network.reset(setting.steps))
             seconds += time.perf_counter() - started
         restored = (255 * restored).round() / 255
-        cost += setting_cost(model, setting, size)
+        if size not in costs:
+            costs[size] = setting_cost(model, setting, size)
+        cost += costs[size]
         distances += float(lpips(2 * original[None] - 1, 2 * restored - 1))
         psnrs += -10 * math.log10(max(1e-10, float((restored[0] - original).square().mean())))
         seen.add(alexnet_features(lpips, restored))

@@ -85,7 +85,9 @@ class DiffusionTrainingConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.data.crop % self.network.multiple:
-            raise UsageError(f"data.crop = {self.data.crop} is no multiple of {self.network.multiple}, as the UNet needs")
+            raise UsageError(
+                f"data.crop = {self.data.crop} is no multiple of {self.network.multiple}, as the UNet needs"
+            )
 
     @property
     def stages(self) -> tuple[SingleStage, ...]:

@@ -143,9 +143,7 @@ def distill_adaptor(
         adaptor = ResidualAdaptor(shape, config.adaptor)
         clocked = ClockworkUNet(split, config.clock, adaptor)
         sampling = config.sampling
-        trainable = AdaptorDistillation(
-            model, clocked, sampling.steps, sampling.follow, config.optimization.precision
-        )
+        trainable = AdaptorDistillation(model, clocked, sampling.steps, sampling.follow, config.optimization.precision)
         write_text(folder / CONFIGURATION, config.to_yaml())
         hooks: LoopHooks[SingleStage, StepLoss] = LoopHooks(report)
         loop: TrainingLoop[SingleStage, PairBatch, StepLoss] = TrainingLoop(
@@ -176,5 +174,3 @@ def _shape(model: RestorationDiffusion, split: UNetSplit, crop: int) -> AdaptorS
     device = model.deviation.device
     sample, time = torch.zeros(1, model.unet.config.inputs, crop, crop, device=device), torch.zeros(1, device=device)
     return AdaptorShape.of(split.full(sample, time)[1])
-
-
