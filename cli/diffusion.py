@@ -86,7 +86,6 @@ def train(
     from training.diffusion.run import train_restoration
 
     set_threads(threads)
-    started = time.monotonic()
 
     def validated(step: int, measures: dict[str, float]) -> None:
         if json:
@@ -94,12 +93,13 @@ def train(
         else:
             typer.echo(f"validation at step {step}: loss {measures['loss']:.4f}")
 
-    with StopRequest() as stop, ProgressReport(json) as report:
+    def coded(done: int, total: int) -> None:
+        if json:
+            print_json({"event": "coded", "clips": done, "of": total})
+        elif done == total or done % 16 == 0:
+            typer.echo(f"pairs: {done}/{total} clips coded")
 
-        def coded(done: int, total: int) -> None:
-            record = {"clips": done, "of": total}
-            report.update("code pairs", done, total, time.monotonic() - started, f"{done}/{total} clips", record)
-
+    with StopRequest() as stop:
         finished = train_restoration(
             resolved,
             out,

@@ -86,7 +86,7 @@ class RestorationDiffusion(nn.Module):
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def noise_for(self, height: int, width: int, seed: int) -> Tensor:
-        """Noise (1, 3, H', W') for pictures of a size; the same for all pictures of a video, so that it flickers less."""
+        """Noise (1, 3, H', W') for pictures of a size; the same for all of a video, so that it flickers less."""
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(1, 3, *self.padded_size(height, width), generator=generator).to(self.deviation.device)
 

@@ -106,7 +106,10 @@ def _code(
     coded: Callable[[int, int], None],
     stop: Callable[[], bool],
 ) -> CodedPairs | None:
-    source = VideoFolder(Path(config.path), config.patch)
+    try:
+        source = VideoFolder(Path(config.path), config.patch)
+    except DataError as error:
+        raise DataError(str(error).replace("data.crop", "data.patch")) from error
     samples = SampleSet(source, DataConfig(path=config.path, crop=config.patch), seed, "yuv420")
     codec = load_codec()
     report = UnreadReport()
