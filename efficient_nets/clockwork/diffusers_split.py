@@ -74,7 +74,7 @@ class DiffusersSplit(nn.Module):
     def partial(self, stand_in: StandIn, *arguments: Any, **options: Any) -> Any:
         """See :class:`efficient_nets.clockwork.split.SplitUNet`."""
         outer = self._outer[0]
-        outer.train(self.model.training)
+        outer.training = self.model.training  # and not train(), which would change the modules that are shared
         self._stand_in.stand_in = stand_in
         try:
             return outer(*arguments, **options)

@@ -66,8 +66,9 @@ class ClockworkUNet(nn.Module):
                 f"the low resolution gets {tuple(inputs.shape)} after {tuple(self._shape)}: call reset(steps) before "
                 "each trajectory, and give all its steps samples of one shape"
             )
-        self._kept = self.adaptor(inputs, self._kept, embedding)
-        return self._kept
+        made: Tensor = self.adaptor(inputs, self._kept, embedding)
+        self._kept = made
+        return made
 
 
 def trajectory_cost(network: ClockworkUNet, steps: int, *arguments: Tensor) -> Cost:

@@ -154,6 +154,7 @@ def test_measured_beside_each_other(
         (("train", "{videos}", "data.crop=30"), 2, "no multiple of 4, as the UNet needs"),
         (("train", "{videos}", "training.stepz=3"), 2, "did you mean steps"),
         (("train", "{videos}", "network.channels=[8]"), 2, "two scales or more"),
+        (("train", "{videos}", "network.chanels=[8]"), 2, "did you mean channels"),
         (("train", "{videos}", "data.quality=[9,3]"), 2, "two rising numbers"),
         (("train", "{videos}", "--preset", "large"), 2, "preset 'large' is unknown: use small, tiny"),
     ],
