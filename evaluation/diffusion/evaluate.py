@@ -55,6 +55,7 @@ class RestorationPoint:
         gmacs: a picture, in units of 10^9.
         saved: share of the MACs of full sampling with the same steps that were saved, 0..1.
         seconds: a picture, wall time.
+        cpu_seconds: a picture, of all threads; says more where a machine is busy otherwise.
         lpips: with AlexNet; lower is better.
         psnr: of RGB, dB; mean over pictures.
         frechet: see :mod:`evaluation.diffusion.feature_distance`; not an FID.
@@ -67,6 +68,7 @@ class RestorationPoint:
     gmacs: float
     saved: float
     seconds: float
+    cpu_seconds: float
     lpips: float
     psnr: float
     frechet: float
@@ -148,16 +150,17 @@ def _measure(
     seed: int,
 ) -> RestorationPoint:
     network, seen = setting.network(model), FeatureStatistics()
-    distances, psnrs, cost, seconds = 0.0, 0.0, Cost(), 0.0
+    distances, psnrs, cost, seconds, cpu_seconds = 0.0, 0.0, Cost(), 0.0, 0.0
     costs: dict[tuple[int, int], Cost] = {}
     for original, decoded in pairs:
         size = (original.shape[1], original.shape[2])
         restored = decoded[None]
         if setting.steps:
             noise = model.noise_for(*size, seed)
-            started = time.perf_counter()
+            started, cpu_started = time.perf_counter(), time.process_time()
             restored = model.restore(restored, setting.steps, noise, network.reset(setting.steps))
             seconds += time.perf_counter() - started
+            cpu_seconds += time.process_time() - cpu_started
         restored = (255 * restored).round() / 255
         if size not in costs:
             costs[size] = setting_cost(model, setting, size)
@@ -173,6 +176,7 @@ def _measure(
         gmacs=cost.macs / count / 1e9,
         saved=1 - cost.macs / cost.dense_macs if cost.dense_macs else 0.0,
         seconds=seconds / count,
+        cpu_seconds=cpu_seconds / count,
         lpips=distances / count,
         psnr=psnrs / count,
         frechet=frechet_distance(reference, seen),

@@ -31,9 +31,9 @@ def markdown_table(points: Sequence[RestorationPoint]) -> list[str]:
     """A line for each point. What LPIPS gained or lost is against full sampling."""
     full = next((point for point in points if point.steps), None)
     lines = [
-        "| | steps | GMAC a picture | MACs saved | s a picture | LPIPS | beside full | PSNR-RGB, dB "
+        "| | steps | GMAC a picture | MACs saved | s a picture | CPU s | LPIPS | beside full | PSNR-RGB, dB "
         "| Fréchet, AlexNet (no FID) |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for point in points:
         change = "" if full is None or not point.steps else f"{100 * (point.lpips / full.lpips - 1):+.1f} %"
@@ -44,6 +44,7 @@ def markdown_table(points: Sequence[RestorationPoint]) -> list[str]:
             f"{point.gmacs:.2f}",
             f"{100 * saved:.0f} %" if point.steps else "",
             f"{point.seconds:.2f}",
+            f"{point.cpu_seconds:.2f}",
             f"{point.lpips:.4f}",
             change,
             f"{point.psnr:.2f}",
