@@ -102,24 +102,24 @@ def test_real_frames_of_any_size_are_restored_the_same_way_twice(frame: Tensor) 
 
 
 def test_training_lowers_the_loss_on_a_real_frame(frame: Tensor) -> None:
-    """Blurring stands for the codec."""
+    """Blurring stands for the codec. Late in the schedule most of what the network sees is the noise that it is to find."""
     torch.manual_seed(0)
-    model = RestorationDiffusion(tiny_unet(), NoiseSchedule())
+    model = RestorationDiffusion(tiny_unet(), NoiseSchedule(prediction="noise"))
     original = torch.cat([frame[:, :, 48:80, left : left + 32] for left in (60, 90, 120, 150)])
     decoded = nn.functional.interpolate(nn.functional.avg_pool2d(original, 4), scale_factor=4.0, mode="bilinear")
     model.measure(original, decoded)
     assert float(model.deviation) == pytest.approx(float((original - decoded).square().mean().sqrt()))
-    time, noise = torch.tensor([0.1, 0.35, 0.6, 0.9]), torch.randn(original.shape)
+    time, noise = torch.tensor([0.6, 0.7, 0.8, 0.9]), torch.randn(original.shape)
     optimizer = torch.optim.Adam(model.parameters(), 5e-3)
     losses = []
-    for _ in range(25):
+    for _ in range(30):
         loss = model.loss(original, decoded, time, noise)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-    # The untrained network predicts nothing, which is off by the variance of v: 1.
-    assert losses[0] == pytest.approx(1, abs=0.3) and losses[-1] < 0.93 * losses[0]
+    # The untrained network predicts nothing, which is off by the variance of noise: 1.
+    assert losses[0] == pytest.approx(1, abs=0.1) and losses[-1] < 0.8
 
 
 def test_files_say_what_they_are(tmp_path: Path) -> None:
