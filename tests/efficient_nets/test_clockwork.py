@@ -176,7 +176,7 @@ def test_macs_by_hand() -> None:
 def test_distillation_beats_the_identity_on_real_frames(frame: Tensor) -> None:
     """Trajectories of a UNet whose inner part changes with the time; the adaptor learns to follow."""
     model = restoration(UNetConfig(channels=(8, 12), blocks=(1, 1), groups=4)).requires_grad_(False)
-    model.unet.time_embedding.linear_2.weight.mul_(4)
+    model.unet.time_embedding.linear_2.weight.mul_(10)
     torch.manual_seed(3)
     decoded = torch.cat([frame[:, :, 40:72, left : left + 32] for left in (60, 120)])
     trajectory = model.trajectory(decoded, 4)
@@ -185,10 +185,10 @@ def test_distillation_beats_the_identity_on_real_frames(frame: Tensor) -> None:
         shape = AdaptorShape.of(split.full(*trajectory.inputs(torch.randn(2, 3, 32, 32), 0))[1])
     adaptor = ResidualAdaptor(shape, AdaptorConfig(width=16, blocks=1))
     clocked = ClockworkUNet(split, Clock(), adaptor)
-    optimizer = torch.optim.Adam(adaptor.parameters(), 3e-3)
+    optimizer = torch.optim.Adam(adaptor.parameters(), 1e-2)
     first = distillation_loss(clocked, trajectory, torch.randn(2, 3, 32, 32))
     assert float(first.loss) == pytest.approx(first.identity, rel=1e-5) and first.identity > 0.01
-    for _ in range(30):
+    for _ in range(20):
         found = distillation_loss(clocked, trajectory, torch.randn(2, 3, 32, 32))
         optimizer.zero_grad()
         found.loss.backward()
@@ -196,7 +196,7 @@ def test_distillation_beats_the_identity_on_real_frames(frame: Tensor) -> None:
     for follow in ("own", "teacher"):
         with torch.no_grad():
             last = distillation_loss(clocked, trajectory, torch.randn(2, 3, 32, 32), follow)
-        assert float(last.loss) < 0.7 * last.identity
+        assert float(last.loss) < 0.85 * last.identity
     with pytest.raises(UsageError, match="no step of 4 is left to the adaptor"):
         distillation_loss(ClockworkUNet(split, Clock(period=1), adaptor), trajectory, torch.randn(2, 3, 32, 32))
 

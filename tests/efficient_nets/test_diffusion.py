@@ -102,7 +102,7 @@ def test_real_frames_of_any_size_are_restored_the_same_way_twice(frame: Tensor) 
 
 
 def test_training_lowers_the_loss_on_a_real_frame(frame: Tensor) -> None:
-    """Blurring stands for the codec. Late in the schedule most of what the network sees is the noise that it is to find."""
+    """Blurring stands for the codec. Late in the schedule the network sees little but the noise that it is to find."""
     torch.manual_seed(0)
     model = RestorationDiffusion(tiny_unet(), NoiseSchedule(prediction="noise"))
     original = torch.cat([frame[:, :, 48:80, left : left + 32] for left in (60, 90, 120, 150)])
