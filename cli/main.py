@@ -18,6 +18,7 @@ from cli import (
     compare,
     decode,
     demo,
+    diffusion,
     encode,
     export,
     info,
@@ -96,6 +97,7 @@ app.command("report")(report.report)
 app.command("demo")(demo.demo)
 app.add_typer(baseline.app, name="baseline")
 app.add_typer(nets.app, name="nets")
+app.add_typer(diffusion.app, name="diffusion")
 
 roi_app = typer.Typer(help="Masks of regions of interest.", no_args_is_help=True, rich_markup_mode=None)
 roi_app.command("make")(roi_make.make)

@@ -132,6 +132,6 @@ def _keys_at(location: list[Any], kind: Any) -> list[str]:
         return [f.name for f in fields(kind)]
     if location[0] == "stages":
         return [f.name for f in fields(StageConfig)]
-    parts = {f.name: f.default_factory for f in fields(kind) if callable(f.default_factory)}
+    parts = {f.name: f.default_factory() for f in fields(kind) if callable(f.default_factory)}
     part: Any = parts.get(location[0])
     return [f.name for f in fields(part)] if is_dataclass(part) else []

@@ -29,7 +29,7 @@ def crop_at_random(clip: Clip, request: ClipRequest, generator: np.random.Genera
         left = 2 * int(generator.integers((width - side) // 2 + 1))
 
     def crop(plane: Plane) -> Plane:
-        part = -(-height // plane.shape[2])  # 2 of chroma, which an odd height rounds up
+        part = round(height / plane.shape[2])  # 2 of chroma, of which an odd height has half a line more or less
         rows = slice(top // part, (top + side) // part)
         return plane[:, :, rows, left // part : (left + side) // part]
 

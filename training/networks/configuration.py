@@ -10,14 +10,8 @@ from codec.errors import UsageError
 from efficient_nets.methods import NamedMethod
 from efficient_nets.networks.weights_file import Architecture, NetworkName
 from efficient_nets.tasks.segmentation import CAMVID_VOID
-from training.configuration import (
-    STRICT,
-    LoopOptimization,
-    RunConfig,
-    Schedule,
-    check_range,
-    learning_rate_factor,
-)
+from training.configuration import STRICT, LoopOptimization, RunConfig, check_range
+from training.single_stage import SingleStage
 
 
 @dataclass(frozen=True)
@@ -110,41 +104,25 @@ class NetworkDataConfig:
 
 
 @dataclass(frozen=True)
-class NetworkStage:
+class NetworkStage(SingleStage):
     """The steps of a run.
 
     Attributes:
-        steps: optimizer steps.
         batch: pictures, or clips, of a step.
         clip: frames of a clip; 1 for pictures that stand alone.
-        learning_rate: at its highest, after warm-up.
-        schedule: ``cosine`` falls to 2 % of it, ``step`` divides it by ten at 80 % of the steps.
-        warm_up: steps.
         backbone_rate: how much slower a backbone learns that starts from weights.
+        steps, learning_rate, schedule, warm_up: see :class:`training.single_stage.SingleStage`.
     """
 
     __pydantic_config__ = STRICT
-    name: ClassVar[str] = "training"
 
-    steps: int = 2000
-    batch: int = 4
     clip: int = 1
-    learning_rate: float = 1e-3
-    schedule: Schedule = "cosine"
-    warm_up: int = 50
     backbone_rate: float = 1.0
 
     def __post_init__(self) -> None:
-        check_range("training.steps", self.steps, 1, 10**9)
-        check_range("training.batch", self.batch, 1, 10**6)
+        super().__post_init__()
         check_range("training.clip", self.clip, 1, 100)
-        check_range("training.learning_rate", self.learning_rate, 1e-9, 1)
-        check_range("training.warm_up", self.warm_up, 0, 10**9)
         check_range("training.backbone_rate", self.backbone_rate, 1e-6, 1)
-
-    def learning_rate_at(self, step: int) -> float:
-        """See :class:`training.loop_parts.ScheduledStage`."""
-        return self.learning_rate * learning_rate_factor(self.schedule, step, self.steps, self.warm_up)
 
 
 @dataclass(frozen=True)

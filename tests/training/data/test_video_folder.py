@@ -17,7 +17,8 @@ from codec.video.reader import open_video
 from tests.pipeline.conftest import ffmpeg, packaged_clip
 from tests.training.conftest import SHARED_TRAIN
 from training.data import video_index
-from training.data.clip import ClipRequest, Plane
+from training.data.augmentation import crop_at_random
+from training.data.clip import Clip, ClipRequest, Plane
 from training.data.video_folder import STILL_WEIGHT, VideoFolder, halve_area
 from training.data.video_index import INDEX_NAME, index_folder
 
@@ -285,3 +286,21 @@ def test_a_video_that_changed_since_is_named(folder: Path) -> None:
         except DataError as error:
             failures.append(str(error))
     assert failures and all("moving.mp4" in failure for failure in failures) and len(failures) < len(source)
+
+
+def test_crops_of_halved_pictures_whose_chroma_lost_a_line() -> None:
+    """718 lines become 359, and 359 of chroma 179: an odd height whose chroma is rounded down."""
+    clip = Clip((halve_area(plane_of(718, 1)), halve_area(plane_of(359, 2))))
+    assert [plane.shape for plane in clip.planes] == [(1, 1, 359, 359), (1, 2, 179, 179)]
+    for seed in range(20):
+        cropped = crop_at_random(clip, PLAIN, np.random.default_rng(seed))
+        assert [plane.shape for plane in cropped.planes] == [(1, 1, 64, 64), (1, 2, 32, 32)]
+        # chroma holds half the number of its line, as luma does of its own
+        luma, chroma = (plane[0, 0, :, 0].astype(int) for plane in cropped.planes)
+        assert np.array_equal(luma[::2] // 2 % 128, chroma % 128)
+
+
+def plane_of(side: int, channels: int) -> Plane:
+    """Each sample of a square is half the number of its line, in eight bits: after halving, the number itself."""
+    lines = (np.arange(side) // 2).astype(np.uint8)
+    return np.broadcast_to(lines[None, None, :, None], (1, channels, side, side)).copy()

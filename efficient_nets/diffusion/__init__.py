@@ -1,0 +1,1 @@
+"""A small diffusion model that restores decoded pictures: network, noise schedule, sampler."""

@@ -1,0 +1,1 @@
+"""What restoration by diffusion gains and costs, with and without a clock."""

@@ -1,0 +1,1 @@
+"""Training of the restoration diffusion model, and distillation of what clocks it."""

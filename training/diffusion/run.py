@@ -1,0 +1,176 @@
+"""Runs from configurations: a restoration diffusion model, and then the adaptor that clocks it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from codec.errors import UsageError
+from codec.models.video_model import VideoModel
+from codec.models.weights_hash import hash_tensors
+from efficient_nets.clockwork.adaptor import AdaptorShape, ResidualAdaptor
+from efficient_nets.clockwork.network import ClockworkUNet
+from efficient_nets.clockwork.split import UNetSplit
+from efficient_nets.clockwork.weights_file import (
+    ADAPTOR_FOLDER,
+    ADAPTOR_WEIGHTS,
+    TrainedAdaptor,
+    write_adaptor,
+)
+from efficient_nets.diffusion.restoration import RestorationDiffusion
+from efficient_nets.diffusion.weights_file import (
+    RUN_WEIGHTS,
+    TrainedRestoration,
+    read_restoration,
+    weights_of_run,
+    write_restoration,
+)
+from training.diffusion.batches import PairBatch, PairBatches
+from training.diffusion.configuration import DiffusionTrainingConfig, DistillationConfig
+from training.diffusion.model_card import adaptor_card, restoration_card
+from training.diffusion.pairs import open_pairs, read_pairs
+from training.diffusion.trainable import AdaptorDistillation, DiffusionTraining
+from training.distributed import join_processes
+from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
+from training.loop_parts import StepLoss
+from training.run import CARD, CONFIGURATION, check_run_folder, write_text
+from training.single_stage import SingleStage
+
+logger = logging.getLogger(__name__)
+
+DiffusionProgress = TrainingProgress[SingleStage, StepLoss]
+
+VALIDATION_SEED = 12
+
+
+def train_restoration(
+    config: DiffusionTrainingConfig,
+    folder: Path,
+    load_codec: Callable[[], VideoModel],
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    coded: Callable[[int, int], None] = lambda done, total: None,
+    report: Callable[[DiffusionProgress], None] = lambda progress: None,
+    validated: Callable[[int, dict[str, float]], None] = lambda step, measures: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train in ``folder``, where pairs, checkpoint, configuration, weights and the model card will lie.
+
+    Args:
+        load_codec: gives the codec that makes the pairs; is called where they are not there yet.
+        coded: is told how many clips of how many have been coded.
+        report: of the steps.
+        validated: is given the step and the loss on held-out pairs.
+
+    Returns:
+        Whether all steps are done; False where ``stop`` asked to end before.
+
+    Raises:
+        UsageError: the configuration does not fit the data or the folder.
+        DataError: data or checkpoints cannot be read, written, or trained on.
+    """
+    check_run_folder(folder, resume)
+    if not config.data.path:
+        raise UsageError("data.path is empty: name the folder of videos")
+    with join_processes(device) as processes:
+        pairs = open_pairs(config.data, config.seed, folder, load_codec, coded, stop)
+        write_text(folder / CONFIGURATION, config.to_yaml())
+        if pairs is None:
+            return False
+        training, held_out = pairs.split(config.data.held_out * config.data.frames)
+        torch.manual_seed(config.seed)
+        model = RestorationDiffusion(config.network, config.noise)
+        trainable = DiffusionTraining(model, config.optimization.precision)
+        batches = PairBatches(training, config.data.crop, config.seed, config.training, processes)
+        unseen = PairBatches(held_out, config.data.crop, config.seed, config.training, processes).whole()
+        measures: dict[str, float] = {}
+
+        def check(stage: SingleStage, step: int) -> None:
+            measures.update(_validate(trainable, unseen))
+            validated(step, dict(measures))
+
+        hooks: LoopHooks[SingleStage, StepLoss] = LoopHooks(report, check)
+        loop: TrainingLoop[SingleStage, PairBatch, StepLoss] = TrainingLoop(
+            config, trainable, batches, folder, processes, hooks
+        )
+        if resume and (folder / LAST_CHECKPOINT).exists():
+            loop.resume()
+        done = loop.run(stop)
+        if done:
+            trained = TrainedRestoration(model, config.data.quality, config.data.crop)
+            write_restoration(folder / RUN_WEIGHTS, trained)
+            seconds = loop.seconds[config.training.name]
+            write_text(folder / CARD, restoration_card(config, model, len(pairs), seconds, measures))
+        return done
+
+
+def distill_adaptor(
+    config: DistillationConfig,
+    run: Path,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    report: Callable[[DiffusionProgress], None] = lambda progress: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Teach an adaptor, in the folder ``adaptor`` of a run that has been trained.
+
+    Returns:
+        Whether all steps are done; False where ``stop`` asked to end before.
+
+    Raises:
+        UsageError: the run is not there or not done, or the configuration does not fit it.
+        DataError: weights, pairs or checkpoints cannot be read or written.
+    """
+    folder = run / ADAPTOR_FOLDER
+    check_run_folder(folder, resume)
+    teacher = read_restoration(weights_of_run(run))
+    identity = hash_tensors(teacher.model.state_dict())
+    pairs = read_pairs(run)
+    with join_processes(device) as processes:
+        model = teacher.model.to(processes.device)
+        split = UNetSplit(model.unet, config.sampling.cut)
+        crop = config.sampling.crop or teacher.crop
+        if crop % model.unet.config.multiple:
+            raise UsageError(f"sampling.crop = {crop} is no multiple of {model.unet.config.multiple}")
+        batches = PairBatches(pairs, crop, config.seed, config.training, processes)
+        shape = _shape(model, split, crop)
+        torch.manual_seed(config.seed)
+        adaptor = ResidualAdaptor(shape, config.adaptor)
+        clocked = ClockworkUNet(split, config.clock, adaptor)
+        sampling = config.sampling
+        trainable = AdaptorDistillation(model, clocked, sampling.steps, sampling.follow, config.optimization.precision)
+        write_text(folder / CONFIGURATION, config.to_yaml())
+        hooks: LoopHooks[SingleStage, StepLoss] = LoopHooks(report)
+        loop: TrainingLoop[SingleStage, PairBatch, StepLoss] = TrainingLoop(
+            config, trainable, batches, folder, processes, hooks
+        )
+        if resume:
+            loop.resume()
+        done = loop.run(stop)
+        if done:
+            trained = TrainedAdaptor(
+                adaptor, shape, config.adaptor, identity, config.clock, sampling.steps, sampling.cut
+            )
+            write_adaptor(folder / ADAPTOR_WEIGHTS, trained)
+            write_text(folder / CARD, adaptor_card(config, adaptor, loop.seconds[config.training.name]))
+        return done
+
+
+@torch.inference_mode()
+def _validate(trainable: DiffusionTraining, unseen: PairBatch) -> dict[str, float]:
+    """The loss on pairs, always with the same times and noise; the random numbers of training stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(VALIDATION_SEED)
+        return {"loss": float(trainable.denoising_loss(unseen))}
+
+
+@torch.inference_mode()
+def _shape(model: RestorationDiffusion, split: UNetSplit, crop: int) -> AdaptorShape:
+    device = model.deviation.device
+    sample, time = torch.zeros(1, model.unet.config.inputs, crop, crop, device=device), torch.zeros(1, device=device)
+    return AdaptorShape.of(split.full(sample, time)[1])

@@ -1,0 +1,1 @@
+"""Presets of the training of restoration diffusion models: YAML files."""
