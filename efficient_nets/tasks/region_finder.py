@@ -52,7 +52,7 @@ class NetworkRegionFinder:
         self._step = max(4, trained.architecture.size_step(trained.task))
 
     def find(self, picture: Picture, neighbour: Picture | None, video: VideoProperties) -> NDArray[np.float32]:
-        """A mask of 0 and 1, (h, w), at a quarter of the size of the pictures that the network was trained on."""
+        """A mask of 0 and 1, (h, w), as fine as the network's outputs for pictures of the size of its training."""
         height, width = picture.planes[0].shape
         # As many samples as in training, in the aspect of the picture.
         factor = (self._size[0] * self._size[1] / (width * height)) ** 0.5
