@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from tests.cli.conftest import ROOT, Result
+import cli.nets
+from tests.cli.conftest import Result
 from tests.cli.test_nets import VIDEO_FRAMES, camvid, points_in, weights_of
-from tests.cli.test_training_commands import command, events
+from tests.cli.test_training_commands import events
 
 __all__ = ["camvid"]
 
@@ -55,7 +53,7 @@ def test_five_networks_beside_each_other(scaleflow: Run, camvid: Path, runs: Pat
 
     table = scaleflow("nets", "table", *folders).stdout.splitlines()
     assert table[2].startswith("| network | method | settings | size | miou |")
-    assert [line.split(" | ")[0] for line in table[4:]] == [f"| {network}" for network in sorted(NETWORKS)]
+    assert [line.split(" | ")[0] for line in table[4:]] == [f"| {network}" for network in NETWORKS]
     assert {line.count("|") for line in table[2:]} == {14}
     figure = tmp_path / "nets.svg"
     assert scaleflow("nets", "plot", *folders, "-o", figure, "--cost", "ms").code == 0
@@ -85,20 +83,33 @@ def test_a_method_is_trained_from_a_named_network(scaleflow: Run, camvid: Path, 
     assert done.code == 0 and "| skip-conv |" in done.stdout, done.stderr
 
 
-def test_a_transformer_that_was_stopped_is_the_run_that_was_not(
-    scaleflow: Run, camvid: Path, runs: Path, tmp_path: Path
+class StoppedAtOnce:
+    """Stands for :class:`cli.interruption.StopRequest` where Ctrl-C came in the first step."""
+
+    exit_code = 130
+
+    def __enter__(self) -> StoppedAtOnce:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def is_set(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("network", ["unet", "vit-tiny-skipat"])
+def test_stopped_and_resumed_it_is_the_run_that_was_not(
+    scaleflow: Run, camvid: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str
 ) -> None:
-    whole = train(scaleflow, camvid, tmp_path / "whole", "vit-tiny-skipat", "training.steps=3", "checkpoint_every=1")
+    whole = runs / network if (runs / network).exists() else train(scaleflow, camvid, runs / network, network)
     out = tmp_path / "stopped"
-    start = ("nets", "train", "segmentation", "--preset", "tiny", "--data", camvid, "--out", out, "--json")
-    changes = ("--network", "vit-tiny-skipat", "--threads", 1, "training.steps=3", "checkpoint_every=1", "log_every=1")
-    with subprocess.Popen(command(*start, *changes), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["step"] == 1
-        process.send_signal(signal.SIGINT)
-        process.stdout.read()
-        assert process.wait(100) == 130
-    done = scaleflow("nets", "train", "--resume", "--out", out, "--json", "--threads", 1)
+    start = ("nets", "train", "segmentation", "--preset", "tiny", "--data", camvid, "--out", out)
+    with monkeypatch.context() as patched:
+        patched.setattr(cli.nets, "StopRequest", StoppedAtOnce)
+        assert scaleflow(*start, "--network", network, "--threads", 1, "training.steps=2").code == 130
+    assert not (out / "network.safetensors").exists()
+    done = scaleflow("nets", "train", "--resume", "--out", out, "--threads", 1)
     assert done.code == 0, done.stderr
     ours, theirs = weights_of(out), weights_of(whole)
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -130,7 +141,7 @@ def refused(scaleflow: Run, tmp_path: Path, *arguments: object) -> tuple[int, st
             2,
             "data.crop: pictures of 64x40 do not fit a grid",
         ),
-        (("--network", "vit-tiny", "network.patch=6"), 2, "patch = 6 is no multiple of 4"),
+        (("--network", "vit-tiny", "network.patch=6", "data.size=[96,66]"), 2, "patch = 6 is no multiple of 4"),
         (
             ("--network", "vit-tiny-skipat", "network.skipped=[0,4]"),
             2,
