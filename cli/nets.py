@@ -47,7 +47,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="TASK",
-            help="segmentation, foreground, keypoints or instances; left out with --resume.",
+            help="segmentation, foreground, keypoints, instances or restoration; left out with --resume.",
             show_default=False,
         ),
     ] = None,
@@ -62,8 +62,9 @@ def train(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the data: images and labels (segmentation), DAVIS's layout (foreground), DeepLabCut's "
-            "(keypoints), or a COCO .json file (instances).",
+            help="Folder of the data: images and labels, or Cityscapes' layout (segmentation), DAVIS's layout "
+            "(foreground), DeepLabCut's (keypoints), a COCO .json file (instances), or pictures and videos "
+            "(restoration).",
             show_default=False,
         ),
     ] = None,
@@ -72,7 +73,11 @@ def train(
     ] = Path("run"),
     network: Annotated[
         str | None,
-        typer.Option(help="resnet (plain 3x3 convolutions) or efficientnet-lite0.", show_default="resnet"),
+        typer.Option(
+            help="resnet (plain 3x3 convolutions), efficientnet-lite0, unet, vit-tiny, vit-small, vit-base, "
+            "these with -skipat, or an FFNet such as ffnet-40s; a name that is none gives the list.",
+            show_default="resnet",
+        ),
     ] = None,
     start: Annotated[
         str | None,
@@ -208,6 +213,7 @@ def evaluate(
     """
     from efficient_nets.networks.weights_file import read_network, weights_of_run
     from efficient_nets.tasks.names import make_task
+    from efficient_nets.tasks.restoration import NOISE
     from evaluation.file_hash import file_hash
     from evaluation.networks.evaluate import evaluate_network, read_network_points
     from evaluation.networks.settings import network_settings
@@ -221,7 +227,7 @@ def evaluate(
     reference = trained if dense is None else read_network(weights_of_run(dense))
     methods = method or [trained.method.name]
     settings = network_settings(methods, threshold, _sizes(size) or (trained.size,), trained.method)
-    task = make_task(trained.task, trained.task_classes, trained.void)
+    task = make_task(trained.task, trained.task_classes, trained.void, trained.noise or NOISE)
     found, classes = open_evaluated(task, data, only=only or [], first=first, frames=frames, coded=pictures)
     if classes and classes != trained.classes:
         raise UsageError(
@@ -263,7 +269,7 @@ def plot(
     title: Annotated[str | None, typer.Option(help="Written above the panels.", show_default=False)] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Draw accuracy over cost: a panel for each task and data, a curve for each method."""
+    """Draw accuracy over cost: a panel for each task and data, a curve for each network and method."""
     from evaluation.networks.evaluate import read_network_points
     from evaluation.networks.figure import draw_network_figure
     from evaluation.plot import write_figure
@@ -272,6 +278,21 @@ def plot(
     check_figure_output(output, overwrite)
     points = [point for folder in results for point in read_network_points(folder)]
     write_figure(draw_network_figure(points, cost.value, title), output, overwrite=overwrite)
+
+
+@app.command("table")
+def table(
+    results: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULTS...", help="Folders that scaleflow nets eval wrote.", show_default=False),
+    ],
+) -> None:
+    """Print all points of several folders beside each other, as tables in Markdown."""
+    from evaluation.networks.evaluate import read_network_points
+    from evaluation.networks.tables import markdown_table
+
+    points = [point for folder in results for point in read_network_points(folder)]
+    typer.echo("\n".join(markdown_table(points)))
 
 
 def _method_changes(text: str | None) -> list[str]:
@@ -318,6 +339,7 @@ def _resolve(
     changes: list[str], out: Path, config: Path | None, preset_name: str, resume: bool
 ) -> NetworkTrainingConfig:
     from cli.train import starting_values
+    from efficient_nets.networks.named_networks import check_network_settings
     from training.configuration_file import checked_configuration, override, preset
     from training.networks.configuration import NetworkTrainingConfig
 
@@ -326,9 +348,12 @@ def _resolve(
 
     values, source = starting_values(out, config, preset_name, resume, of_preset)
     if not resume and "task" not in values and not any(change.startswith("task.name=") for change in changes):
-        raise UsageError("name the task: segmentation, foreground, keypoints or instances")
+        raise UsageError("name the task: segmentation, foreground, keypoints, instances or restoration")
     override(values, changes)
-    return checked_configuration(NetworkTrainingConfig, values, source)
+    resolved = checked_configuration(NetworkTrainingConfig, values, source)
+    given = [name.strip() for name, _, _ in (change.partition("=") for change in changes)]
+    check_network_settings(resolved.network.name, [name[8:] for name in given if name.startswith("network.")])
+    return resolved
 
 
 def _print_line(progress: NetworkProgress) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from efficient_nets.cost import Cost, FrameCost, VideoCost, dense_cost
+from efficient_nets.counted_product import CountedProduct
 
 DETAILED_FRAMES = 300
 """Frames that are kept one by one; sums cover all of them."""
@@ -21,19 +22,22 @@ COUNTED_LAYERS = (
     nn.ConvTranspose1d,
     nn.ConvTranspose2d,
     nn.ConvTranspose3d,
+    CountedProduct,
 )
 """Layers whose MACs are counted where they stay as they are; all others count as free, in both columns."""
 
 
-def dense_macs(layer: nn.Module, x: Tensor, output: Tensor) -> int:
+def dense_macs(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> int:
     """MACs of one call of one of :data:`COUNTED_LAYERS`, bias left out."""
+    if isinstance(layer, CountedProduct):
+        return layer.macs(inputs, output)
     weight = layer.weight
     assert isinstance(weight, Tensor)
     if isinstance(layer, nn.Linear):
         return output.numel() * layer.in_features
     transposed = isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
     dimensions = weight.dim() - 2
-    positions = (x if transposed else output).shape[-dimensions:].numel()
+    positions = (inputs[0] if transposed else output).shape[-dimensions:].numel()
     batch = output.shape[0] if output.dim() == weight.dim() else 1
     return batch * positions * weight.numel()
 
@@ -44,7 +48,7 @@ def counted(module: nn.Module) -> Iterator[list[int]]:
     macs: list[int] = []
 
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        macs.append(dense_macs(layer, inputs[0], output))
+        macs.append(dense_macs(layer, inputs, output))
 
     hooks = [layer.register_forward_hook(count) for layer in module.modules() if isinstance(layer, COUNTED_LAYERS)]
     try:

@@ -178,7 +178,7 @@ class VideoNetwork(nn.Module):
 
 def _count(clock: VideoClock, name: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
     if clock.running:
-        clock.record.add_dense(name, dense_macs(layer, inputs[0], output))
+        clock.record.add_dense(name, dense_macs(layer, inputs, output))
 
 
 def _form_of(value: object) -> object:

@@ -105,9 +105,11 @@ FFNETS: dict[str, FFNetConfig] = {
     "ffnet-122ns": _three_stage(NARROW_SLIM, 16, 24, 20),
     "ffnet-10s": FFNetConfig((1, 1, 1, 1), up_head="C", seg_head="C"),
     "ffnet-14s": FFNetConfig((1, 2, 2, 1), up_head="C", seg_head="C"),
+    "bottleneck-20s": FFNetConfig((1, 2, 2, 1), (48, 96, 144, 240), up_head="C", seg_head="C", block="bottleneck"),
 }
-"""By name: numbers count 3x3 convolutions, S is slim, N narrow. ``ffnet-10s`` and ``ffnet-14s`` are not the paper's:
-they are for CPUs."""
+"""By name: numbers count the encoder's convolutions, S is slim, N narrow. The last three are not the paper's: they are
+for CPUs, and ``bottleneck-20s`` is what ``ffnet-14s`` is to be compared with: as many blocks, of the kind that the
+paper argues against, with channels for about the same time."""
 
 
 def ffnet(name: str, classes: int) -> FFNet:
@@ -118,7 +120,13 @@ def ffnet(name: str, classes: int) -> FFNet:
 
 
 class FFNet(nn.Module):
-    """Takes pictures (N, 3, H, W) in 0..1 and gives (N, classes, H / 4, W / 4), rounded up, or an eighth if strided."""
+    """Takes pictures (N, 3, H, W) in 0..1 and gives (N, classes, H / 4, W / 4), rounded up, or an eighth if strided.
+
+    Attributes:
+        ends: names of the first and the last convolution.
+    """
+
+    ends = ("stem.0.0", "seg_head.1")
 
     def __init__(self, config: FFNetConfig, classes: int) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.errors import UsageError
+from efficient_nets.counted_product import AttentionProducts
 from efficient_nets.networks.skip_attention import SkipAttention
 
 OUTPUT_STRIDE = 4
@@ -66,6 +67,17 @@ def base(skipped: tuple[int, int] | None = (3, 8), *, patch: int = 16) -> Transf
     return TransformerConfig(768, 12, patch=patch, skipped=skipped)
 
 
+def check_grid(size: tuple[int, int], patch: int, name: str = "pictures") -> None:
+    """See that pictures of a size (width, height) are a grid of patches.
+
+    Raises:
+        UsageError: they are not; it calls them ``name`` and says which size would fit.
+    """
+    if any(side % patch for side in size):
+        fitting = "x".join(str(max(patch, side // patch * patch)) for side in size)
+        raise UsageError(f"{name} of {size[0]}x{size[1]} do not fit a grid of patches of {patch}: make them {fitting}")
+
+
 class Attention(nn.Module):
     """Multi-head self-attention."""
 
@@ -74,11 +86,12 @@ class Attention(nn.Module):
         self.heads = heads
         self.inputs = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
+        self.products = AttentionProducts()
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (N, T, C) to the same."""
         queries, keys, values = self.inputs(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(queries, keys, values)
+        attended = self.products(queries, keys, values)
         output: Tensor = self.output(attended.transpose(1, 2).flatten(2))
         return output
 
@@ -134,11 +147,7 @@ class VisionTransformer(nn.Module):
         """
         height, width = x.shape[2:]
         side = self.config.patch
-        if height % side or width % side:
-            raise UsageError(
-                f"pictures of {width}x{height} do not fit a grid of patches of {side}: make them "
-                f"{max(side, width // side * side)}x{max(side, height // side * side)}"
-            )
+        check_grid((width, height), side)
         grid = height // side, width // side
         places: Tensor = self.places
         if grid != tuple(places.shape[2:]):

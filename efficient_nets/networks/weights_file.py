@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,7 +20,16 @@ from efficient_nets.delta_distillation.finalize import finalize
 from efficient_nets.methods import DENSE, NamedMethod
 from efficient_nets.networks.dense_prediction import DensePredictionNetwork
 from efficient_nets.networks.efficientnet_lite import EfficientNetLiteBackbone
+from efficient_nets.networks.named_networks import (
+    NAMED_NETWORKS,
+    TRANSFORMERS,
+    check_task,
+    named_network,
+    network_settings_of,
+    transformer_config,
+)
 from efficient_nets.networks.resnet import ResNetBackbone
+from efficient_nets.networks.vision_transformer import check_grid
 from efficient_nets.tasks.label_maps import VOID
 from efficient_nets.video_network import VideoNetwork
 
@@ -29,7 +38,7 @@ FORMAT = "scaleflow-network-1"
 RUN_WEIGHTS = "network.safetensors"
 """In the folder of a run."""
 
-NetworkName = Literal["resnet", "efficientnet-lite0"]
+NETWORK_NAMES = ("resnet", "efficientnet-lite0", *NAMED_NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -37,23 +46,46 @@ class Architecture:
     """Which network.
 
     Attributes:
-        name: ``resnet`` (plain 3x3 convolutions) or ``efficientnet-lite0`` (depthwise ones).
-        width: channels of the first stage of ``resnet``.
+        name: ``resnet`` (plain 3x3 convolutions), ``efficientnet-lite0`` (depthwise ones), or another of
+            :data:`NETWORK_NAMES`.
+        width: channels of the first stage of ``resnet`` and of ``unet``.
         blocks: of the four stages of ``resnet``.
-        decoder: channels of the decoder.
+        decoder: channels of the decoder of ``resnet`` and ``efficientnet-lite0``.
+        patch: side of the patches of a transformer; 0 for the usual one of the task.
+        skipped: first and last block that skip attention, counted from 0, of names that end with ``-skipat``.
     """
 
-    name: NetworkName = "resnet"
+    name: str = "resnet"
     width: int = 48
     blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     decoder: int = 64
+    patch: int = 0
+    skipped: tuple[int, int] = (3, 8)
 
     def __post_init__(self) -> None:
-        if self.name not in get_args(NetworkName):
-            raise UsageError(f"network {self.name!r} is unknown: use {', '.join(get_args(NetworkName))}")
+        if self.name not in NETWORK_NAMES:
+            raise UsageError(f"network.name = {self.name!r} is unknown: use {', '.join(NETWORK_NAMES)}")
         for name, values in (("width", (self.width,)), ("blocks", self.blocks), ("decoder", (self.decoder,))):
             if min(values) < 1:
                 raise UsageError(f"network.{name} = {getattr(self, name)} must be 1 or more")
+        if self.patch < 0:
+            raise UsageError(f"network.patch = {self.patch} must be 1 or more, or 0 for the usual one of the task")
+        if self.name in TRANSFORMERS:
+            transformer_config(self.name, "", self.patch, self.skipped)
+
+    @property
+    def text(self) -> str:
+        """Name, and the settings that this network has."""
+        values = [f"{name}={value}" for name in network_settings_of(self.name) if (value := getattr(self, name))]
+        return " ".join([self.name, *values]).replace(", ", ",")
+
+    def size_step(self, task: str) -> int:
+        """What the sides of pictures must be multiples of, for a network that does ``task``."""
+        return transformer_config(self.name, task, self.patch, self.skipped).patch if self.name in TRANSFORMERS else 1
+
+    def check_size(self, task: str, size: tuple[int, int], name: str) -> None:
+        """Raises :class:`UsageError` where pictures of a size (width, height), called ``name``, do not fit."""
+        check_grid(size, self.size_step(task), f"{name}: pictures")
 
 
 @dataclass(frozen=True)
@@ -66,6 +98,7 @@ class TaskNetwork:
         network: in eval mode; of what was trained for a method, of the right form, without its weights.
         size: (width, height) of the pictures that it was trained on.
         void: number of no class in the labels of ``segmentation``.
+        noise: standard deviation of that which ``restoration`` removes, of 255; 0 for other tasks.
         method: that the weights were trained for; ``dense`` for none.
         choices: of the candidates that delta distillation searched.
         tensors: weights of the network for video, where a method was trained.
@@ -80,6 +113,7 @@ class TaskNetwork:
     method: NamedMethod = field(default_factory=NamedMethod)
     choices: Mapping[str, Candidate] = field(default_factory=dict)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    noise: float = 0.0
 
     def for_video(self, method: NamedMethod) -> VideoNetwork:
         """The network made for video, with its weights.
@@ -120,8 +154,16 @@ def weights_of_run(run: Path) -> Path:
     return path
 
 
-def build_network(architecture: Architecture, outputs: int) -> DensePredictionNetwork:
-    """With weights drawn by chance."""
+def build_network(architecture: Architecture, outputs: int, task: str = "segmentation") -> nn.Module:
+    """With weights drawn by chance.
+
+    Raises:
+        UsageError: the network is not for the task.
+    """
+    check_task(architecture.name, task)
+    if architecture.name in NAMED_NETWORKS:
+        of_names = {"width": architecture.width, "patch": architecture.patch}
+        return named_network(architecture.name, task, outputs, **of_names, skipped=architecture.skipped)
     backbone: ResNetBackbone | EfficientNetLiteBackbone
     if architecture.name == "resnet":
         backbone = ResNetBackbone(architecture.width, architecture.blocks)
@@ -145,6 +187,7 @@ def write_network(path: Path, trained: TaskNetwork) -> None:
         "architecture": json.dumps(asdict(trained.architecture)),
         "size": json.dumps(trained.size),
         "void": str(trained.void),
+        "noise": str(trained.noise),
         "method": json.dumps({"name": trained.method.name, "settings": dict(trained.method.settings)}),
         "choices": json.dumps(dict(trained.choices)),
     }
@@ -168,11 +211,12 @@ def read_network(path: Path) -> TaskNetwork:
         raise DataError(f"{path}: holds no network of scaleflow nets train")
     try:
         values: dict[str, Any] = json.loads(metadata["architecture"])
-        architecture = Architecture(**values | {"blocks": tuple(values["blocks"])})
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        architecture = Architecture(**values | lists)
         classes = tuple(json.loads(metadata["classes"]))
         width, height = json.loads(metadata["size"])
-        void = int(metadata.get("void", VOID))
-        network = build_network(architecture, len(classes))
+        void, noise = int(metadata.get("void", VOID)), float(metadata.get("noise", 0))
+        network = build_network(architecture, len(classes), metadata["task"])
         method = NamedMethod(**json.loads(metadata.get("method", "{}")))
         choices = json.loads(metadata.get("choices", "{}"))
         if method.name == DENSE:
@@ -183,11 +227,11 @@ def read_network(path: Path) -> TaskNetwork:
             f"{path}: its weights do not fit what it says of itself: {str(error).splitlines()[0]}"
         ) from error
     return TaskNetwork(
-        metadata["task"], classes, architecture, (width, height), network.eval(), void, method, choices, tensors
+        metadata["task"], classes, architecture, (width, height), network.eval(), void, method, choices, tensors, noise
     )
 
 
-def load_backbone(network: DensePredictionNetwork, start: str) -> None:
+def load_backbone(network: nn.Module, start: str) -> None:
     """Give a network what it starts from.
 
     Args:
@@ -201,9 +245,10 @@ def load_backbone(network: DensePredictionNetwork, start: str) -> None:
     if start == "random":
         return
     if start == "imagenet":
-        if not isinstance(network.backbone, EfficientNetLiteBackbone):
+        backbone = getattr(network, "backbone", None)
+        if not isinstance(backbone, EfficientNetLiteBackbone):
             raise UsageError("network.start = imagenet: only efficientnet-lite0 has such weights; use random or a file")
-        network.backbone.load_imagenet()
+        backbone.load_imagenet()
         return
     place: nn.Module = network
     path = weights_of_run(Path(start)) if Path(start).is_dir() else Path(start)
@@ -213,7 +258,10 @@ def load_backbone(network: DensePredictionNetwork, start: str) -> None:
             raise UsageError(f"{path}: was trained for {trained.method.name}; start from a dense network")
         given = trained.network.state_dict()
     else:
-        given, place = _torchvision_weights(path), network.backbone
+        given = _torchvision_weights(path)
+        if not isinstance(network, DensePredictionNetwork):
+            raise UsageError(f"{path}: torchvision's weights are for the backbone of resnet; use random or a run")
+        place = network.backbone
     try:
         place.load_state_dict(given)
     except RuntimeError as error:

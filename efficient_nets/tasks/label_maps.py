@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codec.errors import DataError, UsageError
+from efficient_nets.tasks.picture_file import PICTURE_SUFFIXES
 from efficient_nets.tasks.task import LabelledData, Meter
 from efficient_nets.tasks.window import Window
 
@@ -42,10 +43,16 @@ class LabelMapTask(ABC):
         return window.labels(target, VOID)
 
     def learn(self, data: LabelledData) -> None:
-        """Weigh classes by the inverse square root of their share of the samples, so that small ones are learned."""
+        """Weigh classes by the inverse square root of their share of the samples, so that small ones are learned.
+
+        Raises:
+            DataError: there is no sample of any class.
+        """
         counts = torch.zeros(len(data.classes), dtype=torch.float64)
         for frame in data.frames[:: max(1, len(data.frames) // 200)]:
             counts += torch.bincount(frame.target().flatten().long(), minlength=VOID + 1)[: len(counts)]
+        if not counts.sum():
+            raise DataError(f"{data.place}: its labels are void everywhere: there is no {', '.join(data.classes)}")
         weights = (counts / counts.sum().clamp(min=1)).clamp(min=RAREST) ** -0.5
         self._weights = (weights / weights.mean()).float()
 
@@ -139,7 +146,7 @@ def pictures_below(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp"))
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
     if not found:
         raise DataError(f"{folder}: holds no pictures (.jpg, .png, .bmp)")
     return found

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from codec.errors import DataError
 
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+"""Of files that are looked at."""
+
 
 def read_picture(path: Path) -> Tensor:
     """RGB (3, H, W) in 0..1; grey pictures have three equal channels.

@@ -38,8 +38,10 @@ class NetworkRegionFinder:
             UsageError: the network labels no places, or does not know the classes.
         """
         known = trained.classes
-        if trained.task == "keypoints":
-            raise UsageError("a network for keypoints labels no places: give one for segmentation, or with --roi-boxes")
+        if trained.task in ("keypoints", "restoration"):
+            raise UsageError(
+                f"a network for {trained.task} labels no places: give one for segmentation, or with --roi-boxes"
+            )
         unknown = [name for name in classes if name not in known]
         if unknown or not (classes or BACKGROUND in known):
             problem = f"the network knows no class {unknown[0]!r}" if unknown else "say which classes matter"
@@ -47,13 +49,15 @@ class NetworkRegionFinder:
         chosen = classes or [name for name in known if name != BACKGROUND]
         self._inside = torch.tensor([name in chosen for name in known])
         self._network, self._size, self._boxes = trained.network.eval(), trained.size, boxes
+        self._step = max(4, trained.architecture.size_step(trained.task))
 
     def find(self, picture: Picture, neighbour: Picture | None, video: VideoProperties) -> NDArray[np.float32]:
-        """A mask of 0 and 1, (h, w), at a quarter of the size of the pictures that the network was trained on."""
+        """A mask of 0 and 1, (h, w), as fine as the network's outputs for pictures of the size of its training."""
         height, width = picture.planes[0].shape
         # As many samples as in training, in the aspect of the picture.
         factor = (self._size[0] * self._size[1] / (width * height)) ** 0.5
-        size = max(32, round(height * factor / 4) * 4), max(32, round(width * factor / 4) * 4)
+        step = self._step
+        size = max(32, round(height * factor / step) * step), max(32, round(width * factor / step) * step)
         with torch.inference_mode():
             output = self._network(_rgb(picture, video, size)[None])[0]
         inside: NDArray[np.bool_] = self._inside[output.argmax(0)].numpy()

@@ -1,4 +1,4 @@
-"""Semantic segmentation: folders ``images`` and ``labels``, as those of CamVid."""
+"""Semantic segmentation: folders ``images`` and ``labels``, as those of CamVid, or the layout of Cityscapes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from codec.errors import DataError, UsageError
+from efficient_nets.tasks.cityscapes import CLASSES, cityscapes_frames, is_cityscapes
 from efficient_nets.tasks.label_maps import LabelMapTask, pictures_below, read_labels
 from efficient_nets.tasks.task import LabelledData, LabelledFrame, check_folder
 
@@ -23,16 +24,25 @@ class Segmentation(LabelMapTask):
 
     name = "segmentation"
 
-    def __init__(self, classes: Sequence[str] = CAMVID_CLASSES, void: int = CAMVID_VOID) -> None:
-        """``void`` is the number of samples that do not count; the others are the classes from 0 on."""
+    def __init__(self, classes: Sequence[str] = (), void: int = CAMVID_VOID) -> None:
+        """``void`` is the number of samples that do not count; the others are the classes from 0 on.
+
+        Where ``classes`` are empty, they are those of Cityscapes for data in its layout, and CamVid's for other data.
+        """
         super().__init__()
         self._classes, self._void = tuple(classes), void
-        if len(self._classes) < 2:
+        if len(self._classes) == 1:
             raise UsageError(f"task.classes = {list(classes)}: at least two classes are needed")
 
     def open(self, folder: Path, part: str) -> LabelledData:
-        """``folder`` or ``folder/part`` holds ``images`` and, of the same names, ``labels``: one video."""
+        """``folder`` or ``folder/part`` holds ``images`` and, of the same names, ``labels``: one video.
+
+        Where it holds ``leftImg8bit`` or ``gtFine``, it is Cityscapes', whose frames stand alone.
+        """
         check_folder(folder)
+        if is_cityscapes(folder):
+            return self._cityscapes(folder, part)
+        classes = self._classes or CAMVID_CLASSES
         place = folder if (folder / "images").is_dir() else folder / part
         if not (place / "images").is_dir() or not (place / "labels").is_dir():
             raise UsageError(f"{folder}: has no folders images and labels, nor {part}/images and {part}/labels")
@@ -41,6 +51,15 @@ class Segmentation(LabelMapTask):
         for picture in pictures_below(place / "images"):
             if picture.stem not in labels:
                 raise DataError(f"{picture}: has no label: {place / 'labels' / (picture.stem + '.png')} is not there")
-            read = partial(read_labels, labels[picture.stem], len(self._classes), self._void)
+            read = partial(read_labels, labels[picture.stem], len(classes), self._void)
             frames.append(LabelledFrame(place.name, picture.name, picture, read))
-        return LabelledData(str(place), self._classes, tuple(frames))
+        return LabelledData(str(place), classes, tuple(frames))
+
+    def _cityscapes(self, folder: Path, part: str) -> LabelledData:
+        classes = tuple(CLASSES)
+        if self._classes not in ((), classes):
+            raise UsageError(
+                f"{folder}: is laid out as Cityscapes, which has {len(classes)} classes of its own "
+                f"({', '.join(classes)}), not {', '.join(self._classes)}"
+            )
+        return LabelledData(str(folder), classes, cityscapes_frames(folder, part), still=True)

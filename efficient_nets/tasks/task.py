@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor
 
 from codec.errors import UsageError
+from efficient_nets.tasks.picture_file import read_picture
 from efficient_nets.tasks.window import Window
 
 
@@ -35,6 +37,10 @@ class LabelledFrame:
         """Video and name."""
         return f"{self.video}/{self.name}" if self.video else self.name
 
+    def read_picture(self) -> Tensor:
+        """RGB (3, H, W) in 0..1. Raises :class:`DataError` where it cannot be read."""
+        return read_picture(self.picture)
+
 
 @dataclass(frozen=True)
 class LabelledData:
@@ -45,12 +51,14 @@ class LabelledData:
         classes: what the output channels of a network stand for.
         frames: in the order of the videos, and of time.
         still: frames stand alone, and are no video together.
+        condition: what is done to pictures before a network is shown them, for messages; empty for nothing.
     """
 
     place: str
     classes: tuple[str, ...]
     frames: tuple[LabelledFrame, ...]
     still: bool = False
+    condition: str = ""
 
     def chosen(self, patterns: Sequence[str]) -> LabelledData:
         """Frames whose video or name matches one of the patterns, as a shell matches them.
@@ -79,7 +87,7 @@ class LabelledData:
         return {name: tuple(frames) for name, frames in found.items()}
 
     def _with(self, frames: Sequence[LabelledFrame]) -> LabelledData:
-        return LabelledData(self.place, self.classes, tuple(frames), self.still)
+        return LabelledData(self.place, self.classes, tuple(frames), self.still, self.condition)
 
 
 class Meter(Protocol):
@@ -133,6 +141,24 @@ class Task(Protocol):
 
     def meter(self, classes: Sequence[str]) -> Meter:
         """A new one."""
+
+
+@runtime_checkable
+class PictureTask(Task, Protocol):
+    """A task whose targets are the pictures themselves, of which networks are shown something else."""
+
+    def degraded(self, picture: Tensor, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """What a network is shown of a picture (3, H, W) in 0..1, and the target, in the form of the task."""
+
+
+def example(task: Task, picture: Tensor, target: Tensor, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """What a network is shown of a picture and its target, both brought to their size."""
+    return task.degraded(picture, generator) if isinstance(task, PictureTask) else (picture, target)
+
+
+def generator_of_frame(number: int) -> np.random.Generator:
+    """For :func:`example` where networks are measured: the same for a frame, whatever else is measured."""
+    return np.random.default_rng((3, number))
 
 
 def check_folder(folder: Path) -> None:

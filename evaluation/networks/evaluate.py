@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from codec.video.output_file import write_whole_file
 from efficient_nets.methods import DENSE, NamedMethod
 from efficient_nets.networks.weights_file import TaskNetwork
 from efficient_nets.tasks.task import Task
-from evaluation.networks.measure_point import measure_network, scaled_frames
+from evaluation.networks.measure_point import measure_network, shown_frames
 from evaluation.networks.point import NetworkPoint, PointIdentity
 from evaluation.networks.videos import EvaluatedData
 
@@ -68,10 +68,12 @@ def evaluate_network(
         UsageError: a setting does not fit the network or the pictures.
         DataError: data cannot be read, or a result not written.
     """
+    for setting in settings:
+        trained.architecture.check_size(trained.task, setting.size, "--size")
     points = []
     for number, setting in enumerate(settings, 1):
         identity = PointIdentity(
-            network=_network_text(trained),
+            network=trained.architecture.text,
             weights=weights,
             task=task.name,
             data=data.place,
@@ -92,8 +94,8 @@ def evaluate_network(
             plain = dense.for_video(NamedMethod())
             network = None if setting.method.name == DENSE else trained.for_video(setting.method)
             if network is not None and trained.method.name == DENSE:
-                frames = scaled_frames(data.videos[0], setting.size)
-                setting.method.calibrate(network, [frame for _, frame in islice(frames, CALIBRATION_FRAMES)])
+                frames = islice(shown_frames(task, data.videos[0], setting.size), CALIBRATION_FRAMES)
+                setting.method.calibrate(network, [frame for _, frame, _ in frames])
             point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
@@ -106,7 +108,7 @@ def evaluate_network(
 
 
 def read_network_points(folder: Path) -> list[NetworkPoint]:
-    """All points of a results folder, by method and cost.
+    """All points of a results folder, by network, method and cost.
 
     Raises:
         DataError: there are none, or one cannot be read.
@@ -114,12 +116,6 @@ def read_network_points(folder: Path) -> list[NetworkPoint]:
     points = [NetworkPoint.read(path) for path in sorted((folder / "points").glob("*.json"))]
     if not points:
         raise DataError(f"{folder} holds no points: scaleflow nets eval RUN --out {folder} makes them")
-    return sorted(points, key=lambda point: (point.identity.task, point.identity.method, point.bops))
-
-
-def _network_text(trained: TaskNetwork) -> str:
-    values = asdict(trained.architecture)
-    name = values.pop("name")
-    if name != "resnet":
-        values = {"decoder": values["decoder"]}
-    return " ".join([name, *(f"{key}={value}" for key, value in values.items())]).replace(", ", ",")
+    return sorted(
+        points, key=lambda point: (point.identity.task, point.identity.network, point.identity.method, point.bops)
+    )

@@ -1,4 +1,4 @@
-"""Accuracy over cost: a panel for each task, one curve for each method."""
+"""Accuracy over cost: a panel for each task, one curve for each network and method."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from codec.errors import UsageError
 from codec.optional_packages import require_packages
+from evaluation.networks.curve_names import curve_names
 from evaluation.networks.point import NetworkPoint
 from evaluation.plot.figure import COLORS, DASHES, MARKERS, PANEL_HEIGHT, PANEL_WIDTH, STYLE
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 NetworkCost = Literal["macs", "bops", "ms"]
 
 COST_LABELS = {"macs": "GMAC a frame", "bops": "TBOP a frame", "ms": "ms a frame"}
-ACCURACY_LABELS = {"miou": "Mean IoU (%)", "j": "J (%)", "pck": "Points within 10 samples (%)"}
+ACCURACY_LABELS = {
+    "miou": "Mean IoU (%)",
+    "j": "J (%)",
+    "pck": "Points within 10 samples (%)",
+    "psnr": "PSNR (dB)",
+}
 
 
 def draw_network_figure(points: Sequence[NetworkPoint], cost: NetworkCost, title: str | None = None) -> Figure:
@@ -30,18 +36,18 @@ def draw_network_figure(points: Sequence[NetworkPoint], cost: NetworkCost, title
     import matplotlib
     from matplotlib.figure import Figure
 
-    panels: dict[tuple[str, str], list[NetworkPoint]] = {}
-    for point in points:
+    panels: dict[tuple[str, str], list[tuple[str, NetworkPoint]]] = {}
+    for name, point in zip(names := curve_names(points), points, strict=True):
         if point.accuracy is not None:
-            panels.setdefault((point.identity.task, point.identity.content), []).append(point)
+            panels.setdefault((point.identity.task, point.identity.content), []).append((name, point))
     if not panels:
         raise UsageError("no point has an accuracy that could be drawn")
-    methods = list(dict.fromkeys(point.identity.method for point in points))
+    curves = list(dict.fromkeys(names))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(PANEL_WIDTH * len(panels), PANEL_HEIGHT + 0.4), layout="constrained")
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for panel, chosen in zip(axes, panels.values(), strict=True):
-            _draw_panel(panel, chosen, methods, cost)
+            _draw_panel(panel, chosen, curves, cost)
         if title:
             figure.suptitle(title, fontsize=10)
         handles = {
@@ -53,9 +59,12 @@ def draw_network_figure(points: Sequence[NetworkPoint], cost: NetworkCost, title
     return figure
 
 
-def _draw_panel(panel: Axes, points: Sequence[NetworkPoint], methods: Sequence[str], cost: NetworkCost) -> None:
-    for number, method in enumerate(methods):
-        own = [(_cost(point, cost), point.accuracy) for point in points if point.identity.method == method]
+def _draw_panel(
+    panel: Axes, named_points: Sequence[tuple[str, NetworkPoint]], curves: Sequence[str], cost: NetworkCost
+) -> None:
+    points = [point for _, point in named_points]
+    for number, curve in enumerate(curves):
+        own = [(_cost(point, cost), point.accuracy) for name, point in named_points if name == curve]
         if own:
             pairs = sorted((value, accuracy) for value, accuracy in own if accuracy is not None)
             panel.plot(
@@ -66,7 +75,7 @@ def _draw_panel(panel: Axes, points: Sequence[NetworkPoint], methods: Sequence[s
                 marker=MARKERS[number % len(MARKERS)],
                 linewidth=1.3,
                 markersize=4,
-                label=_label(method),
+                label=curve,
             )
     measure = points[0].measure
     label = ACCURACY_LABELS.get(measure, measure)
@@ -80,7 +89,3 @@ def _draw_panel(panel: Axes, points: Sequence[NetworkPoint], methods: Sequence[s
 
 def _cost(point: NetworkPoint, cost: NetworkCost) -> float:
     return {"macs": point.macs / 1e9, "bops": point.bops / 1e12, "ms": 1000 * point.seconds}[cost]
-
-
-def _label(method: str) -> str:
-    return "dense, at several sizes" if method == "dense" else method

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from efficient_nets.cost import Cost
-from efficient_nets.tasks.task import Meter, Task
+from efficient_nets.tasks.task import Meter, Task, example, generator_of_frame
 from efficient_nets.tasks.window import Window
 from efficient_nets.video_network import VideoNetwork
 from evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
@@ -56,7 +56,7 @@ def measure_network(
             _run_video(video, identity.size, network, dense, task, record, progress)
         for _ in range(repeats - 1):
             for video in data.videos:
-                _time_video(video, identity.size, network, dense, record, progress)
+                _time_video(video, identity.size, network, dense, task, record, progress)
     spent, full = record.spent, record.full
     count = len(record.seconds)
     return NetworkPoint(
@@ -115,9 +115,8 @@ def _run_video(
 ) -> None:
     """Measures, costs and times of all frames."""
     before: tuple[Tensor, Tensor] | None = None
-    frames = _frames(video, size, network, dense, warm=bool(record.seconds))
-    for number, (source, output, full, seconds, dense_seconds) in enumerate(frames):
-        target = video.targets[number]() if record.labelled else None
+    frames = _frames(video, size, network, dense, task, warm=bool(record.seconds))
+    for source, target, output, full, seconds, dense_seconds in frames:
         shape = source if target is None else _map_size(target, source)
         wanted = task.prediction(full[0], shape)
         found = wanted if output is full else task.prediction(output[0], shape)
@@ -143,21 +142,27 @@ def _time_video(
     size: tuple[int, int],
     network: VideoNetwork | None,
     dense: VideoNetwork,
+    task: Task,
     record: _Record,
     progress: Callable[[int], None],
 ) -> None:
     """Shorter times where frames take less than before."""
     first = record.videos.index(video.name)
-    for number, (*_, seconds, dense_seconds) in enumerate(_frames(video, size, network, dense, warm=True), first):
+    for number, (*_, seconds, dense_seconds) in enumerate(_frames(video, size, network, dense, task, warm=True), first):
         record.seconds[number] = min(record.seconds[number], seconds)
         record.dense_seconds[number] = min(record.dense_seconds[number], dense_seconds)
         progress(number)
 
 
 def _frames(
-    video: EvaluatedVideo, size: tuple[int, int], network: VideoNetwork | None, dense: VideoNetwork, warm: bool
-) -> Iterator[tuple[tuple[int, int], Tensor, Tensor, float, float]]:
-    """Of each frame: (height, width) as it was read, outputs of both networks and the seconds that each took.
+    video: EvaluatedVideo,
+    size: tuple[int, int],
+    network: VideoNetwork | None,
+    dense: VideoNetwork,
+    task: Task,
+    warm: bool,
+) -> Iterator[tuple[tuple[int, int], Tensor | None, Tensor, Tensor, float, float]]:
+    """Of each frame: (height, width) as it was read, target, outputs of both networks and the seconds of each.
 
     Without a network, output and time are those of the dense one. The first call of all prepares kernels, and is made
     twice where the networks are not ``warm``.
@@ -165,7 +170,7 @@ def _frames(
     models = [dense] if network is None else [dense, network]
     for model in models:
         model.reset()
-    for source, frame in scaled_frames(video, size):
+    for source, frame, target in shown_frames(task, video, size):
         if not warm:
             for model in models:
                 model(frame)
@@ -173,15 +178,23 @@ def _frames(
                 model.clear_cost()
             warm = True
         done = [_timed(model, frame) for model in models]
-        yield source, done[-1][0], done[0][0], done[-1][1], done[0][1]
+        yield source, target, done[-1][0], done[0][0], done[-1][1], done[0][1]
 
 
-def scaled_frames(video: EvaluatedVideo, size: tuple[int, int]) -> Iterator[tuple[tuple[int, int], Tensor]]:
-    """(height, width) of each picture, and the picture as networks take it, brought to ``size`` (width, height)."""
-    for picture in video.pictures():
+def shown_frames(
+    task: Task, video: EvaluatedVideo, size: tuple[int, int]
+) -> Iterator[tuple[tuple[int, int], Tensor, Tensor | None]]:
+    """(height, width) of each picture as it was read, and what networks are shown of it: (1, 3, H, W) of ``size``.
+
+    ``size`` is (width, height). The third is the target, where that is known.
+    """
+    for number, picture in enumerate(video.pictures()):
         source = picture.shape[1], picture.shape[2]
         whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
-        yield source, whole.picture(picture)[None].contiguous(memory_format=torch.channels_last)
+        shown, target = whole.picture(picture), None
+        if video.targets:
+            shown, target = example(task, shown, video.targets[number](), generator_of_frame(number))
+        yield source, shown[None].contiguous(memory_format=torch.channels_last), target
 
 
 def _map_size(target: Tensor, source: tuple[int, int]) -> tuple[int, int]:

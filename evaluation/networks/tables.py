@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from codec.video.output_file import write_whole_file
+from evaluation.networks.curve_names import network_names
 from evaluation.networks.point import NetworkPoint
 
 
@@ -66,30 +67,34 @@ def frame_rows(points: Sequence[NetworkPoint]) -> list[dict[str, Any]]:
 
 
 def markdown_table(points: Sequence[NetworkPoint]) -> list[str]:
-    """A table for each task and data, with a line for each point.
+    """A table for each task and data, with a line for each point, and a column for networks if there are several.
 
-    What was saved is against the dense network at the largest size there is.
+    What was saved is against the dense network with the most MACs there is.
     """
     lines = []
     for data in dict.fromkeys((point.identity.task, point.identity.content) for point in points):
         chosen = [point for point in points if (point.identity.task, point.identity.content) == data]
         largest = max(point.dense_macs for point in chosen)
+        networks = network_names(chosen)
+        several = len(networks) > 1
+        first = "| network | method" if several else "| method"
         lines += [
             f"{data[0]} on {chosen[0].identity.data}, {len(chosen[0].frames.seconds)} frames:",
             "",
-            f"| method | settings | size | {chosen[0].measure} | dense, same size | agreement | GMAC a frame "
-            "| times fewer MACs | times fewer BOPs | ms a frame | times faster, same size |",
-            "|---|---|---|---|---|---|---|---|---|---|---|",
-            *(_line(point, largest) for point in chosen),
+            f"{first} | settings | size | {chosen[0].measure} | dense, same size | agreement | GMAC a frame "
+            "| times fewer MACs | times fewer BOPs | ms a frame | frames a second | times faster, same size |",
+            "|---" * (13 if several else 12) + "|",
+            *(_line(point, largest, networks[point.identity.network] if several else None) for point in chosen),
             "",
         ]
     return lines[:-1]
 
 
-def _line(point: NetworkPoint, largest: float) -> str:
+def _line(point: NetworkPoint, largest: float, network: str | None) -> str:
     identity = point.identity
     bops = largest * 1024  # of a network in float32
     cells = [
+        *([] if network is None else [network]),
         identity.method,
         identity.settings,
         f"{identity.size[0]}x{identity.size[1]}",
@@ -100,6 +105,7 @@ def _line(point: NetworkPoint, largest: float) -> str:
         f"{largest / point.macs:.2f}",
         f"{bops / point.bops:.2f}",
         f"{1000 * point.seconds:.0f}",
+        f"{1 / point.seconds:.1f}",
         f"{point.dense_seconds / point.seconds:.2f}",
     ]
     return f"| {' | '.join(cells)} |"

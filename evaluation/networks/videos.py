@@ -17,8 +17,8 @@ from codec.decode_file import DecodeSettings, decode_file
 from codec.errors import DataError, UsageError
 from codec.stream_model import load_stream_model
 from codec.video.reader import open_video
-from efficient_nets.tasks.picture_file import read_picture
-from efficient_nets.tasks.task import LabelledData, Task
+from efficient_nets.tasks.task import LabelledData, LabelledFrame, PictureTask, Task
+from efficient_nets.tasks.video_pictures import read_pictures
 from evaluation.file_hash import file_hash
 
 
@@ -71,13 +71,14 @@ def labelled_videos(data: LabelledData, frames: int | None, first: int = 0, code
         raise UsageError(f"--first {first}: no video of {data.place} has as many frames")
     found = []
     for name, group in videos.items():
-        paths = [frame.picture for frame in group[first:end]]
-        targets = tuple(frame.target for frame in group[first:end])
-        if paths and coded is None:
-            found.append(EvaluatedVideo(name, _PictureFiles(paths), targets))
-        elif paths and coded is not None:
-            found.append(EvaluatedVideo(name, _VideoFile(coded, first, len(paths), exact=True), targets))
-    return EvaluatedData(data.place, tuple(found), _content(names, coded))
+        chosen = group[first:end]
+        targets = tuple(frame.target for frame in chosen)
+        if chosen and coded is None:
+            found.append(EvaluatedVideo(name, _PictureFiles(chosen), targets))
+        elif chosen and coded is not None:
+            found.append(EvaluatedVideo(name, _VideoFile(coded, first, len(chosen), exact=True), targets))
+    place = f"{data.place}, {data.condition}" if data.condition else data.place
+    return EvaluatedData(place, tuple(found), _content([*names, *filter(None, [data.condition])], coded))
 
 
 def unlabelled_video(path: Path, frames: int | None, first: int = 0) -> EvaluatedData:
@@ -101,7 +102,10 @@ def open_evaluated(
         UsageError: there is nothing there, or it has another layout.
         DataError: it is empty or malformed.
     """
-    if path.is_file() and path.suffix != ".json":
+    if isinstance(task, PictureTask):
+        if coded is not None:
+            raise UsageError(f"--pictures {coded}: {task.name} is measured against the pictures that it is shown")
+    elif path.is_file() and path.suffix != ".json":
         if only or coded is not None:
             raise UsageError(f"{path}: a video without labels goes without --only and --pictures")
         return unlabelled_video(path, frames, first), ()
@@ -112,10 +116,10 @@ def open_evaluated(
 
 @dataclass(frozen=True)
 class _PictureFiles:
-    paths: Sequence[Path]
+    frames: Sequence[LabelledFrame]
 
     def __call__(self) -> Iterator[Tensor]:
-        return map(read_picture, self.paths)
+        return read_pictures(self.frames)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from codec.errors import UsageError
 from codec.picture import Picture, VideoProperties
 from codec.video.color import rgb_to_yuv
 from codec.video.working_format import color_coding
-from efficient_nets.networks.weights_file import Architecture, TaskNetwork
+from efficient_nets.networks.weights_file import Architecture, TaskNetwork, build_network
 from efficient_nets.tasks.region_finder import NetworkRegionFinder
 from tests.roi.test_finders import video_of
 
@@ -74,6 +74,15 @@ def test_pictures_keep_their_aspect() -> None:
     assert found.shape == (57, 14)
 
 
+@pytest.mark.parametrize(("name", "shape"), [("vit-tiny", (12, 20)), ("unet", (48, 80))])
+def test_pictures_are_brought_to_what_a_network_takes(name: str, shape: tuple[int, int]) -> None:
+    """100x60 becomes 80x48, a grid of patches of 16; U-Net's outputs are not smaller."""
+    architecture = Architecture(name, width=4)
+    trained = TaskNetwork("segmentation", ("a", "b"), architecture, (80, 48), build_network(architecture, 2))
+    video = video_of(100, 60)
+    assert NetworkRegionFinder(trained, ["b"]).find(picture_of(video), None, video).shape == shape
+
+
 def test_what_networks_cannot_say() -> None:
     with pytest.raises(UsageError, match="knows no class 'blue': choose of grey, red, green"):
         NetworkRegionFinder(network("grey", "red", "green"), ["blue"])
@@ -81,3 +90,5 @@ def test_what_networks_cannot_say() -> None:
         NetworkRegionFinder(network("grey", "red", "green"))
     with pytest.raises(UsageError, match="a network for keypoints labels no places"):
         NetworkRegionFinder(network("nose", task="keypoints"))
+    with pytest.raises(UsageError, match="a network for restoration labels no places"):
+        NetworkRegionFinder(network("red", "green", "blue", task="restoration"), ["red"])

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from codec.errors import DataError, ScaleFlowError, UsageError
-from efficient_nets.tasks.picture_file import read_picture
-from efficient_nets.tasks.task import LabelledData, LabelledFrame, Task
+from efficient_nets.tasks.task import LabelledData, LabelledFrame, Task, example
 from efficient_nets.tasks.window import Window
 from training.distributed import Processes
 from training.loop_parts import MicroBatch
@@ -79,12 +78,14 @@ class LabelledSamples(Dataset[tuple[Tensor, Tensor] | ScaleFlowError]):
         gain, offset = 1 + self._config.brightness * generator.uniform(-1, 1, 2) * (1, 0.5)
         clip, targets = [], []
         for window, (picture, target) in zip(windows, pictures, strict=True):
-            clip.append(((window.picture(picture) - 0.5) * gain + offset - 0.5).clamp(0, 1))
-            targets.append(self._task.move(target, window))
+            varied = ((window.picture(picture) - 0.5) * gain + offset - 0.5).clamp(0, 1)
+            shown, wanted = example(self._task, varied, self._task.move(target, window), generator)
+            clip.append(shown)
+            targets.append(wanted)
         return torch.stack(clip), torch.stack(targets)
 
     def _read(self, frame: LabelledFrame) -> tuple[Tensor, Tensor]:
-        picture, target = read_picture(frame.picture), frame.target()
+        picture, target = frame.read_picture(), frame.target()
         if target.dim() == 2 and target.dtype == torch.uint8 and target.shape != picture.shape[1:]:
             ours, theirs = ("x".join(map(str, reversed(t.shape[-2:]))) for t in (picture, target))
             raise DataError(f"{frame.picture}: has {ours} samples, its labels {theirs}")

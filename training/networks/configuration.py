@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from codec.errors import UsageError
 from efficient_nets.methods import NamedMethod
-from efficient_nets.networks.weights_file import Architecture, NetworkName
+from efficient_nets.networks.weights_file import Architecture
+from efficient_nets.tasks.restoration import NOISE
 from efficient_nets.tasks.segmentation import CAMVID_VOID
 from training.configuration import STRICT, LoopOptimization, RunConfig, check_range
 from training.single_stage import SingleStage
@@ -19,16 +20,19 @@ class TaskConfig:
     """What the network is for.
 
     Attributes:
-        name: ``segmentation``, ``foreground``, ``keypoints`` or ``instances``.
-        classes: of ``segmentation``, from number 0 on; CamVid's where empty. Others find theirs in the data.
+        name: ``segmentation``, ``foreground``, ``keypoints``, ``instances`` or ``restoration``.
+        classes: of ``segmentation``, from number 0 on; where empty, Cityscapes' for data in its layout, CamVid's for
+            others. Other tasks find theirs in the data.
         void: number that stands for no class, of ``segmentation``.
+        noise: standard deviation of that which ``restoration`` removes, of 255.
     """
 
     __pydantic_config__ = STRICT
 
-    name: Literal["segmentation", "foreground", "keypoints", "instances"] = "segmentation"
+    name: Literal["segmentation", "foreground", "keypoints", "instances", "restoration"] = "segmentation"
     classes: tuple[str, ...] = ()
     void: int = CAMVID_VOID
+    noise: float = NOISE
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,19 @@ class NetworkConfig:
     """Which network.
 
     Attributes:
-        name, width, blocks, decoder: see :class:`efficient_nets.networks.weights_file.Architecture`.
+        name, width, blocks, decoder, patch, skipped: see :class:`efficient_nets.networks.weights_file.Architecture`.
         start: ``random``; ``imagenet``, for ``efficientnet-lite0``; a file that this training wrote, or a run's folder;
             or a ``.pth`` file of torchvision's ResNet, for the backbone of ``resnet`` with width 64.
     """
 
     __pydantic_config__ = STRICT
 
-    name: NetworkName = "resnet"
+    name: str = "resnet"
     width: int = 48
     blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     decoder: int = 64
+    patch: int = 0
+    skipped: tuple[int, int] = (3, 8)
     start: str = "random"
 
     def __post_init__(self) -> None:
@@ -54,7 +60,7 @@ class NetworkConfig:
 
     def architecture(self) -> Architecture:
         """Without the start."""
-        return Architecture(self.name, self.width, self.blocks, self.decoder)
+        return Architecture(self.name, self.width, self.blocks, self.decoder, self.patch, self.skipped)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ class NetworkDataConfig:
         validation: folder of the data that is validated on. Where it is empty, what is held out, or the part ``val``
             of ``path``, if there is one.
         hold_out: names of videos or frames, or patterns as of a shell, that are not trained on.
-        size: (width, height) that pictures are brought to; (0, 0) for that of the first one.
+        size: (width, height) that pictures are brought to; (0, 0) for that of the first one, or the next smaller one
+            that fits the network.
         crop: (width, height) of the parts that are trained on; (0, 0) for all of ``size``.
         scale: smallest and largest factor by which ``size`` is varied.
         mirror: at random, where the task allows it.

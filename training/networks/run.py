@@ -14,9 +14,10 @@ from codec.errors import DataError, UsageError
 from efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from efficient_nets.delta_distillation.finalize import finalize
 from efficient_nets.methods import DENSE
+from efficient_nets.networks.named_networks import check_task
 from efficient_nets.networks.weights_file import RUN_WEIGHTS, TaskNetwork, build_network, load_backbone, write_network
+from efficient_nets.tasks.cityscapes import PICTURES_FOLDER
 from efficient_nets.tasks.names import make_task
-from efficient_nets.tasks.picture_file import read_picture
 from efficient_nets.tasks.task import LabelledData, Task
 from efficient_nets.video_network import VideoNetwork
 from training.distributed import join_processes
@@ -58,12 +59,13 @@ def train_network(
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
     check_run_folder(folder, resume)
-    task = make_task(config.task.name, config.task.classes, config.task.void)
+    task = make_task(config.task.name, config.task.classes, config.task.void, config.task.noise)
     training, validation = open_data(config, task)
+    check_task(config.network.name, config.task.name)
     config = with_sizes(config, training)
     with join_processes(device) as processes:
         torch.manual_seed(config.seed)
-        network = build_network(config.network.architecture(), len(training.classes))
+        network = build_network(config.network.architecture(), len(training.classes), config.task.name)
         if not resume:
             load_backbone(network, config.network.start)
         task.learn(training)
@@ -114,7 +116,7 @@ def open_data(config: NetworkTrainingConfig, task: Task) -> tuple[LabelledData, 
         return training.without(config.data.hold_out), training.chosen(config.data.hold_out)
     if config.data.validation:
         validation = task.open(Path(config.data.validation), "val")
-    elif (path / "val").is_dir() and (path / "train").is_dir():
+    elif _has_parts(path):
         validation = task.open(path, "val")
     else:
         return training, None
@@ -123,19 +125,35 @@ def open_data(config: NetworkTrainingConfig, task: Task) -> tuple[LabelledData, 
     return training, validation
 
 
+def _has_parts(path: Path) -> bool:
+    """Whether data is in parts for training and validation, as CamVid's or Cityscapes'."""
+    places = path, path / PICTURES_FOLDER
+    return any((place / "val").is_dir() and (place / "train").is_dir() for place in places)
+
+
 def with_sizes(config: NetworkTrainingConfig, data: LabelledData) -> NetworkTrainingConfig:
-    """The configuration with the sizes that it leaves to the data."""
-    size = config.data.size
+    """The configuration with the sizes that it leaves to the data.
+
+    Raises:
+        UsageError: the network takes no pictures of a size.
+    """
+    size, architecture = config.data.size, config.network.architecture()
     if size == (0, 0):
-        height, width = read_picture(data.frames[0].picture).shape[1:]
-        size = width, height
+        height, width = data.frames[0].read_picture().shape[1:]
+        step = architecture.size_step(config.task.name)
+        size = max(step, width // step * step), max(step, height // step * step)
     crop = config.data.crop if config.data.crop != (0, 0) else size
+    for name, sides in (("data.size", size), ("data.crop", crop)):
+        architecture.check_size(config.task.name, sides, name)
     return replace(config, data=replace(config.data, size=size, crop=crop))
 
 
 def _trained(config: NetworkTrainingConfig, data: LabelledData, dense: nn.Module, network: nn.Module) -> TaskNetwork:
     architecture = config.network.architecture()
-    trained = TaskNetwork(config.task.name, data.classes, architecture, config.data.size, dense, config.task.void)
+    noise = config.task.noise if config.task.name == "restoration" else 0.0
+    trained = TaskNetwork(
+        config.task.name, data.classes, architecture, config.data.size, dense, config.task.void, noise=noise
+    )
     if not isinstance(network, VideoNetwork):
         return trained
     choices = {}

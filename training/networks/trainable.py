@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from efficient_nets.delta_distillation.training import distillation_loss
-from efficient_nets.networks.dense_prediction import DensePredictionNetwork
 from efficient_nets.tasks.task import Task
 from efficient_nets.video_network import VideoNetwork
 from training.loop_parts import ParameterGroup, StepLoss
@@ -24,7 +23,7 @@ ADDED = re.compile(r"\.(gate|students|log_odds)\b")
 class NetworkTraining:
     """Implements :class:`training.loop_parts.Trainable`: the dense network, on single pictures."""
 
-    def __init__(self, network: DensePredictionNetwork, task: Task, precision: str) -> None:
+    def __init__(self, network: nn.Module, task: Task, precision: str) -> None:
         self._network, self._task, self._precision = network, task, precision
         network.to(memory_format=torch.channels_last)
 
@@ -43,7 +42,7 @@ class NetworkTraining:
             group = backbone if name.startswith("backbone.") else rest
             group.parameters.append(parameter)
             group.names.append(name)
-        return [backbone, rest]
+        return [group for group in (backbone, rest) if group.parameters]
 
     def step(self, batch: LabelledBatch, stage: NetworkStage) -> StepLoss:
         """See :class:`training.loop_parts.Trainable`."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from efficient_nets.tasks.picture_file import read_picture
-from efficient_nets.tasks.task import LabelledData, Task
+from efficient_nets.tasks.task import LabelledData, Task, example, generator_of_frame
 from efficient_nets.tasks.window import Window
 from efficient_nets.video_network import VideoNetwork
 
@@ -30,13 +29,14 @@ def validate(
     device = next(network.parameters()).device
     shown: str | None = None
     with torch.inference_mode():
-        for frame in frames:
+        for number, frame in enumerate(frames):
             if isinstance(network, VideoNetwork) and (data.still or frame.video != shown):
                 network.reset()
                 shown = frame.video
-            picture, target = read_picture(frame.picture), frame.target()
+            picture, target = frame.read_picture(), frame.target()
             source = picture.shape[1], picture.shape[2]
             whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
-            output = network(whole.picture(picture)[None].to(device))[0].cpu()
+            shown, target = example(task, whole.picture(picture), target, generator_of_frame(number))
+            output = network(shown[None].to(device))[0].cpu()
             meter.add(frame.video, task.prediction(output, source), target)
     return meter.values()
