@@ -221,7 +221,7 @@ def evaluate(
     reference = trained if dense is None else read_network(weights_of_run(dense))
     methods = method or [trained.method.name]
     settings = network_settings(methods, threshold, _sizes(size) or (trained.size,), trained.method)
-    task = make_task(trained.task, trained.task_classes, trained.void)
+    task = make_task(trained.task, trained.task_classes, trained.void, trained.objects)
     found, classes = open_evaluated(task, data, only=only or [], first=first, frames=frames, coded=pictures)
     if classes and classes != trained.classes:
         raise UsageError(

@@ -21,6 +21,7 @@ from efficient_nets.methods import DENSE, NamedMethod
 from efficient_nets.networks.dense_prediction import DensePredictionNetwork
 from efficient_nets.networks.efficientnet_lite import EfficientNetLiteBackbone
 from efficient_nets.networks.resnet import ResNetBackbone
+from efficient_nets.tasks.detection_output import detection_channels
 from efficient_nets.tasks.label_maps import VOID
 from efficient_nets.video_network import VideoNetwork
 
@@ -69,6 +70,7 @@ class TaskNetwork:
         method: that the weights were trained for; ``dense`` for none.
         choices: of the candidates that delta distillation searched.
         tensors: weights of the network for video, where a method was trained.
+        objects: of ``detection`` in label maps, as in ``car=8``.
     """
 
     task: str
@@ -80,6 +82,7 @@ class TaskNetwork:
     method: NamedMethod = field(default_factory=NamedMethod)
     choices: Mapping[str, Candidate] = field(default_factory=dict)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    objects: tuple[str, ...] = ()
 
     def for_video(self, method: NamedMethod) -> VideoNetwork:
         """The network made for video, with its weights.
@@ -120,6 +123,11 @@ def weights_of_run(run: Path) -> Path:
     return path
 
 
+def output_channels(task: str, classes: int) -> int:
+    """Of a network for a task with so many classes."""
+    return detection_channels(classes) if task == "detection" else classes
+
+
 def build_network(architecture: Architecture, outputs: int) -> DensePredictionNetwork:
     """With weights drawn by chance."""
     backbone: ResNetBackbone | EfficientNetLiteBackbone
@@ -145,6 +153,7 @@ def write_network(path: Path, trained: TaskNetwork) -> None:
         "architecture": json.dumps(asdict(trained.architecture)),
         "size": json.dumps(trained.size),
         "void": str(trained.void),
+        "objects": json.dumps(trained.objects),
         "method": json.dumps({"name": trained.method.name, "settings": dict(trained.method.settings)}),
         "choices": json.dumps(dict(trained.choices)),
     }
@@ -172,7 +181,8 @@ def read_network(path: Path) -> TaskNetwork:
         classes = tuple(json.loads(metadata["classes"]))
         width, height = json.loads(metadata["size"])
         void = int(metadata.get("void", VOID))
-        network = build_network(architecture, len(classes))
+        objects = tuple(json.loads(metadata.get("objects", "[]")))
+        network = build_network(architecture, output_channels(metadata["task"], len(classes)))
         method = NamedMethod(**json.loads(metadata.get("method", "{}")))
         choices = json.loads(metadata.get("choices", "{}"))
         if method.name == DENSE:
@@ -183,7 +193,7 @@ def read_network(path: Path) -> TaskNetwork:
             f"{path}: its weights do not fit what it says of itself: {str(error).splitlines()[0]}"
         ) from error
     return TaskNetwork(
-        metadata["task"], classes, architecture, (width, height), network.eval(), void, method, choices, tensors
+        metadata["task"], classes, architecture, (width, height), network.eval(), void, method, choices, tensors, objects
     )
 
 

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codec.errors import UsageError
+from efficient_nets.tasks.detection import Detection
 from efficient_nets.tasks.foreground import Foreground
 from efficient_nets.tasks.instances import Instances
 from efficient_nets.tasks.keypoints import Keypoints
 from efficient_nets.tasks.segmentation import CAMVID_CLASSES, CAMVID_VOID, Segmentation
 from efficient_nets.tasks.task import Task
 
-TASKS = ("segmentation", "foreground", "keypoints", "instances")
+TASKS = ("segmentation", "foreground", "keypoints", "instances", "detection")
 
 
-def make_task(name: str, classes: Sequence[str] = (), void: int = CAMVID_VOID) -> Task:
+def make_task(name: str, classes: Sequence[str] = (), void: int = CAMVID_VOID, objects: Sequence[str] = ()) -> Task:
     """A task.
 
     Args:
         classes: names of the classes of ``segmentation``; CamVid's where empty. Others find theirs in the data.
         void: number of what is no class, of ``segmentation``.
+        objects: of ``detection`` in label maps, as in ``car=8``; CamVid's where empty.
 
     Raises:
-        UsageError: the name is unknown, or the task takes no classes.
+        UsageError: the name is unknown, or the task takes no classes, or no objects.
     """
+    if objects and name in TASKS and name != "detection":
+        raise UsageError(f"task.objects: {name} takes none; leave them out")
     if name == "segmentation":
         return Segmentation(classes or CAMVID_CLASSES, void)
     if classes and name in TASKS:
@@ -34,4 +38,6 @@ def make_task(name: str, classes: Sequence[str] = (), void: int = CAMVID_VOID) -
         return Keypoints()
     if name == "instances":
         return Instances()
+    if name == "detection":
+        return Detection(objects)
     raise UsageError(f"task {name!r} is unknown: use {', '.join(TASKS)}")

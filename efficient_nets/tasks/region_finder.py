@@ -38,8 +38,8 @@ class NetworkRegionFinder:
             UsageError: the network labels no places, or does not know the classes.
         """
         known = trained.classes
-        if trained.task == "keypoints":
-            raise UsageError("a network for keypoints labels no places: give one for segmentation, or with --roi-boxes")
+        if trained.task in ("keypoints", "detection"):
+            raise UsageError(f"a network for {trained.task} labels no places: give one for segmentation, or with --roi-boxes")
         unknown = [name for name in classes if name not in known]
         if unknown or not (classes or BACKGROUND in known):
             problem = f"the network knows no class {unknown[0]!r}" if unknown else "say which classes matter"

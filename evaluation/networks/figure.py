@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NetworkCost = Literal["macs", "bops", "ms"]
 
 COST_LABELS = {"macs": "GMAC a frame", "bops": "TBOP a frame", "ms": "ms a frame"}
-ACCURACY_LABELS = {"miou": "Mean IoU (%)", "j": "J (%)", "pck": "Points within 10 samples (%)"}
+ACCURACY_LABELS = {"miou": "Mean IoU (%)", "j": "J (%)", "pck": "Points within 10 samples (%)", "map": "mAP (%)"}
 
 
 def draw_network_figure(points: Sequence[NetworkPoint], cost: NetworkCost, title: str | None = None) -> Figure:

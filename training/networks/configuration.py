@@ -25,16 +25,18 @@ class TaskConfig:
     """What the network is for.
 
     Attributes:
-        name: ``segmentation``, ``foreground``, ``keypoints`` or ``instances``.
+        name: ``segmentation``, ``foreground``, ``keypoints``, ``instances`` or ``detection``.
         classes: of ``segmentation``, from number 0 on; CamVid's where empty. Others find theirs in the data.
         void: number that stands for no class, of ``segmentation``.
+        objects: of ``detection`` in label maps: names, and numbers in the maps, as in ``car=8``; CamVid's where empty.
     """
 
     __pydantic_config__ = STRICT
 
-    name: Literal["segmentation", "foreground", "keypoints", "instances"] = "segmentation"
+    name: Literal["segmentation", "foreground", "keypoints", "instances", "detection"] = "segmentation"
     classes: tuple[str, ...] = ()
     void: int = CAMVID_VOID
+    objects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,8 @@ class NetworkTrainingConfig(RunConfig):
             raise UsageError(f"training.clip = {self.training.clip}: the dense network is trained on single pictures")
         if self.method.name != "dense" and self.training.clip < 2:
             raise UsageError(f"training.clip = 1: {self.method.name} is trained on clips of two frames and more")
+        if self.method.name == "salisa" and self.task.name != "detection":
+            raise UsageError(f"method.name = salisa: resampling is trained with detection, not with {self.task.name}")
         super().__post_init__()
 
     @property

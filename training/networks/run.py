@@ -14,7 +14,15 @@ from codec.errors import DataError, UsageError
 from efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from efficient_nets.delta_distillation.finalize import finalize
 from efficient_nets.methods import DENSE
-from efficient_nets.networks.weights_file import RUN_WEIGHTS, TaskNetwork, build_network, load_backbone, write_network
+from efficient_nets.networks.weights_file import (
+    RUN_WEIGHTS,
+    TaskNetwork,
+    build_network,
+    load_backbone,
+    output_channels,
+    write_network,
+)
+from efficient_nets.salisa.detector import SalisaDetector
 from efficient_nets.tasks.names import make_task
 from efficient_nets.tasks.picture_file import read_picture
 from efficient_nets.tasks.task import LabelledData, Task
@@ -25,6 +33,7 @@ from training.loop_parts import StepLoss
 from training.networks.batches import LabelledBatch, LabelledBatches, LabelledSamples
 from training.networks.configuration import NetworkStage, NetworkTrainingConfig
 from training.networks.model_card import network_card
+from training.networks.sampling_training import SamplingTraining, validate_sampling
 from training.networks.trainable import AcceleratedTraining, NetworkTraining
 from training.networks.validation import validate
 from training.run import CARD, CONFIGURATION, check_run_folder, write_text
@@ -58,20 +67,24 @@ def train_network(
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
     check_run_folder(folder, resume)
-    task = make_task(config.task.name, config.task.classes, config.task.void)
+    task = make_task(config.task.name, config.task.classes, config.task.void, config.task.objects)
     training, validation = open_data(config, task)
     config = with_sizes(config, training)
     with join_processes(device) as processes:
         torch.manual_seed(config.seed)
-        network = build_network(config.network.architecture(), len(training.classes))
+        network = build_network(config.network.architecture(), output_channels(task.name, len(training.classes)))
         if not resume:
             load_backbone(network, config.network.start)
         task.learn(training)
         samples = LabelledSamples(training, task, config.data, config.training.clip, config.seed)
         batches = LabelledBatches(samples, config.training, config.data.workers, processes)
-        model: NetworkTraining | AcceleratedTraining
+        model: NetworkTraining | AcceleratedTraining | SamplingTraining
+        sampling = config.method.named().salisa
         if config.method.name == DENSE:
             model = NetworkTraining(network, task, config.optimization.precision)
+        elif sampling is not None:
+            detector = SalisaDetector(network, sampling)
+            model = SamplingTraining(detector, task, config.method, config.optimization.precision)
         else:
             model = AcceleratedTraining(config.method.named().apply(network), task, config.method)
         measures: dict[str, float] = {}
@@ -80,7 +93,10 @@ def train_network(
             if validation is None:
                 return
             measures.clear()
-            measures.update(validate(model.network, task, validation, config.data.size, config.validation.frames))
+            if isinstance(model, SamplingTraining):
+                measures.update(validate_sampling(detector, task, validation, config.validation.frames))
+            else:
+                measures.update(validate(model.network, task, validation, config.data.size, config.validation.frames))
             validated(step, dict(measures))
 
         if processes.is_first:
@@ -135,7 +151,17 @@ def with_sizes(config: NetworkTrainingConfig, data: LabelledData) -> NetworkTrai
 
 def _trained(config: NetworkTrainingConfig, data: LabelledData, dense: nn.Module, network: nn.Module) -> TaskNetwork:
     architecture = config.network.architecture()
-    trained = TaskNetwork(config.task.name, data.classes, architecture, config.data.size, dense, config.task.void)
+    trained = TaskNetwork(
+        config.task.name,
+        data.classes,
+        architecture,
+        config.data.size,
+        dense,
+        config.task.void,
+        objects=config.task.objects,
+    )
+    if isinstance(network, SalisaDetector):
+        return replace(trained, method=config.method.named(), tensors=network.state_dict())
     if not isinstance(network, VideoNetwork):
         return trained
     choices = {}
