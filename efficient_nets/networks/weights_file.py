@@ -130,12 +130,14 @@ def output_channels(task: str, classes: int) -> int:
 
 def build_network(architecture: Architecture, outputs: int) -> DensePredictionNetwork:
     """With weights drawn by chance."""
-    backbone: ResNetBackbone | EfficientNetLiteBackbone
+    return DensePredictionNetwork(build_backbone(architecture), outputs, architecture.decoder)
+
+
+def build_backbone(architecture: Architecture) -> ResNetBackbone | EfficientNetLiteBackbone:
+    """With weights drawn by chance."""
     if architecture.name == "resnet":
-        backbone = ResNetBackbone(architecture.width, architecture.blocks)
-    else:
-        backbone = EfficientNetLiteBackbone()
-    return DensePredictionNetwork(backbone, outputs, architecture.decoder)
+        return ResNetBackbone(architecture.width, architecture.blocks)
+    return EfficientNetLiteBackbone()
 
 
 def write_network(path: Path, trained: TaskNetwork) -> None:
