@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
+from cli import nets_generate, options
 from cli.console import ProgressReport, console, print_json
 from cli.interruption import StopRequest, termination_as_interrupt
 from cli.threads import set_threads
@@ -30,7 +30,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.command("make-small-objects")(nets_generate.make_small_objects)
+app.command("make-actions")(nets_generate.make_actions)
+
 PRESETS = ("default", "tiny")
+
+TASKS = "segmentation, foreground, keypoints, instances, detection or action"
 
 
 class Cost(str, Enum):
@@ -47,7 +52,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="TASK",
-            help="segmentation, foreground, keypoints or instances; left out with --resume.",
+            help=f"{TASKS}; left out with --resume.",
             show_default=False,
         ),
     ] = None,
@@ -63,7 +68,7 @@ def train(
         Path | None,
         typer.Option(
             help="Folder of the data: images and labels (segmentation), DAVIS's layout (foreground), DeepLabCut's "
-            "(keypoints), or a COCO .json file (instances).",
+            "(keypoints), a COCO .json file (instances, detection), or a folder of videos for each class (action).",
             show_default=False,
         ),
     ] = None,
@@ -206,6 +211,7 @@ def evaluate(
 
     The dense network comes with every method. Its points at several sizes are what a method is to be compared with.
     """
+    from efficient_nets.frame_exit.weights_file import is_action_network
     from efficient_nets.networks.weights_file import read_network, weights_of_run
     from efficient_nets.tasks.names import make_task
     from evaluation.file_hash import file_hash
@@ -215,6 +221,13 @@ def evaluate(
     from evaluation.networks.videos import open_evaluated
 
     weights = weights_of_run(run)
+    if is_action_network(weights):
+        from cli.nets_action import evaluate_action_run
+
+        unused = {"--dense": dense, "--threshold": threshold, "--size": size, "--pictures": pictures}
+        unused |= {"--first": first, "--frames": frames, "--repeats": repeats > 1}
+        evaluate_action_run(weights, data, out, method or [], only or [], threads, json, unused)
+        return
     trained = read_network(weights)
     if trained.method.name != "dense" and dense is None:
         raise UsageError(f"{run}: was trained for {trained.method.name}: name the dense network's run with --dense")
@@ -326,7 +339,7 @@ def _resolve(
 
     values, source = starting_values(out, config, preset_name, resume, of_preset)
     if not resume and "task" not in values and not any(change.startswith("task.name=") for change in changes):
-        raise UsageError("name the task: segmentation, foreground, keypoints or instances")
+        raise UsageError(f"name the task: {TASKS}")
     override(values, changes)
     return checked_configuration(NetworkTrainingConfig, values, source)
 

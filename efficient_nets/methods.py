@@ -87,7 +87,9 @@ class NamedMethod:
             UsageError: a setting does not fit the network.
         """
         if self.name in SAMPLING:
-            raise UsageError(f"{self.name} changes what a detector is shown, not its layers: it goes with detection only")
+            raise UsageError(
+                f"{self.name} changes what a detector is shown, not its layers: it goes with detection only"
+            )
         method = _KeepDense() if self.name == DENSE else self._method()
         ends = getattr(network, "ends", ()) if self.name in KEEP_ENDS else ()
         try:

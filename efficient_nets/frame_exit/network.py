@@ -105,7 +105,7 @@ class FrameExit(nn.Module):
         return features.unflatten(0, (len(video), -1)).cummax(1).values
 
     def classify_pooled(self, pooled: Tensor) -> Tensor:
-        """Logits (B, T, classes) of pooled features (B, T, features), each by the classifier of its number of frames."""
+        """Logits (B, T, classes) of pooled features (B, T, features), by the classifier of each number of frames."""
         return torch.stack([classifier(pooled[:, t]) for t, classifier in enumerate(self.classifiers)], 1)
 
     def loss(self, output: CascadeOutput, labels: Tensor) -> Tensor:
@@ -116,9 +116,9 @@ class FrameExit(nn.Module):
     def classification_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(B, T) of logits (B, T, classes)."""
         frames = logits.shape[1]
-        return F.cross_entropy(
-            logits.flatten(0, 1), labels.repeat_interleave(frames), reduction="none"
-        ).unflatten(0, (-1, frames))
+        return F.cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(frames), reduction="none").unflatten(
+            0, (-1, frames)
+        )
 
     @torch.no_grad()
     def classify(self, video: Tensor, threshold: float = 0.5) -> Exit:

@@ -30,9 +30,7 @@ class GatedNetwork(nn.Module):
         strictnesses: of the sets.
     """
 
-    def __init__(
-        self, architecture: Architecture, config: FrameExitConfig, strictnesses: Sequence[float] = ()
-    ) -> None:
+    def __init__(self, architecture: Architecture, config: FrameExitConfig, strictnesses: Sequence[float] = ()) -> None:
         """With weights drawn by chance; ``config.strictness`` comes first, and once."""
         super().__init__()
         backbone = PooledBackbone(build_backbone(architecture))

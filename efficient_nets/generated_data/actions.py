@@ -25,9 +25,9 @@ ACTIONS = ("bounce", "down", "left", "right", "rotate", "stop-and-go", "up", "zo
 GRADES = ("look", "wide", "brief")
 """How many frames tell the action.
 
-``look``: one that shows the object, for its shape and its colour belong to the action. ``wide``: a few from all over the
-clip, for the object looks as any other, and moves all the time. ``brief``: several, for it is there for a third of the
-clip only, and moves then.
+``look``: one that shows the object, for its shape and its colour belong to the action. ``wide``: a few from all over
+the clip, for the object looks as any other, and moves all the time. ``brief``: several, for it is there for a third of
+the clip only, and moves then.
 """
 
 LIST = "clips.csv"
@@ -162,7 +162,9 @@ class _Course:
 
 def _write(path: Path, frames: NDArray[np.uint8]) -> None:
     height, width = frames.shape[1:3]
-    properties = VideoProperties(width, height, "yuv420p", 8, RATE, 1 / RATE, color_matrix="bt709", working_format="rgb")
+    properties = VideoProperties(
+        width, height, "yuv420p", 8, RATE, 1 / RATE, color_matrix="bt709", working_format="rgb"
+    )
     with open_output(path, properties) as writer:
         for number, frame in enumerate(frames):
             planes = tuple(np.ascontiguousarray(frame[..., channel]) for channel in range(3))

@@ -68,7 +68,9 @@ def cut_texture(frame: NDArray[np.uint8], side: int, generator: np.random.Genera
     """A square (side, side, 3) of a frame, from a place that has some detail: the best of a few by chance."""
     height, width = frame.shape[:2]
     side = min(side, height, width)
-    places = [(int(generator.integers(0, height - side + 1)), int(generator.integers(0, width - side + 1))) for _ in range(6)]
+    places = [
+        (int(generator.integers(0, height - side + 1)), int(generator.integers(0, width - side + 1))) for _ in range(6)
+    ]
     cuts = [frame[top : top + side, left : left + side].astype(np.float32) for top, left in places]
     return max(cuts, key=lambda cut: float(cut.std()))
 

@@ -19,7 +19,7 @@ from efficient_nets.generated_data.output_folder import whole_folder
 from efficient_nets.generated_data.textured_shapes import SHAPES, TexturedShape, draw_shape
 
 LEAST_VISIBLE = 0.3
-"""Share of an object below which it counts neither as found nor as missed: what others cover, or the border cuts off."""
+"""Share of an object below which it counts neither as found nor as missed: what others cover, or the border cuts."""
 
 JPEG_QUALITY = 92
 
@@ -64,7 +64,7 @@ def make_small_objects(
     settings: SmallObjects,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write ``train`` and ``val``, each with ``images/VIDEO/FRAME.jpg`` and ``annotations.json`` in the form of CocoVID.
+    """Write ``train`` and ``val``, each with ``images/VIDEO/FRAME.jpg`` and ``annotations.json`` in CocoVID's form.
 
     Args:
         backgrounds: videos, or folders of them. The last ones by name, at least one and up to a fifth, are for
@@ -121,7 +121,9 @@ def _make_video(
             part = owner[np.ix_(rows[in_rows], columns[in_columns])]
             part[cover[np.ix_(in_rows, in_columns)] > 0.5] = number
             owner[np.ix_(rows[in_rows], columns[in_columns])] = part
-        writer.frame(frame, [_label(owner == n, SHAPES.index(items[n].look.shape), drawn[n][0]) for n in range(len(items))])
+        writer.frame(
+            frame, [_label(owner == n, SHAPES.index(items[n].look.shape), drawn[n][0]) for n in range(len(items))]
+        )
 
 
 def _label(shown: NDArray[np.bool_], kind: int, whole: int) -> dict[str, Any] | None:

@@ -195,7 +195,16 @@ def read_network(path: Path) -> TaskNetwork:
             f"{path}: its weights do not fit what it says of itself: {str(error).splitlines()[0]}"
         ) from error
     return TaskNetwork(
-        metadata["task"], classes, architecture, (width, height), network.eval(), void, method, choices, tensors, objects
+        metadata["task"],
+        classes,
+        architecture,
+        (width, height),
+        network.eval(),
+        void,
+        method,
+        choices,
+        tensors,
+        objects,
     )
 
 
@@ -210,22 +219,40 @@ def load_backbone(network: DensePredictionNetwork, start: str) -> None:
         UsageError: there is no such file, or no such weights.
         DataError: it does not fit.
     """
+    path = weights_of_run(Path(start)) if Path(start).is_dir() else Path(start)
+    if path.suffix == ".safetensors":
+        _load(network, _dense_weights(path), path)
+    else:
+        load_backbone_alone(network.backbone, start)
+
+
+def load_backbone_alone(backbone: nn.Module, start: str) -> None:
+    """The same for a backbone that has something else behind it; of a run's weights it takes the backbone's."""
     if start == "random":
         return
     if start == "imagenet":
-        if not isinstance(network.backbone, EfficientNetLiteBackbone):
+        if not isinstance(backbone, EfficientNetLiteBackbone):
             raise UsageError("network.start = imagenet: only efficientnet-lite0 has such weights; use random or a file")
-        network.backbone.load_imagenet()
+        backbone.load_imagenet()
         return
-    place: nn.Module = network
     path = weights_of_run(Path(start)) if Path(start).is_dir() else Path(start)
     if path.suffix == ".safetensors":
-        trained = read_network(path)
-        if trained.method.name != DENSE:
-            raise UsageError(f"{path}: was trained for {trained.method.name}; start from a dense network")
-        given = trained.network.state_dict()
+        prefix = "backbone."
+        whole = _dense_weights(path)
+        given = {name.removeprefix(prefix): tensor for name, tensor in whole.items() if name.startswith(prefix)}
     else:
-        given, place = _torchvision_weights(path), network.backbone
+        given = _torchvision_weights(path)
+    _load(backbone, given, path)
+
+
+def _dense_weights(path: Path) -> dict[str, Tensor]:
+    trained = read_network(path)
+    if trained.method.name != DENSE:
+        raise UsageError(f"{path}: was trained for {trained.method.name}; start from a dense network")
+    return dict(trained.network.state_dict())
+
+
+def _load(place: nn.Module, given: Mapping[str, Tensor], path: Path) -> None:
     try:
         place.load_state_dict(given)
     except RuntimeError as error:

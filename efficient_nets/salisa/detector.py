@@ -1,7 +1,7 @@
 """A detector that sees each frame resampled by what was found in the frame before.
 
-Bejnordi et al., "SALISA: Saliency-Based Input Sampling for Efficient Video Object Detection", ECCV 2022. The paper's key
-frames are seen by a larger detector; here by the same one, perhaps in a larger picture.
+Bejnordi et al., "SALISA: Saliency-Based Input Sampling for Efficient Video Object Detection", ECCV 2022. The paper's
+key frames are seen by a larger detector; here by the same one, perhaps in a larger picture.
 """
 
 from __future__ import annotations

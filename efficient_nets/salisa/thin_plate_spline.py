@@ -7,8 +7,6 @@ from -1 to 1 over the picture, borders included, as :func:`torch.nn.functional.g
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor
 
@@ -121,13 +119,14 @@ class ThinPlateSpline:
         """The same, and how many warps were looked at for folds, of each item."""
         identity = self.points.to(targets)
         part = torch.ones(len(targets), 1, 1).to(targets)
-        for count in itertools.count(1):
+        count = 0
+        while True:
+            count += 1
             coefficients = self.coefficients(identity + part * (targets - identity))
             folds = self.stretch(coefficients.detach()) < LEAST_STRETCH
             if not folds.any():
-                break
+                return coefficients, count
             part = torch.where(folds[:, None, None], 0.8 * part, part)
-        return coefficients, count
 
 
 def _basis(points: Tensor, centres: Tensor) -> Tensor:

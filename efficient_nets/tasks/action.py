@@ -78,7 +78,9 @@ def open_action_data(folder: Path, part: str) -> ActionData:
     place = folder / part if (folder / part).is_dir() else folder
     folders = sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not folders:
-        raise UsageError(f"{place}: has no folders: one for each class is needed, with its videos, as {place}/wave/1.mp4")
+        raise UsageError(
+            f"{place}: has no folders: one for each class is needed, with its videos, as {place}/wave/1.mp4"
+        )
     if len(folders) < 2:
         raise DataError(f"{place}: has one class alone, {folders[0].name}: two or more are needed")
     grades = _grades(place / LIST)

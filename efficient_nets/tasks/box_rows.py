@@ -1,7 +1,7 @@
 """Objects in boxes as rows of a tensor: what detection learns, finds and is measured by.
 
 A row is left, top, right, bottom (in samples, from the outer edge of the first to that of the last), the number of the
-class, and a weight: of what was found its score, of a label 1, or 0 where it shall count neither as found nor as missed.
+class, and a weight: of what was found its score, of a label 1, or 0 where it counts neither as found nor as missed.
 Rows of class :data:`NOTHING` are there to fill up.
 """
 

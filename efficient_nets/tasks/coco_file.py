@@ -1,4 +1,4 @@
-"""Files in the form of COCO: pictures, categories, boxes and outlines; with videos as in CocoVID, where there are some."""
+"""Files in the form of COCO: pictures, categories, boxes and outlines; with videos as in CocoVID, if there are some."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class CocoFile:
 def read_coco(folder: Path, part: str) -> CocoFile:
     """Read a ``.json`` file, or the one in a folder; pictures lie beside it, or in ``images`` or ``part`` there.
 
-    Videos are those of CocoVID: a list ``videos`` of ids and names, and a ``video_id`` and a ``frame_id`` of each image.
+    Videos are those of CocoVID: a list ``videos`` of ids and names, and ``video_id`` and ``frame_id`` of each image.
 
     Raises:
         UsageError: there is no such file.

@@ -96,8 +96,8 @@ class Detection:
         frames = data.frames[:: max(1, len(data.frames) // 50)]
         if not any((frame.target()[:, 5] > 0).any() for frame in frames):
             raise DataError(
-                f"{data.place}: has no {', no '.join(data.classes)} in {len(frames)} pictures that were looked at: name "
-                "what the labels hold with task.objects"
+                f"{data.place}: has no {', no '.join(data.classes)} in {len(frames)} pictures that were looked at: "
+                "name what the labels hold with task.objects"
             )
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -143,9 +143,7 @@ class Detection:
         labels = read_numbers(path)
         height, width = labels.shape
         _check_size(picture, (height, width), "its labels")
-        return filled(
-            boxes_of_labels(labels, tuple(self._numbers.values()), self._least_area * labels.size), str(path)
-        )
+        return filled(boxes_of_labels(labels, tuple(self._numbers.values()), self._least_area * labels.size), str(path))
 
 
 def _named_number(text: str) -> tuple[str, int]:

@@ -1,6 +1,6 @@
 """What the output of a detector without anchors means, and what it is taught.
 
-Places of objects are peaks in a heatmap of each class (Zhou et al., "Objects as Points", 2019); at a peak, four channels
+Places of objects are peaks in a heatmap of each class (Zhou et al., "Objects as Points", 2019); there, four channels
 say how far the sides of the box are (Tian et al., "FCOS", ICCV 2019). As in Liu et al., "Training-Time-Friendly Network
 for Real-Time Object Detection" (TTFNet), AAAI 2020, heatmaps are as wide as the box in each direction, and sides are
 learned all around the centre, so that few steps teach much. Where we differ: each object has the same weight whatever

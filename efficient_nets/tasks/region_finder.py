@@ -39,7 +39,9 @@ class NetworkRegionFinder:
         """
         known = trained.classes
         if trained.task in ("keypoints", "detection"):
-            raise UsageError(f"a network for {trained.task} labels no places: give one for segmentation, or with --roi-boxes")
+            raise UsageError(
+                f"a network for {trained.task} labels no places: give one for segmentation, or with --roi-boxes"
+            )
         unknown = [name for name in classes if name not in known]
         if unknown or not (classes or BACKGROUND in known):
             problem = f"the network knows no class {unknown[0]!r}" if unknown else "say which classes matter"

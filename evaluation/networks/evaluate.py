@@ -92,7 +92,9 @@ def evaluate_network(
         else:
             plain = dense.for_video(NamedMethod())
             sampling = setting.method.salisa
-            network = None if sampling is not None or setting.method.name == DENSE else trained.for_video(setting.method)
+            network = (
+                None if sampling is not None or setting.method.name == DENSE else trained.for_video(setting.method)
+            )
             if network is not None and trained.method.name == DENSE:
                 frames = scaled_frames(data.videos[0], setting.size)
                 setting.method.calibrate(network, [frame for _, frame in islice(frames, CALIBRATION_FRAMES)])

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 NetworkCost = Literal["macs", "bops", "ms"]
 
 COST_LABELS = {"macs": "GMAC a frame", "bops": "TBOP a frame", "ms": "ms a frame"}
-ACCURACY_LABELS = {"miou": "Mean IoU (%)", "j": "J (%)", "pck": "Points within 10 samples (%)", "map": "mAP (%)"}
+ACCURACY_LABELS = {
+    "miou": "Mean IoU (%)",
+    "j": "J (%)",
+    "pck": "Points within 10 samples (%)",
+    "map": "mAP (%)",
+    "accuracy": "Accuracy (%)",
+}
 
 
 def draw_network_figure(points: Sequence[NetworkPoint], cost: NetworkCost, title: str | None = None) -> Figure:
@@ -71,7 +77,8 @@ def _draw_panel(panel: Axes, points: Sequence[NetworkPoint], methods: Sequence[s
     measure = points[0].measure
     label = ACCURACY_LABELS.get(measure, measure)
     panel.set_ylabel(label if points[0].measures else f"{label}, of the dense network's")
-    panel.set_xlabel(COST_LABELS[cost])
+    label = COST_LABELS[cost]
+    panel.set_xlabel(label.replace("a frame", "a video") if points[0].identity.task == "action" else label)
     panel.set_xscale("log" if cost == "bops" else "linear")
     panel.set_title(points[0].identity.task)
     panel.grid(True)

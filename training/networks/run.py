@@ -66,6 +66,10 @@ def train_network(
         UsageError: the configuration does not fit the data or the folder.
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
+    if config.task.name == "action":
+        from training.networks.action_run import train_action
+
+        return train_action(config, folder, resume=resume, device=device, report=report, validated=validated, stop=stop)
     check_run_folder(folder, resume)
     task = make_task(config.task.name, config.task.classes, config.task.void, config.task.objects)
     training, validation = open_data(config, task)

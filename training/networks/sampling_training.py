@@ -24,7 +24,7 @@ MISPLACED = 0.1
 
 
 class SamplingTraining:
-    """Implements :class:`training.loop_parts.Trainable`: clips whose frames are resampled by the labels of those before.
+    """Implements :class:`training.loop_parts.Trainable`: clips whose frames are resampled by labels of those before.
 
     The labels stand for detections: some are left out and all are moved a little. The loss is the detector's on the
     resampled frames, with labels that went through the same warp, plus ``method.weight`` times the paper's regularizer,
