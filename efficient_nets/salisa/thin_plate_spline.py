@@ -73,9 +73,10 @@ class ThinPlateSpline:
     def grid(self, coefficients: Tensor, height: int, width: int) -> Tensor:
         """(N, height, width, 2), as ``grid_sample`` takes it."""
         if self._basis is None or self._basis[0] != (height, width):
-            self._basis = (height, width), _basis(places(height, width).flatten(0, 1), self.points)
-        self._basis = self._basis[0], self._basis[1].to(coefficients)
-        return (self._basis[1] @ coefficients).unflatten(1, (height, width))
+            with torch.inference_mode(False):  # or it could not be used in training later
+                self._basis = (height, width), _basis(places(height, width).flatten(0, 1), self.points)
+        basis = self._basis[1].to(coefficients)
+        return (basis @ coefficients).unflatten(1, (height, width))
 
     def derivative(self, coefficients: Tensor, points: Tensor) -> Tensor:
         """Of the warp (N, P, 2, 2): how both coordinates of the input change with those of the output."""
@@ -103,11 +104,12 @@ class ThinPlateSpline:
         The determinant says how many times larger the input is than the output, at a place.
         """
         if self._slope is None:
-            checked = places(CHECKED_SIDE, CHECKED_SIDE, borders=True).flatten(0, 1)
-            self._slope = _slope(checked, self.points).permute(2, 0, 1).contiguous()
-        self._slope = self._slope.to(coefficients)
+            with torch.inference_mode(False):
+                checked = places(CHECKED_SIDE, CHECKED_SIDE, borders=True).flatten(0, 1)
+                self._slope = _slope(checked, self.points).permute(2, 0, 1).contiguous()
+        slope = self._slope.to(coefficients)
         # (N, d, P, c) of the radial functions: x and y of the input with each coordinate of the output
-        radial = self._slope @ coefficients[:, None, :-3]
+        radial = slope @ coefficients[:, None, :-3]
         by_x, by_y = (radial + coefficients[:, -2:, None]).unbind(1)
         return (by_x[..., 0] * by_y[..., 1] - by_x[..., 1] * by_y[..., 0]).amin(1)
 

@@ -75,7 +75,8 @@ def test_an_output_that_has_learned_says_what_it_was_taught() -> None:
     taught = rows_of((8, 10, 40, 60, 0, 1), (70, 20, 78, 30, 1, 1), (60, 50, 90, 62, 0, 1), (20, 2, 50, 8, 1, 0))
     output = torch.zeros(1, detection_channels(2), 16, 24, requires_grad=True)
     optimizer = torch.optim.Adam([output], 0.2)
-    for _ in range(60):
+    for step in range(120):
+        optimizer.param_groups[0]["lr"] = 0.2 * (1 - step / 120)
         loss = detection_loss(output, filled(taught, "here")[None])
         optimizer.zero_grad()
         loss.backward()
