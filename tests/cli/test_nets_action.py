@@ -205,7 +205,9 @@ def test_exits_are_measured_beside_fixed_numbers(scaleflow: Run, actions: Path, 
     assert scaleflow("nets", "plot", results, "-o", tmp_path / "actions.svg").code == 0
 
 
-def test_an_exit_is_where_the_network_itself_stops(scaleflow: Run, actions: Path, trained: Path, tmp_path: Path) -> None:
+def test_an_exit_is_where_the_network_itself_stops(
+    scaleflow: Run, actions: Path, trained: Path, tmp_path: Path
+) -> None:
     from efficient_nets.tasks.action import open_action_data, read_clip
 
     method = ("--method", "frame-exit strictness=0.3 threshold=0.45")
