@@ -19,6 +19,7 @@ from codec.video.writer import open_output
 from efficient_nets.generated_data.backgrounds import background_files, cut_texture, read_frames
 from efficient_nets.generated_data.output_folder import whole_folder
 from efficient_nets.generated_data.textured_shapes import TexturedShape, draw_shape
+from efficient_nets.tasks.action import LIST
 
 ACTIONS = ("bounce", "down", "left", "right", "rotate", "stop-and-go", "up", "zoom")
 
@@ -29,9 +30,6 @@ GRADES = ("look", "wide", "brief")
 the clip, for the object looks as any other, and moves all the time. ``brief``: several, for it is there for a third of
 the clip only, and moves then.
 """
-
-LIST = "clips.csv"
-"""Beside the clips of a part: their paths, actions and grades."""
 
 BRIEF = 0.35
 """Share of a clip in which the object is there, of that grade."""
@@ -76,7 +74,7 @@ def make_actions(
     settings: Actions,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write ``train`` and ``val``, each with ``ACTION/NAME.mp4`` and :data:`LIST`.
+    """Write ``train`` and ``val``, each with ``ACTION/NAME.mp4``, and ``clips.csv`` with the grade of each.
 
     Raises:
         UsageError, DataError: as :func:`efficient_nets.generated_data.small_objects.make_small_objects`.

@@ -12,8 +12,7 @@ from PIL import Image
 
 from codec.errors import DataError, UsageError
 from codec.video.reader import open_video
-
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".264", ".y4m", ".mpg")
+from efficient_nets.tasks.action import VIDEO_SUFFIXES
 
 LATEST_START = 24
 """Frames of a video before the first one that is taken, at most: they have to be decoded, too."""

@@ -15,10 +15,13 @@ from torch import Tensor
 from codec.errors import DataError, UsageError
 from codec.video.reader import open_video
 from efficient_nets.frame_exit.frame_order import spread_frames
-from efficient_nets.generated_data.actions import LIST
-from efficient_nets.generated_data.backgrounds import VIDEO_SUFFIXES
 from efficient_nets.tasks.task import check_folder
 from efficient_nets.tasks.window import Window
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".264", ".y4m", ".mpg")
+
+LIST = "clips.csv"
+"""Beside the folders of the classes, where there is something to say of their videos: ``path`` and ``grade``."""
 
 
 @dataclass(frozen=True)
