@@ -171,7 +171,13 @@ def spoiled(boxes: Path, **changes: Any) -> None:
         ({"annotations": [{"id": 1, "image_id": 0, "category_id": 3, "bbox": [1, 2, 3]}]}, "a list of 4 numbers"),
         ({"annotations": [{"id": 1, "image_id": 0, "category_id": 3}]}, "has no 'bbox'"),
         ({"videos": [{"id": 1}]}, "there is no video with the id 2"),
-        ({"images": [{"id": 0, "file_name": "x.png", "width": 9, "height": 9, "video_id": 1}]}, "has no 'frame_id'"),
+        (
+            {
+                "images": [{"id": 0, "file_name": "x.png", "width": 9, "height": 9, "video_id": 1}],
+                "annotations": [{"id": 1, "image_id": 0, "category_id": 3, "bbox": [1, 2, 3, 4]}],
+            },
+            "has no 'frame_id'",
+        ),
     ],
 )
 def test_coco_files_that_cannot_be_used(
