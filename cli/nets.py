@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
+from cli import nets_generate, options
 from cli.console import ProgressReport, console, print_json
 from cli.interruption import StopRequest, termination_as_interrupt
 from cli.threads import set_threads
@@ -30,7 +30,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.command("make-small-objects")(nets_generate.make_small_objects)
+app.command("make-actions")(nets_generate.make_actions)
+
 PRESETS = ("default", "tiny")
+
+TASKS = "segmentation, foreground, keypoints, instances, detection, restoration or action"
 
 
 class Cost(str, Enum):
@@ -47,7 +52,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="TASK",
-            help="segmentation, foreground, keypoints, instances or restoration; left out with --resume.",
+            help=f"{TASKS}; left out with --resume.",
             show_default=False,
         ),
     ] = None,
@@ -63,8 +68,8 @@ def train(
         Path | None,
         typer.Option(
             help="Folder of the data: images and labels, or Cityscapes' layout (segmentation), DAVIS's layout "
-            "(foreground), DeepLabCut's (keypoints), a COCO .json file (instances), or pictures and videos "
-            "(restoration).",
+            "(foreground), DeepLabCut's (keypoints), a COCO .json file (instances, detection), a folder of videos for "
+            "each class (action), or pictures and videos (restoration).",
             show_default=False,
         ),
     ] = None,
@@ -211,6 +216,7 @@ def evaluate(
 
     The dense network comes with every method. Its points at several sizes are what a method is to be compared with.
     """
+    from efficient_nets.frame_exit.weights_file import is_action_network
     from efficient_nets.networks.weights_file import read_network, weights_of_run
     from efficient_nets.tasks.names import make_task
     from efficient_nets.tasks.restoration import NOISE
@@ -221,13 +227,20 @@ def evaluate(
     from evaluation.networks.videos import open_evaluated
 
     weights = weights_of_run(run)
+    if is_action_network(weights):
+        from cli.nets_action import evaluate_action_run
+
+        unused: dict[str, object] = {"--dense": dense, "--threshold": threshold, "--size": size, "--pictures": pictures}
+        unused |= {"--first": first, "--frames": frames, "--repeats": repeats > 1}
+        evaluate_action_run(weights, data, out, method or [], only or [], threads, json, unused)
+        return
     trained = read_network(weights)
     if trained.method.name != "dense" and dense is None:
         raise UsageError(f"{run}: was trained for {trained.method.name}: name the dense network's run with --dense")
     reference = trained if dense is None else read_network(weights_of_run(dense))
     methods = method or [trained.method.name]
     settings = network_settings(methods, threshold, _sizes(size) or (trained.size,), trained.method)
-    task = make_task(trained.task, trained.task_classes, trained.void, trained.noise or NOISE)
+    task = make_task(trained.task, trained.task_classes, trained.void, trained.noise or NOISE, objects=trained.objects)
     found, classes = open_evaluated(task, data, only=only or [], first=first, frames=frames, coded=pictures)
     if classes and classes != trained.classes:
         raise UsageError(
@@ -348,7 +361,7 @@ def _resolve(
 
     values, source = starting_values(out, config, preset_name, resume, of_preset)
     if not resume and "task" not in values and not any(change.startswith("task.name=") for change in changes):
-        raise UsageError("name the task: segmentation, foreground, keypoints, instances or restoration")
+        raise UsageError(f"name the task: {TASKS}")
     override(values, changes)
     resolved = checked_configuration(NetworkTrainingConfig, values, source)
     given = [name.strip() for name, _, _ in (change.partition("=") for change in changes)]

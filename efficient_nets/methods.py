@@ -16,6 +16,7 @@ from efficient_nets.conversion import VideoMethod, accelerate
 from efficient_nets.delta_distillation.method import DeltaDistillation
 from efficient_nets.residual_quantization.calibration import calibrate
 from efficient_nets.residual_quantization.method import ResidualQuantization
+from efficient_nets.salisa.method import Salisa
 from efficient_nets.skip_convolutions.method import SkipConv
 from efficient_nets.video_network import VideoNetwork
 
@@ -25,8 +26,12 @@ METHODS: Mapping[str, type[Any]] = {
     "skip-conv": SkipConv,
     "delta-distillation": DeltaDistillation,
     "residual-quantization": ResidualQuantization,
+    "salisa": Salisa,
 }
-"""Settings that :func:`accelerate` takes, by the name of the method."""
+"""Settings by the name of the method; :func:`accelerate` takes those that are not of :data:`SAMPLING`."""
+
+SAMPLING = ("salisa",)
+"""Methods that choose what a network is shown, and leave its layers as they are."""
 
 STARTS: Mapping[str, Mapping[str, Any]] = {
     "skip-conv": {"threshold": 0},
@@ -39,7 +44,7 @@ KEEP_ENDS = ("delta-distillation",)
 """Methods that leave out a network's ``ends``, where it names its first and last layers, unless told otherwise."""
 
 OF_ACCELERATE = ("key_interval", "exclude")
-"""Settings that every method has."""
+"""Settings that every method has but those of :data:`SAMPLING`."""
 
 SEVERAL = re.compile(r",(?![^\[]*\])")
 """Commas outside of brackets."""
@@ -72,7 +77,8 @@ class NamedMethod:
         """Names that ``settings`` may have."""
         if self.name == DENSE:
             return ()
-        return (*(field.name for field in fields(METHODS[self.name])), *OF_ACCELERATE)
+        own = tuple(field.name for field in fields(METHODS[self.name]))
+        return own if self.name in SAMPLING else (*own, *OF_ACCELERATE)
 
     def apply(self, network: nn.Module) -> VideoNetwork:
         """``network`` as a network for video; it stays as it is. Dense, nothing is converted but batch norms.
@@ -80,6 +86,10 @@ class NamedMethod:
         Raises:
             UsageError: a setting does not fit the network.
         """
+        if self.name in SAMPLING:
+            raise UsageError(
+                f"{self.name} changes what a detector is shown, not its layers: it goes with detection only"
+            )
         method = _KeepDense() if self.name == DENSE else self._method()
         ends = getattr(network, "ends", ()) if self.name in KEEP_ENDS else ()
         try:
@@ -105,6 +115,11 @@ class NamedMethod:
         """
         if self.needs_calibration:
             calibrate(network, *videos)
+
+    @property
+    def salisa(self) -> Salisa | None:
+        """The settings of that method; None of others."""
+        return Salisa(**self.settings) if self.name == "salisa" else None
 
     def changed(self, settings: Mapping[str, Any]) -> NamedMethod:
         """The same method with some settings replaced."""

@@ -94,7 +94,7 @@ class TrainingLoop(Generic[Stage, Batch, Result]):
         state = load_checkpoint(self.checkpoint)
         ours, theirs = self._config.to_mapping(), state["config"]
         for key in self._config.kept_when_resumed:
-            if theirs[key] != ours[key]:
+            if theirs.get(key) != ours[key]:
                 raise UsageError(
                     f"{self.checkpoint}: was made with other settings of {key}; resume with the configuration beside "
                     "it, or start a new run from it with model.start"

@@ -6,6 +6,7 @@ Ghodrati, Bejnordi, Habibian, "FrameExit: Conditional Early Exiting for Efficien
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,8 @@ class FrameExitConfig:
         gate: channels of the gates' hidden layers, the second of which is half as wide.
         strictness: the paper's beta, from which on a gate is taught to stop; larger stops earlier. The loss that a
             gate allows at frame t (from 1 on) is ``strictness * exp(t / 2)``.
+        placed: each frame's features get a learned summand for its place in the video. Pooling by the maximum does not
+            know which frame came first; with this, features may. The paper has none.
     """
 
     classes: int
@@ -34,6 +37,7 @@ class FrameExitConfig:
     features: int = 4096
     gate: int = 128
     strictness: float = 1e-3
+    placed: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("classes", 2), ("frames", 2), ("features", 1), ("gate", 2)):
@@ -85,31 +89,36 @@ class FrameExit(nn.Module):
         self.backbone = backbone
         self.embed = nn.Linear(channels, config.features)
         self.norm = nn.BatchNorm1d(config.features)
+        self.places = nn.Parameter(torch.zeros(config.frames, config.features)) if config.placed else None
         self.classifiers = nn.ModuleList([nn.Linear(config.features, config.classes) for _ in range(config.frames)])
-        self.gates = nn.ModuleList([Gate(config.features, config.gate) for _ in range(config.frames - 1)])
+        self.gates = make_gates(config)
 
     def forward(self, video: Tensor) -> CascadeOutput:
         """Everything, for training and for measuring: videos (B, T, 3, H, W) with T as configured."""
+        pooled = self.pooled_features(video)
+        return CascadeOutput(self.classify_pooled(pooled), judge(self.gates, pooled))
+
+    def pooled_features(self, video: Tensor) -> Tensor:
+        """(B, T, features): the maximum over the first frames, one, two and so on in the order of the visits."""
         self._check(video)
-        batch = video.shape[0]
-        features = self._features(video[:, list(self.order)].flatten(0, 1)).unflatten(0, (batch, -1))
-        pooled = features.cummax(1).values
-        logits = [classifier(pooled[:, t]) for t, classifier in enumerate(self.classifiers)]
-        # Gates judge: what they are taught is not to change the features.
-        seen = pooled.detach()
-        before = torch.cat((torch.zeros_like(seen[:, :1]), seen[:, :-1]), 1)
-        gates = [gate(before[:, t], seen[:, t]) for t, gate in enumerate(self.gates)]
-        return CascadeOutput(torch.stack(logits, 1), torch.cat(gates, 1))
+        features = self.frame_features(video[:, list(self.order)].flatten(0, 1), self.order * len(video))
+        return features.unflatten(0, (len(video), -1)).cummax(1).values
+
+    def classify_pooled(self, pooled: Tensor) -> Tensor:
+        """Logits (B, T, classes) of pooled features (B, T, features), by the classifier of each number of frames."""
+        return torch.stack([classifier(pooled[:, t]) for t, classifier in enumerate(self.classifiers)], 1)
 
     def loss(self, output: CascadeOutput, labels: Tensor) -> Tensor:
         """Mean loss of the classifiers, and of the gates against labels that are made of it on the fly."""
-        frames = output.logits.shape[1]
-        classified = F.cross_entropy(
-            output.logits.flatten(0, 1), labels.repeat_interleave(frames), reduction="none"
-        ).unflatten(0, (-1, frames))
-        allowed = torch.tensor([self.config.allowed_loss(t) for t in range(frames - 1)], device=labels.device)
-        stops = (classified[:, :-1].detach() <= allowed).to(output.gates.dtype)
-        return classified.mean() + F.binary_cross_entropy_with_logits(output.gates, stops)
+        classified = self.classification_losses(output.logits, labels)
+        return classified.mean() + gate_loss(output.gates, classified, self.config)
+
+    def classification_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """(B, T) of logits (B, T, classes)."""
+        frames = logits.shape[1]
+        return F.cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(frames), reduction="none").unflatten(
+            0, (-1, frames)
+        )
 
     @torch.no_grad()
     def classify(self, video: Tensor, threshold: float = 0.5) -> Exit:
@@ -124,15 +133,19 @@ class FrameExit(nn.Module):
         stop = math.log(threshold / (1 - threshold)) if 0 < threshold < 1 else math.inf * (threshold - 0.5)
         pooled = before = torch.zeros(1, self.config.features, device=video.device)
         for t, number in enumerate(self.order):
-            feature = self._features(video[number : number + 1])
+            feature = self.frame_features(video[number : number + 1], (number,))
             pooled = feature if t == 0 else torch.maximum(before, feature)
             if t == len(self.gates) or float(self.gates[t](before, pooled)) > stop:
                 break
             before = pooled
         return Exit(self.classifiers[t](pooled)[0], t + 1)
 
-    def _features(self, pictures: Tensor) -> Tensor:
-        return F.relu(self.norm(self.embed(self.backbone(pictures))))
+    def frame_features(self, pictures: Tensor, places: Sequence[int]) -> Tensor:
+        """(N, features) of pictures (N, 3, H, W) from these places of their videos."""
+        features = self.norm(self.embed(self.backbone(pictures)))
+        if self.places is not None:
+            features = features + self.places[list(places)]
+        return F.relu(features)
 
     def _check(self, video: Tensor) -> None:
         if video.dim() != 5 or video.shape[1] != self.config.frames:
@@ -140,6 +153,29 @@ class FrameExit(nn.Module):
                 f"videos of shape {tuple(video.shape)}: (batch, {self.config.frames}, 3, height, width) is needed; "
                 "spread_frames() chooses frames of a longer one"
             )
+
+
+def make_gates(config: FrameExitConfig) -> nn.ModuleList:
+    """One for each frame but the last."""
+    return nn.ModuleList([Gate(config.features, config.gate) for _ in range(config.frames - 1)])
+
+
+def judge(gates: nn.ModuleList, pooled: Tensor) -> Tensor:
+    """Logits of stopping (B, T - 1), of pooled features (B, T, features).
+
+    Gates judge: what they are taught does not change the features.
+    """
+    seen = pooled.detach()
+    before = torch.cat((torch.zeros_like(seen[:, :1]), seen[:, :-1]), 1)
+    return torch.cat([gate(before[:, t], seen[:, t]) for t, gate in enumerate(gates)], 1)
+
+
+def gate_loss(logits: Tensor, classified: Tensor, config: FrameExitConfig) -> Tensor:
+    """Of gates (B, T - 1), against labels that are made of the classifiers' losses (B, T)."""
+    frames = classified.shape[1]
+    allowed = torch.tensor([config.allowed_loss(t) for t in range(frames - 1)], device=logits.device)
+    stops = (classified[:, :-1].detach() <= allowed).to(logits.dtype)
+    return F.binary_cross_entropy_with_logits(logits, stops)
 
 
 class Gate(nn.Module):

@@ -97,8 +97,8 @@ def check_task(name: str, task: str) -> None:
     """Raises :class:`UsageError` where a network cannot do a task."""
     if task == RESTORATION and name != "unet" and name not in TRANSFORMERS:
         raise UsageError(f"network.name = {name}: gives no pictures: use {', '.join(('unet', *TRANSFORMERS))}")
-    if task == "keypoints" and name in FULL_RESOLUTION:
+    if task in ("keypoints", "detection") and name in FULL_RESOLUTION:
         raise UsageError(
-            f"network.name = {name}: its outputs are as large as the picture, and keypoints are learned at a "
+            f"network.name = {name}: its outputs are as large as the picture, and {task} is learned at a "
             "quarter of that: use resnet or another"
         )

@@ -30,6 +30,7 @@ from efficient_nets.networks.named_networks import (
 )
 from efficient_nets.networks.resnet import ResNetBackbone
 from efficient_nets.networks.vision_transformer import check_grid
+from efficient_nets.tasks.detection_output import detection_channels
 from efficient_nets.tasks.label_maps import VOID
 from efficient_nets.video_network import VideoNetwork
 
@@ -102,6 +103,7 @@ class TaskNetwork:
         method: that the weights were trained for; ``dense`` for none.
         choices: of the candidates that delta distillation searched.
         tensors: weights of the network for video, where a method was trained.
+        objects: of ``detection`` in label maps, as in ``car=8``.
     """
 
     task: str
@@ -114,6 +116,7 @@ class TaskNetwork:
     choices: Mapping[str, Candidate] = field(default_factory=dict)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     noise: float = 0.0
+    objects: tuple[str, ...] = ()
 
     def for_video(self, method: NamedMethod) -> VideoNetwork:
         """The network made for video, with its weights.
@@ -154,6 +157,11 @@ def weights_of_run(run: Path) -> Path:
     return path
 
 
+def output_channels(task: str, classes: int) -> int:
+    """Of a network for a task with so many classes."""
+    return detection_channels(classes) if task == "detection" else classes
+
+
 def build_network(architecture: Architecture, outputs: int, task: str = "segmentation") -> nn.Module:
     """With weights drawn by chance.
 
@@ -164,12 +172,20 @@ def build_network(architecture: Architecture, outputs: int, task: str = "segment
     if architecture.name in NAMED_NETWORKS:
         of_names = {"width": architecture.width, "patch": architecture.patch}
         return named_network(architecture.name, task, outputs, **of_names, skipped=architecture.skipped)
-    backbone: ResNetBackbone | EfficientNetLiteBackbone
+    return DensePredictionNetwork(build_backbone(architecture), outputs, architecture.decoder)
+
+
+def build_backbone(architecture: Architecture) -> ResNetBackbone | EfficientNetLiteBackbone:
+    """With weights drawn by chance.
+
+    Raises:
+        UsageError: the network is no backbone with something behind it.
+    """
+    if architecture.name in NAMED_NETWORKS:
+        raise UsageError(f"network.name = {architecture.name} is no backbone: use resnet or efficientnet-lite0")
     if architecture.name == "resnet":
-        backbone = ResNetBackbone(architecture.width, architecture.blocks)
-    else:
-        backbone = EfficientNetLiteBackbone()
-    return DensePredictionNetwork(backbone, outputs, architecture.decoder)
+        return ResNetBackbone(architecture.width, architecture.blocks)
+    return EfficientNetLiteBackbone()
 
 
 def write_network(path: Path, trained: TaskNetwork) -> None:
@@ -188,6 +204,7 @@ def write_network(path: Path, trained: TaskNetwork) -> None:
         "size": json.dumps(trained.size),
         "void": str(trained.void),
         "noise": str(trained.noise),
+        "objects": json.dumps(trained.objects),
         "method": json.dumps({"name": trained.method.name, "settings": dict(trained.method.settings)}),
         "choices": json.dumps(dict(trained.choices)),
     }
@@ -216,7 +233,9 @@ def read_network(path: Path) -> TaskNetwork:
         classes = tuple(json.loads(metadata["classes"]))
         width, height = json.loads(metadata["size"])
         void, noise = int(metadata.get("void", VOID)), float(metadata.get("noise", 0))
-        network = build_network(architecture, len(classes), metadata["task"])
+        objects = tuple(json.loads(metadata.get("objects", "[]")))
+        task = metadata["task"]
+        network = build_network(architecture, output_channels(task, len(classes)), task)
         method = NamedMethod(**json.loads(metadata.get("method", "{}")))
         choices = json.loads(metadata.get("choices", "{}"))
         if method.name == DENSE:
@@ -227,7 +246,17 @@ def read_network(path: Path) -> TaskNetwork:
             f"{path}: its weights do not fit what it says of itself: {str(error).splitlines()[0]}"
         ) from error
     return TaskNetwork(
-        metadata["task"], classes, architecture, (width, height), network.eval(), void, method, choices, tensors, noise
+        metadata["task"],
+        classes,
+        architecture,
+        (width, height),
+        network.eval(),
+        void,
+        method,
+        choices,
+        tensors,
+        noise,
+        objects,
     )
 
 
@@ -242,26 +271,43 @@ def load_backbone(network: nn.Module, start: str) -> None:
         UsageError: there is no such file, or no such weights.
         DataError: it does not fit.
     """
+    path = weights_of_run(Path(start)) if Path(start).is_dir() else Path(start)
+    if path.suffix == ".safetensors":
+        _load(network, _dense_weights(path), path)
+    else:
+        load_backbone_alone(getattr(network, "backbone", None), start)
+
+
+def load_backbone_alone(backbone: nn.Module | None, start: str) -> None:
+    """The same for a backbone that has something else behind it; of a run's weights it takes the backbone's."""
     if start == "random":
         return
     if start == "imagenet":
-        backbone = getattr(network, "backbone", None)
         if not isinstance(backbone, EfficientNetLiteBackbone):
             raise UsageError("network.start = imagenet: only efficientnet-lite0 has such weights; use random or a file")
         backbone.load_imagenet()
         return
-    place: nn.Module = network
     path = weights_of_run(Path(start)) if Path(start).is_dir() else Path(start)
     if path.suffix == ".safetensors":
-        trained = read_network(path)
-        if trained.method.name != DENSE:
-            raise UsageError(f"{path}: was trained for {trained.method.name}; start from a dense network")
-        given = trained.network.state_dict()
+        prefix = "backbone."
+        whole = _dense_weights(path)
+        given = {name.removeprefix(prefix): tensor for name, tensor in whole.items() if name.startswith(prefix)}
     else:
         given = _torchvision_weights(path)
-        if not isinstance(network, DensePredictionNetwork):
+        if not isinstance(backbone, ResNetBackbone):
             raise UsageError(f"{path}: torchvision's weights are for the backbone of resnet; use random or a run")
-        place = network.backbone
+    assert backbone is not None
+    _load(backbone, given, path)
+
+
+def _dense_weights(path: Path) -> dict[str, Tensor]:
+    trained = read_network(path)
+    if trained.method.name != DENSE:
+        raise UsageError(f"{path}: was trained for {trained.method.name}; start from a dense network")
+    return dict(trained.network.state_dict())
+
+
+def _load(place: nn.Module, given: Mapping[str, Tensor], path: Path) -> None:
     try:
         place.load_state_dict(given)
     except RuntimeError as error:

@@ -5,7 +5,7 @@ Bejnordi et al., "SALISA: Saliency-Based Input Sampling for Efficient Video Obje
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -26,11 +26,13 @@ class Warped:
         picture: (N, C, h, w).
         coefficients: (N, K + 3, 2) of its warp.
         size: (height, width) of the picture that it was made of.
+        checks: how many warps were looked at for folds.
     """
 
     picture: Tensor
     coefficients: Tensor
     size: tuple[int, int]
+    checks: int = 0
 
 
 class Resampler(nn.Module):
@@ -63,15 +65,15 @@ class Resampler(nn.Module):
 
     def forward(self, picture: Tensor, saliency: Tensor, size: tuple[int, int]) -> Warped:
         """Sample ``picture`` (N, C, H, W) by ``saliency`` (N, h, w) to ``size`` (height, width), free of folds."""
-        coefficients = self.spline.fold_free(self.targets(saliency))
-        return self.resample(picture, coefficients, size)
+        coefficients, checks = self.spline.fold_free_counted(self.targets(saliency))
+        return replace(self.resample(picture, coefficients, size), checks=checks)
 
     def resample(self, picture: Tensor, coefficients: Tensor, size: tuple[int, int]) -> Warped:
         """Through a warp that is known. Where it reduces, the picture is first blurred by as much as it does on
         average, so that what lies between the samples is not lost."""
         height, width = picture.shape[2:]
         grid = self.spline.grid(coefficients, *size)
-        factor = max(1, round(min(height / size[0], width / size[1])))
+        factor = reduction((height, width), size)
         source = F.avg_pool2d(picture, factor, ceil_mode=True, count_include_pad=False) if factor > 2 else picture
         sampled = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return Warped(sampled, coefficients, (height, width))
@@ -91,6 +93,11 @@ class Resampler(nn.Module):
         """The other way round, as labels for training. What is not seen lies outside."""
         points = self.spline.inverse(warped.coefficients[item : item + 1], _side_points(boxes, warped.size)[None])[0]
         return _boxes_of(points, (warped.picture.shape[2], warped.picture.shape[3]))
+
+
+def reduction(source: tuple[int, int], size: tuple[int, int]) -> int:
+    """Samples (height, width) of the source for one of the result, on average along a side, as a whole number."""
+    return max(1, round(min(source[0] / size[0], source[1] / size[1])))
 
 
 def _side_points(boxes: Tensor, size: tuple[int, int]) -> Tensor:

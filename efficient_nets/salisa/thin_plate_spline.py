@@ -57,6 +57,9 @@ class ThinPlateSpline:
         system[:count] = _basis(self.points.double(), self.points.double())
         system[count:, :count] = system[:count, count:].T
         self._solution = torch.linalg.inv(system)[:, :count].float()
+        # What depends on the places alone is kept: the places of pictures of one size, and those looked at for folds.
+        self._basis: tuple[tuple[int, int], Tensor] | None = None
+        self._slope: Tensor | None = None
 
     def coefficients(self, targets: Tensor) -> Tensor:
         """Of the warps (N, K + 3, 2) that send control points to ``targets`` (N, K, 2). Differentiable."""
@@ -69,15 +72,15 @@ class ThinPlateSpline:
 
     def grid(self, coefficients: Tensor, height: int, width: int) -> Tensor:
         """(N, height, width, 2), as ``grid_sample`` takes it."""
-        points = places(height, width).to(coefficients).flatten(0, 1)
-        return self.warp(coefficients, points).unflatten(1, (height, width))
+        if self._basis is None or self._basis[0] != (height, width):
+            with torch.inference_mode(False):  # or it could not be used in training later
+                self._basis = (height, width), _basis(places(height, width).flatten(0, 1), self.points)
+        basis = self._basis[1].to(coefficients)
+        return (basis @ coefficients).unflatten(1, (height, width))
 
     def derivative(self, coefficients: Tensor, points: Tensor) -> Tensor:
         """Of the warp (N, P, 2, 2): how both coordinates of the input change with those of the output."""
-        points = points.expand(len(coefficients), -1, -1)
-        difference = points[:, :, None] - self.points.to(points)
-        square = difference.square().sum(-1, keepdim=True)
-        slope = difference * (square.clamp_min(1e-12).log() + 1)  # of U = r^2 log(r^2) / 2
+        slope = _slope(points.expand(len(coefficients), -1, -1), self.points.to(points))
         radial = torch.einsum("npkd,nkc->npcd", slope, coefficients[:, :-3])
         return radial + coefficients[:, -2:].transpose(1, 2)[:, None]
 
@@ -100,18 +103,31 @@ class ThinPlateSpline:
 
         The determinant says how many times larger the input is than the output, at a place.
         """
-        points = places(CHECKED_SIDE, CHECKED_SIDE, borders=True).to(coefficients).flatten(0, 1)
-        return torch.linalg.det(self.derivative(coefficients, points)).amin(1)
+        if self._slope is None:
+            with torch.inference_mode(False):
+                checked = places(CHECKED_SIDE, CHECKED_SIDE, borders=True).flatten(0, 1)
+                self._slope = _slope(checked, self.points).permute(2, 0, 1).contiguous()
+        slope = self._slope.to(coefficients)
+        # (N, d, P, c) of the radial functions: x and y of the input with each coordinate of the output
+        radial = slope @ coefficients[:, None, :-3]
+        by_x, by_y = (radial + coefficients[:, -2:, None]).unbind(1)
+        return (by_x[..., 0] * by_y[..., 1] - by_x[..., 1] * by_y[..., 0]).amin(1)
 
     def fold_free(self, targets: Tensor) -> Tensor:
         """Coefficients of the warps to ``targets`` (N, K, 2), drawn towards the identity as far as they would fold."""
+        return self.fold_free_counted(targets)[0]
+
+    def fold_free_counted(self, targets: Tensor) -> tuple[Tensor, int]:
+        """The same, and how many warps were looked at for folds, of each item."""
         identity = self.points.to(targets)
         part = torch.ones(len(targets), 1, 1).to(targets)
+        count = 0
         while True:
+            count += 1
             coefficients = self.coefficients(identity + part * (targets - identity))
             folds = self.stretch(coefficients.detach()) < LEAST_STRETCH
             if not folds.any():
-                return coefficients
+                return coefficients, count
             part = torch.where(folds[:, None, None], 0.8 * part, part)
 
 
@@ -120,3 +136,10 @@ def _basis(points: Tensor, centres: Tensor) -> Tensor:
     square = (points[..., :, None, :] - centres).square().sum(-1)
     radial = square * square.clamp_min(1e-12).log() / 2
     return torch.cat((radial, torch.ones_like(points[..., :1]), points), -1)
+
+
+def _slope(points: Tensor, centres: Tensor) -> Tensor:
+    """(..., P, K, 2): derivative of the radial functions, U = r^2 log(r^2) / 2, by the place."""
+    difference = points[..., :, None, :] - centres
+    square = difference.square().sum(-1, keepdim=True)
+    return difference * (square.clamp_min(1e-12).log() + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codec.errors import UsageError
+from efficient_nets.tasks.detection import Detection
 from efficient_nets.tasks.foreground import Foreground
 from efficient_nets.tasks.instances import Instances
 from efficient_nets.tasks.keypoints import Keypoints
@@ -12,10 +13,16 @@ from efficient_nets.tasks.restoration import NOISE, Restoration
 from efficient_nets.tasks.segmentation import CAMVID_VOID, Segmentation
 from efficient_nets.tasks.task import Task
 
-TASKS = ("segmentation", "foreground", "keypoints", "instances", "restoration")
+TASKS = ("segmentation", "foreground", "keypoints", "instances", "detection", "restoration")
 
 
-def make_task(name: str, classes: Sequence[str] = (), void: int = CAMVID_VOID, noise: float = NOISE) -> Task:
+def make_task(
+    name: str,
+    classes: Sequence[str] = (),
+    void: int = CAMVID_VOID,
+    noise: float = NOISE,
+    objects: Sequence[str] = (),
+) -> Task:
     """A task.
 
     Args:
@@ -23,10 +30,13 @@ def make_task(name: str, classes: Sequence[str] = (), void: int = CAMVID_VOID, n
             Others find theirs in the data.
         void: number of what is no class, of ``segmentation``.
         noise: standard deviation of that which ``restoration`` removes, of 255.
+        objects: of ``detection`` in label maps, as in ``car=8``; CamVid's where empty.
 
     Raises:
-        UsageError: the name is unknown, or the task takes no classes.
+        UsageError: the name is unknown, or the task takes no classes, or no objects.
     """
+    if objects and name in TASKS and name != "detection":
+        raise UsageError(f"task.objects: {name} takes none; leave them out")
     if name == "segmentation":
         return Segmentation(classes, void)
     if classes and name in TASKS:
@@ -39,4 +49,6 @@ def make_task(name: str, classes: Sequence[str] = (), void: int = CAMVID_VOID, n
         return Instances()
     if name == "restoration":
         return Restoration(noise)
+    if name == "detection":
+        return Detection(objects)
     raise UsageError(f"task {name!r} is unknown: use {', '.join(TASKS)}")

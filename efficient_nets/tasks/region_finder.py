@@ -38,7 +38,7 @@ class NetworkRegionFinder:
             UsageError: the network labels no places, or does not know the classes.
         """
         known = trained.classes
-        if trained.task in ("keypoints", "restoration"):
+        if trained.task in ("keypoints", "detection", "restoration"):
             raise UsageError(
                 f"a network for {trained.task} labels no places: give one for segmentation, or with --roi-boxes"
             )

@@ -13,6 +13,7 @@ from efficient_nets.methods import DENSE, NamedMethod
 from efficient_nets.networks.weights_file import TaskNetwork
 from efficient_nets.tasks.task import Task
 from evaluation.networks.measure_point import measure_network, shown_frames
+from evaluation.networks.measure_sampling import measure_sampling, sampling_detector
 from evaluation.networks.point import NetworkPoint, PointIdentity
 from evaluation.networks.videos import EvaluatedData
 
@@ -92,11 +93,18 @@ def evaluate_network(
             point = NetworkPoint.read(path)
         else:
             plain = dense.for_video(NamedMethod())
-            network = None if setting.method.name == DENSE else trained.for_video(setting.method)
+            sampling = setting.method.salisa
+            network = (
+                None if sampling is not None or setting.method.name == DENSE else trained.for_video(setting.method)
+            )
             if network is not None and trained.method.name == DENSE:
                 frames = islice(shown_frames(task, data.videos[0], setting.size), CALIBRATION_FRAMES)
                 setting.method.calibrate(network, [frame for _, frame, _ in frames])
-            point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell)
+            if sampling is not None:
+                detector = sampling_detector(trained, sampling)
+                point = measure_sampling(identity, detector, plain, task, trained.classes, data, repeats, tell)
+            else:
+                point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
             tell(len(point.frames.seconds), point)

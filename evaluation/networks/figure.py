@@ -23,6 +23,8 @@ ACCURACY_LABELS = {
     "j": "J (%)",
     "pck": "Points within 10 samples (%)",
     "psnr": "PSNR (dB)",
+    "map": "mAP (%)",
+    "accuracy": "Accuracy (%)",
 }
 
 
@@ -80,7 +82,8 @@ def _draw_panel(
     measure = points[0].measure
     label = ACCURACY_LABELS.get(measure, measure)
     panel.set_ylabel(label if points[0].measures else f"{label}, of the dense network's")
-    panel.set_xlabel(COST_LABELS[cost])
+    label = COST_LABELS[cost]
+    panel.set_xlabel(label.replace("a frame", "a video") if points[0].identity.task == "action" else label)
     panel.set_xscale("log" if cost == "bops" else "linear")
     panel.set_title(points[0].identity.task)
     panel.grid(True)

@@ -62,9 +62,9 @@ def measure_network(
     return NetworkPoint(
         identity=identity,
         measure=task.measure,
-        measures=_finite(record.found.values()) if record.labelled else {},
-        dense_measures=_finite(record.dense_found.values()) if record.labelled else {},
-        agreement=_finite(record.agreed.values()),
+        measures=finite_values(record.found.values()) if record.labelled else {},
+        dense_measures=finite_values(record.dense_found.values()) if record.labelled else {},
+        agreement=finite_values(record.agreed.values()),
         changes=record.mean_change(0),
         dense_changes=record.mean_change(1),
         macs=sum(cost.macs for cost in spent) / count,
@@ -208,5 +208,6 @@ def _timed(network: VideoNetwork, frame: Tensor) -> tuple[Tensor, float]:
     return output, time.perf_counter() - start
 
 
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
+def finite_values(values: dict[str, float]) -> dict[str, float | None]:
+    """None for what is no finite number."""
     return {name: value if math.isfinite(value) else None for name, value in values.items()}

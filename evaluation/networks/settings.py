@@ -13,7 +13,7 @@ from evaluation.networks.evaluate import NetworkSetting
 def network_settings(
     methods: Sequence[str], threshold: str | None, sizes: Sequence[tuple[int, int]], trained: NamedMethod
 ) -> list[NetworkSetting]:
-    """Points to measure, each once: the dense network at every size, methods at the first.
+    """Points to measure, each once: the dense network at every size, methods at the first; those that sample at theirs.
 
     Args:
         methods: as in ``skip-conv threshold=0,0.1 block=8``.
@@ -34,7 +34,10 @@ def network_settings(
                 words.append(f"threshold={threshold}")
         start = trained if trained.name == name else NamedMethod(name)
         methods_of_name = [start.changed(settings) for settings in parse_settings(words)]
-        found += [NetworkSetting(method, sizes[0]) for method in methods_of_name if method.name != DENSE]
+        for method in methods_of_name:
+            sampling = method.salisa
+            size = sizes[0] if sampling is None else sampling.detector_size
+            found += [NetworkSetting(method, size)] if method.name != DENSE else []
     if not used:
         raise UsageError(f"--threshold {threshold}: none of the methods has it; add --method skip-conv")
     return [setting for number, setting in enumerate(found) if setting not in found[:number]]

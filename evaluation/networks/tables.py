@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from codec.video.output_file import write_whole_file
+from evaluation.networks.action_table import action_table
 from evaluation.networks.curve_names import network_names
 from evaluation.networks.point import NetworkPoint
+
+FURTHER = {"map": ("map_50", "map_small")}
+"""Measures that the table has beside the task's own."""
 
 
 def write_tables(points: Sequence[NetworkPoint], folder: Path) -> list[Path]:
@@ -75,22 +79,31 @@ def markdown_table(points: Sequence[NetworkPoint]) -> list[str]:
     for data in dict.fromkeys((point.identity.task, point.identity.content) for point in points):
         chosen = [point for point in points if (point.identity.task, point.identity.content) == data]
         largest = max(point.dense_macs for point in chosen)
+        if data[0] == "action":
+            lines += [f"action on {chosen[0].identity.data}, {len(chosen[0].frames.seconds)} videos:", ""]
+            lines += [*action_table(chosen), ""]
+            continue
         networks = network_names(chosen)
         several = len(networks) > 1
         first = "| network | method" if several else "| method"
+        further = FURTHER.get(chosen[0].measure, ())
         lines += [
             f"{data[0]} on {chosen[0].identity.data}, {len(chosen[0].frames.seconds)} frames:",
             "",
-            f"{first} | settings | size | {chosen[0].measure} | dense, same size | agreement | GMAC a frame "
-            "| times fewer MACs | times fewer BOPs | ms a frame | frames a second | times faster, same size |",
-            "|---" * (13 if several else 12) + "|",
-            *(_line(point, largest, networks[point.identity.network] if several else None) for point in chosen),
+            f"{first} | settings | size | {' | '.join((chosen[0].measure, *further))} | dense, same size | agreement "
+            "| GMAC a frame | times fewer MACs | times fewer BOPs | ms a frame | frames a second "
+            "| times faster, same size |",
+            "|---" * ((13 if several else 12) + len(further)) + "|",
+            *(
+                _line(point, largest, networks[point.identity.network] if several else None, further)
+                for point in chosen
+            ),
             "",
         ]
     return lines[:-1]
 
 
-def _line(point: NetworkPoint, largest: float, network: str | None) -> str:
+def _line(point: NetworkPoint, largest: float, network: str | None, further: Sequence[str]) -> str:
     identity = point.identity
     bops = largest * 1024  # of a network in float32
     cells = [
@@ -98,7 +111,7 @@ def _line(point: NetworkPoint, largest: float, network: str | None) -> str:
         identity.method,
         identity.settings,
         f"{identity.size[0]}x{identity.size[1]}",
-        _number(point.measures.get(point.measure)),
+        *(_number(point.measures.get(name)) for name in (point.measure, *further)),
         _number(point.dense_measures.get(point.measure)),
         _number(point.agreement.get(point.measure)),
         f"{point.macs / 1e9:.3f}",

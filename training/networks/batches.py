@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,7 +32,26 @@ class LabelledBatch:
         return len(self.clips)
 
 
-class LabelledSamples(Dataset[tuple[Tensor, Tensor] | ScaleFlowError]):
+class NumberedSamples(Dataset[tuple[Tensor, Tensor] | ScaleFlowError], ABC):
+    """Sample n of a run follows from (seed, n) alone."""
+
+    @abstractmethod
+    def load(self, number: int) -> tuple[Tensor, Tensor]:
+        """Clip (T, 3, H, W) and what is to be learned of it.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor] | ScaleFlowError:
+        # raised in a loading process, an error would come with that process's traceback
+        try:
+            return self.load(number)
+        except ScaleFlowError as error:
+            return error
+
+
+class LabelledSamples(NumberedSamples):
     """Sample n of a run: which frames, and how they are varied, follows from (seed, n) alone."""
 
     def __init__(self, data: LabelledData, task: Task, config: NetworkDataConfig, clip: int, seed: int) -> None:
@@ -53,13 +73,6 @@ class LabelledSamples(Dataset[tuple[Tensor, Tensor] | ScaleFlowError]):
     def __len__(self) -> int:
         return len(self._starts)
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor] | ScaleFlowError:
-        # raised in a loading process, an error would come with that process's traceback
-        try:
-            return self.load(number)
-        except ScaleFlowError as error:
-            return error
-
     def load(self, number: int) -> tuple[Tensor, Tensor]:
         """Clip (T, 3, H, W) and targets (T, ...).
 
@@ -72,14 +85,15 @@ class LabelledSamples(Dataset[tuple[Tensor, Tensor] | ScaleFlowError]):
         frames = self._starts[order[place]]
         generator = np.random.default_rng((self._seed, 2, number))
         pictures = [self._read(frame) for frame in frames]
-        windows = self._windows(pictures[0][0], generator)
+        mirrors = self._config.mirror and self._task.mirrors
+        windows = draw_windows(pictures[0][0], self._config, self._clip, mirrors, generator)
         if len(pictures) == 1:
             pictures = pictures * self._clip
-        gain, offset = 1 + self._config.brightness * generator.uniform(-1, 1, 2) * (1, 0.5)
+        windowed = [window.picture(picture) for window, (picture, _) in zip(windows, pictures, strict=True)]
+        varied = vary_brightness(torch.stack(windowed), self._config, generator)
         clip, targets = [], []
-        for window, (picture, target) in zip(windows, pictures, strict=True):
-            varied = ((window.picture(picture) - 0.5) * gain + offset - 0.5).clamp(0, 1)
-            shown, wanted = example(self._task, varied, self._task.move(target, window), generator)
+        for window, picture, (_, target) in zip(windows, varied, pictures, strict=True):
+            shown, wanted = example(self._task, picture, self._task.move(target, window), generator)
             clip.append(shown)
             targets.append(wanted)
         return torch.stack(clip), torch.stack(targets)
@@ -91,27 +105,35 @@ class LabelledSamples(Dataset[tuple[Tensor, Tensor] | ScaleFlowError]):
             raise DataError(f"{frame.picture}: has {ours} samples, its labels {theirs}")
         return picture, target
 
-    def _windows(self, picture: Tensor, generator: np.random.Generator) -> list[Window]:
-        """One for each frame of the clip."""
-        config = self._config
-        factor = float(np.exp(generator.uniform(*np.log(config.scale))))
-        scaled = max(1, round(config.size[1] * factor)), max(1, round(config.size[0] * factor))
-        size = config.crop[1], config.crop[0]
-        corner = [generator.uniform(min(0, free), max(0, free)) for free in np.subtract(scaled, size)]
-        mirror = bool(config.mirror and self._task.mirrors and generator.random() < 0.5)
-        moves = config.clips == "moved"
-        step = generator.uniform(-config.speed, config.speed, 2) if moves else np.zeros(2)
-        source = picture.shape[1], picture.shape[2]
-        return [
-            Window(source, scaled, round(corner[0] + n * step[0]), round(corner[1] + n * step[1]), size, mirror)
-            for n in range(self._clip)
-        ]
+
+def draw_windows(
+    picture: Tensor, config: NetworkDataConfig, frames: int, mirrors: bool, generator: np.random.Generator
+) -> list[Window]:
+    """One for each frame of a clip; scaled, placed and perhaps mirrored by chance."""
+    factor = float(np.exp(generator.uniform(*np.log(config.scale))))
+    scaled = max(1, round(config.size[1] * factor)), max(1, round(config.size[0] * factor))
+    size = config.crop[1], config.crop[0]
+    corner = [generator.uniform(min(0, free), max(0, free)) for free in np.subtract(scaled, size)]
+    mirror = bool(mirrors and generator.random() < 0.5)
+    moves = config.clips == "moved"
+    step = generator.uniform(-config.speed, config.speed, 2) if moves else np.zeros(2)
+    source = picture.shape[1], picture.shape[2]
+    return [
+        Window(source, scaled, round(corner[0] + n * step[0]), round(corner[1] + n * step[1]), size, mirror)
+        for n in range(frames)
+    ]
+
+
+def vary_brightness(clip: Tensor, config: NetworkDataConfig, generator: np.random.Generator) -> Tensor:
+    """A clip (T, 3, H, W) in 0..1 with another contrast and brightness, the same for all its frames."""
+    gain, offset = 1 + config.brightness * generator.uniform(-1, 1, 2) * (1, 0.5)
+    return ((clip - 0.5) * gain + offset - 0.5).clamp(0, 1)
 
 
 class LabelledBatches:
     """Implements :class:`training.loop_parts.BatchSource` for one of several processes."""
 
-    def __init__(self, samples: LabelledSamples, stage: NetworkStage, workers: int, processes: Processes) -> None:
+    def __init__(self, samples: NumberedSamples, stage: NetworkStage, workers: int, processes: Processes) -> None:
         """Read one sample, so that what cannot be is said before anything has begun.
 
         Raises:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from codec.errors import UsageError
+from efficient_nets.frame_exit.network import FrameExitConfig
 from efficient_nets.methods import NamedMethod
 from efficient_nets.networks.weights_file import Architecture
 from efficient_nets.tasks.restoration import NOISE
@@ -20,19 +21,24 @@ class TaskConfig:
     """What the network is for.
 
     Attributes:
-        name: ``segmentation``, ``foreground``, ``keypoints``, ``instances`` or ``restoration``.
+        name: ``segmentation``, ``foreground``, ``keypoints``, ``instances``, ``detection``, ``restoration`` or
+            ``action``.
         classes: of ``segmentation``, from number 0 on; where empty, Cityscapes' for data in its layout, CamVid's for
             others. Other tasks find theirs in the data.
         void: number that stands for no class, of ``segmentation``.
         noise: standard deviation of that which ``restoration`` removes, of 255.
+        objects: of ``detection`` in label maps: names, and numbers in the maps, as in ``car=8``; CamVid's where empty.
     """
 
     __pydantic_config__ = STRICT
 
-    name: Literal["segmentation", "foreground", "keypoints", "instances", "restoration"] = "segmentation"
+    name: Literal["segmentation", "foreground", "keypoints", "instances", "detection", "restoration", "action"] = (
+        "segmentation"
+    )
     classes: tuple[str, ...] = ()
     void: int = CAMVID_VOID
     noise: float = NOISE
+    objects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,36 @@ class NetworkDataConfig:
 
 
 @dataclass(frozen=True)
+class ActionConfig:
+    """What is behind the backbone of ``action``; see :class:`efficient_nets.frame_exit.network.FrameExitConfig`.
+
+    Attributes:
+        frames: most that are looked at, evenly spread over a video.
+        features, gate, placed: see there.
+        strictness: the paper's beta; each value gets gates of its own, all of which are trained at once, as gates
+            change nothing but where a video is left.
+    """
+
+    __pydantic_config__ = STRICT
+
+    frames: int = 10
+    features: int = 512
+    gate: int = 64
+    placed: bool = True
+    strictness: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01, 0.001)
+
+    def __post_init__(self) -> None:
+        if not self.strictness:
+            raise UsageError("action.strictness is empty: give one value or more, such as [0.1, 0.01]")
+        for value in self.strictness:
+            replace(self.network(2), strictness=value)
+
+    def network(self, classes: int) -> FrameExitConfig:
+        """With the first strictness."""
+        return FrameExitConfig(classes, self.frames, self.features, self.gate, self.strictness[0], self.placed)
+
+
+@dataclass(frozen=True)
 class NetworkStage(SingleStage):
     """The steps of a run.
 
@@ -185,10 +221,19 @@ class NetworkTrainingConfig(RunConfig):
 
     Attributes:
         task, network, data, training, method, optimization, validation: see there.
+        action: of that task alone.
     """
 
     __pydantic_config__ = STRICT
-    kept_when_resumed: ClassVar[Sequence[str]] = ("task", "network", "training", "method", "optimization", "seed")
+    kept_when_resumed: ClassVar[Sequence[str]] = (
+        "task",
+        "network",
+        "action",
+        "training",
+        "method",
+        "optimization",
+        "seed",
+    )
 
     task: TaskConfig = field(default_factory=TaskConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -197,12 +242,17 @@ class NetworkTrainingConfig(RunConfig):
     method: MethodConfig = field(default_factory=MethodConfig)
     optimization: LoopOptimization = field(default_factory=LoopOptimization)
     validation: NetworkValidation = field(default_factory=NetworkValidation)
+    action: ActionConfig = field(default_factory=ActionConfig)
 
     def __post_init__(self) -> None:
         if self.method.name == "dense" and self.training.clip > 1:
             raise UsageError(f"training.clip = {self.training.clip}: the dense network is trained on single pictures")
         if self.method.name != "dense" and self.training.clip < 2:
             raise UsageError(f"training.clip = 1: {self.method.name} is trained on clips of two frames and more")
+        if self.task.name == "action" and self.method.name != "dense":
+            raise UsageError(f"method.name = {self.method.name}: the task action has its own, FrameExit; leave it out")
+        if self.method.name == "salisa" and self.task.name != "detection":
+            raise UsageError(f"method.name = salisa: resampling is trained with detection, not with {self.task.name}")
         super().__post_init__()
 
     @property

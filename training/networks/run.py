@@ -15,7 +15,15 @@ from efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from efficient_nets.delta_distillation.finalize import finalize
 from efficient_nets.methods import DENSE
 from efficient_nets.networks.named_networks import check_task
-from efficient_nets.networks.weights_file import RUN_WEIGHTS, TaskNetwork, build_network, load_backbone, write_network
+from efficient_nets.networks.weights_file import (
+    RUN_WEIGHTS,
+    TaskNetwork,
+    build_network,
+    load_backbone,
+    output_channels,
+    write_network,
+)
+from efficient_nets.salisa.detector import SalisaDetector
 from efficient_nets.tasks.cityscapes import PICTURES_FOLDER
 from efficient_nets.tasks.names import make_task
 from efficient_nets.tasks.task import LabelledData, Task
@@ -26,6 +34,7 @@ from training.loop_parts import StepLoss
 from training.networks.batches import LabelledBatch, LabelledBatches, LabelledSamples
 from training.networks.configuration import NetworkStage, NetworkTrainingConfig
 from training.networks.model_card import network_card
+from training.networks.sampling_training import SamplingTraining, validate_sampling
 from training.networks.trainable import AcceleratedTraining, NetworkTraining
 from training.networks.validation import validate
 from training.run import CARD, CONFIGURATION, check_run_folder, write_text
@@ -58,22 +67,33 @@ def train_network(
         UsageError: the configuration does not fit the data or the folder.
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
+    if config.task.name == "action":
+        from training.networks.action_run import train_action
+
+        return train_action(config, folder, resume=resume, device=device, report=report, validated=validated, stop=stop)
     check_run_folder(folder, resume)
-    task = make_task(config.task.name, config.task.classes, config.task.void, config.task.noise)
+    task = make_task(
+        config.task.name, config.task.classes, config.task.void, config.task.noise, objects=config.task.objects
+    )
     training, validation = open_data(config, task)
     check_task(config.network.name, config.task.name)
     config = with_sizes(config, training)
     with join_processes(device) as processes:
         torch.manual_seed(config.seed)
-        network = build_network(config.network.architecture(), len(training.classes), config.task.name)
+        outputs = output_channels(task.name, len(training.classes))
+        network = build_network(config.network.architecture(), outputs, config.task.name)
         if not resume:
             load_backbone(network, config.network.start)
         task.learn(training)
         samples = LabelledSamples(training, task, config.data, config.training.clip, config.seed)
         batches = LabelledBatches(samples, config.training, config.data.workers, processes)
-        model: NetworkTraining | AcceleratedTraining
+        model: NetworkTraining | AcceleratedTraining | SamplingTraining
+        sampling = config.method.named().salisa
         if config.method.name == DENSE:
             model = NetworkTraining(network, task, config.optimization.precision)
+        elif sampling is not None:
+            detector = SalisaDetector(network, sampling)
+            model = SamplingTraining(detector, task, config.method, config.optimization.precision)
         else:
             model = AcceleratedTraining(config.method.named().apply(network), task, config.method)
         measures: dict[str, float] = {}
@@ -82,7 +102,10 @@ def train_network(
             if validation is None:
                 return
             measures.clear()
-            measures.update(validate(model.network, task, validation, config.data.size, config.validation.frames))
+            if isinstance(model, SamplingTraining):
+                measures.update(validate_sampling(detector, task, validation, config.validation.frames))
+            else:
+                measures.update(validate(model.network, task, validation, config.data.size, config.validation.frames))
             validated(step, dict(measures))
 
         if processes.is_first:
@@ -152,8 +175,17 @@ def _trained(config: NetworkTrainingConfig, data: LabelledData, dense: nn.Module
     architecture = config.network.architecture()
     noise = config.task.noise if config.task.name == "restoration" else 0.0
     trained = TaskNetwork(
-        config.task.name, data.classes, architecture, config.data.size, dense, config.task.void, noise=noise
+        config.task.name,
+        data.classes,
+        architecture,
+        config.data.size,
+        dense,
+        config.task.void,
+        noise=noise,
+        objects=config.task.objects,
     )
+    if isinstance(network, SalisaDetector):
+        return replace(trained, method=config.method.named(), tensors=network.state_dict())
     if not isinstance(network, VideoNetwork):
         return trained
     choices = {}

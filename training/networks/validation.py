@@ -27,12 +27,12 @@ def validate(
         frames = tuple(frames[number * len(frames) // most] for number in range(most))
     meter = task.meter(data.classes)
     device = next(network.parameters()).device
-    shown: str | None = None
+    video: str | None = None
     with torch.inference_mode():
         for number, frame in enumerate(frames):
-            if isinstance(network, VideoNetwork) and (data.still or frame.video != shown):
+            if isinstance(network, VideoNetwork) and (data.still or frame.video != video):
                 network.reset()
-                shown = frame.video
+                video = frame.video
             picture, target = frame.read_picture(), frame.target()
             source = picture.shape[1], picture.shape[2]
             whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))

@@ -1,0 +1,177 @@
+"""Runs a detector on frames that are resampled by what it found before, beside the same detector on reduced ones."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from codec.errors import UsageError
+from efficient_nets.cost import Cost, dense_cost
+from efficient_nets.methods import NamedMethod
+from efficient_nets.networks.weights_file import TaskNetwork
+from efficient_nets.salisa.detector import SalisaDetector, resampling_macs
+from efficient_nets.salisa.method import Salisa
+from efficient_nets.tasks.box_rows import known
+from efficient_nets.tasks.detection_output import detections
+from efficient_nets.tasks.task import Task
+from efficient_nets.tasks.window import Window
+from efficient_nets.video_network import VideoNetwork
+from evaluation.networks.measure_point import finite_values
+from evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
+from evaluation.networks.videos import EvaluatedData, EvaluatedVideo
+
+
+def sampling_detector(trained: TaskNetwork, settings: Salisa) -> SalisaDetector:
+    """The detector, with batch norms folded, and what resamples for it; with its weights where these were trained.
+
+    Raises:
+        UsageError: the network is for another task, or was trained for another method or with other control points.
+    """
+    if trained.task != "detection":
+        raise UsageError(f"salisa: the network is for {trained.task}: train one with scaleflow nets train detection")
+    if trained.method.name not in ("dense", "salisa"):
+        raise UsageError(f"the network was trained for {trained.method.name}: it cannot run as salisa")
+    detector = SalisaDetector(trained.network, settings)
+    if trained.tensors:
+        try:
+            detector.load_state_dict(trained.tensors)
+        except RuntimeError as error:
+            said = str(error).splitlines()[-1].strip()
+            raise UsageError(f"the weights do not fit salisa points={settings.points}: {said}") from error
+    detector.detector = NamedMethod().apply(detector.detector)
+    return detector.eval()
+
+
+def measure_sampling(
+    identity: PointIdentity,
+    detector: SalisaDetector,
+    dense: VideoNetwork,
+    task: Task,
+    classes: Sequence[str],
+    data: EvaluatedData,
+    repeats: int = 1,
+    progress: Callable[[int], None] = lambda frames: None,
+) -> NetworkPoint:
+    """Measure a point: costs and times have the resampling in them, and mapping boxes back.
+
+    Args:
+        identity: its size is that of the picture that the detector sees; ``dense`` sees the frames reduced to it.
+        detector: as :func:`sampling_detector` made it.
+        task: detection.
+        repeats: run all so often, and take the shortest time of each frame.
+
+    Raises:
+        UsageError: there are no videos, or no labels where the settings ask for them.
+        DataError: pictures or labels cannot be read.
+    """
+    if detector.settings.boxes == "labels" and not all(video.targets for video in data.videos):
+        raise UsageError(f"salisa boxes=labels: {data.place} has none")
+    if all(len(video.targets) == 1 for video in data.videos):
+        raise UsageError(f"salisa: {data.place} holds single pictures, of which none has one before it: give videos")
+    labelled = bool(data.videos[0].targets)
+    found, wanted, agreed = (task.meter(classes) for _ in range(3))
+    frames = NetworkFrames([], [], [], [], [], [])
+    spent: list[Cost] = []
+    full: list[Cost] = []
+    changes: list[tuple[float, float]] = []
+    with torch.inference_mode():
+        for video in data.videos:
+            before: tuple[Tensor, Tensor] | None = None
+            for number, seen in enumerate(_run(video, detector, dense, task, identity.size, warm=bool(frames.seconds))):
+                if labelled:
+                    target = video.targets[number]()
+                    found.add(video.name, seen.rows, target)
+                    wanted.add(video.name, seen.dense_rows, target)
+                agreed.add(video.name, seen.rows, seen.dense_rows)
+                if before is not None:
+                    changes.append((task.change(before[0], seen.rows), task.change(before[1], seen.dense_rows)))
+                before = seen.rows, seen.dense_rows
+                spent.append(seen.cost)
+                full.append(seen.dense_cost)
+                frames.videos.append(video.name)
+                frames.keys.append(seen.even)
+                frames.seconds.append(seen.seconds)
+                frames.dense_seconds.append(seen.dense_seconds)
+                progress(len(frames.seconds))
+        for _ in range(repeats - 1):
+            again = (seen for video in data.videos for seen in _run(video, detector, dense, task, identity.size, True))
+            for number, seen in enumerate(again):
+                frames.seconds[number] = min(frames.seconds[number], seen.seconds)
+                frames.dense_seconds[number] = min(frames.dense_seconds[number], seen.dense_seconds)
+                progress(number)
+    count = len(frames.seconds)
+    return NetworkPoint(
+        identity=identity,
+        measure=task.measure,
+        measures=finite_values(found.values()) if labelled else {},
+        dense_measures=finite_values(wanted.values()) if labelled else {},
+        agreement=finite_values(agreed.values()),
+        changes=sum(pair[0] for pair in changes) / len(changes) if changes else None,
+        dense_changes=sum(pair[1] for pair in changes) / len(changes) if changes else None,
+        macs=sum(cost.macs for cost in spent) / count,
+        executed_macs=sum(cost.executed_macs for cost in spent) / count,
+        bops=sum(cost.bops for cost in spent) / count,
+        dense_macs=sum(cost.macs for cost in full) / count,
+        dense_bops=sum(cost.bops for cost in full) / count,
+        seconds=sum(frames.seconds) / count,
+        dense_seconds=sum(frames.dense_seconds) / count,
+        software={"torch": torch.__version__, "python": platform.python_version(), "machine": platform.machine()},
+        frames=replace(frames, macs=[cost.macs for cost in spent], bops=[cost.bops for cost in spent]),
+    )
+
+
+class _Seen:
+    """What both found in a frame, in its samples, and what that cost."""
+
+    def __init__(self, even: bool, rows: Tensor, cost: Cost, seconds: float) -> None:
+        self.even, self.rows, self.cost, self.seconds = even, rows, cost, seconds
+        self.dense_rows, self.dense_cost, self.dense_seconds = rows, cost, seconds
+
+
+def _run(
+    video: EvaluatedVideo, detector: SalisaDetector, dense: VideoNetwork, task: Task, size: tuple[int, int], warm: bool
+) -> Iterator[_Seen]:
+    """Frame by frame; the first call of all prepares kernels, and is made twice where they are not ``warm``."""
+    before: Tensor | None = None
+    for number, picture in enumerate(video.pictures()):
+        frame, source = picture[None], (picture.shape[1], picture.shape[2])
+        even = before is None or detector.settings.is_even(number)
+        if not warm:
+            _detect(detector, frame, None)
+            _detect(detector, frame, torch.zeros(0, 6))
+            warm = True
+        seen = _Seen(even, *_detect(detector, frame, None if even else before))
+        whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
+        reduced = whole.picture(picture)[None].contiguous(memory_format=torch.channels_last)
+        dense.reset()
+        start = time.perf_counter()
+        output = dense(reduced)
+        seen.dense_seconds = time.perf_counter() - start
+        seen.dense_rows = task.prediction(output[0], source)
+        seen.dense_cost = dense.cost().latest[-1].total
+        before = known(video.targets[number]()) if detector.settings.boxes == "labels" else seen.rows
+        yield seen
+
+
+def _detect(detector: SalisaDetector, frame: Tensor, before: Tensor | None) -> tuple[Tensor, Cost, float]:
+    """Rows in samples of the frame, cost and time; that of finding peaks in the output is in no network's time."""
+    network = detector.detector
+    assert isinstance(network, VideoNetwork)
+    network.reset()
+    start = time.perf_counter()
+    look = detector.look(frame, before)
+    if look.warped is None:
+        start = time.perf_counter()  # as for the dense network, reducing evenly is not counted
+    output = network(look.picture)
+    seconds = time.perf_counter() - start
+    inner = detections(output[0])
+    start = time.perf_counter()
+    rows = detector.rows_in_source(inner, look)
+    seconds += time.perf_counter() - start
+    macs = resampling_macs(detector, look, len(inner))
+    return rows, network.cost().latest[-1].total + dense_cost(macs), seconds
