@@ -20,7 +20,7 @@ class DiffusersSplit(nn.Module):
     """Implements :class:`efficient_nets.clockwork.split.SplitUNet` for ``UNet2DModel`` and ``UNet2DConditionModel``.
 
     Nothing of the model is changed; its parameters are shared. Where it runs on other devices or in other precisions,
-    move it before or after: both parts follow.
+    move it before or after: both parts follow. Residuals of a ControlNet do not fit the second model.
     """
 
     def __init__(self, model: nn.Module, cut: int = 1) -> None:
