@@ -224,7 +224,7 @@ def evaluate(
     if is_action_network(weights):
         from cli.nets_action import evaluate_action_run
 
-        unused = {"--dense": dense, "--threshold": threshold, "--size": size, "--pictures": pictures}
+        unused: dict[str, object] = {"--dense": dense, "--threshold": threshold, "--size": size, "--pictures": pictures}
         unused |= {"--first": first, "--frames": frames, "--repeats": repeats > 1}
         evaluate_action_run(weights, data, out, method or [], only or [], threads, json, unused)
         return
