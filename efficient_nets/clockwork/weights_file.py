@@ -9,7 +9,7 @@ from pathlib import Path
 from codec.errors import DataError, UsageError
 from efficient_nets.clockwork.adaptor import AdaptorConfig, AdaptorShape, ResidualAdaptor
 from efficient_nets.clockwork.clock import Clock, clock_of
-from efficient_nets.diffusion.weights_file import misfit, read_tensors, write_tensors
+from efficient_nets.tensor_file import misfit, read_tensors, write_tensors
 
 FORMAT = "scaleflow-clockwork-adaptor-1"
 

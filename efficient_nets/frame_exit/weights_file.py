@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialized
-from torch import Tensor, nn
+from torch import nn
 
-from codec.errors import DataError, UsageError
-from codec.video.output_file import write_whole_file
+from codec.errors import UsageError
 from efficient_nets.frame_exit.network import FrameExit, FrameExitConfig, make_gates
 from efficient_nets.frame_exit.pooled_backbone import PooledBackbone
-from efficient_nets.networks.weights_file import Architecture, build_backbone
+from efficient_nets.networks.weights_file import Architecture, architecture_of, build_backbone
+from efficient_nets.tensor_file import misfit, read_tensors, write_tensors
 
 FORMAT = "scaleflow-action-1"
 
@@ -84,17 +83,14 @@ def write_action_network(path: Path, trained: ActionNetwork) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.gated.state_dict().items()}
     metadata = {
-        "format": FORMAT,
         "classes": json.dumps(trained.classes),
         "architecture": json.dumps(asdict(trained.architecture)),
         "config": json.dumps(asdict(trained.config)),
         "strictnesses": json.dumps(trained.gated.strictnesses),
         "size": json.dumps(trained.size),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole_file(str(path), serialized(tensors, metadata), True)
+    write_tensors(path, FORMAT, trained.gated.state_dict(), metadata)
 
 
 def read_action_network(path: Path) -> ActionNetwork:
@@ -103,24 +99,14 @@ def read_action_network(path: Path) -> ActionNetwork:
     Raises:
         DataError: it is damaged, or holds something else.
     """
+    tensors, metadata = read_tensors(path, FORMAT, "network of scaleflow nets train action")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: is damaged, or no safetensors file") from error
-    if metadata.get("format") != FORMAT:
-        raise DataError(f"{path}: holds no network of scaleflow nets train action")
-    try:
-        values = json.loads(metadata["architecture"])
-        architecture = Architecture(**values | {"blocks": tuple(values["blocks"])})
+        architecture = architecture_of(metadata["architecture"])
         config = FrameExitConfig(**json.loads(metadata["config"]))
         gated = GatedNetwork(architecture, config, json.loads(metadata["strictnesses"]))
         gated.load_state_dict(tensors)
         width, height = json.loads(metadata["size"])
         classes = tuple(json.loads(metadata["classes"]))
     except (ValueError, TypeError, KeyError, RuntimeError, UsageError) as error:
-        raise DataError(
-            f"{path}: its weights do not fit what it says of itself: {str(error).splitlines()[0]}"
-        ) from error
+        raise misfit(path, error) from error
     return ActionNetwork(classes, architecture, config, (width, height), gated.eval())

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 from codec.errors import DataError, UsageError
-from codec.video.output_file import write_whole_file
 from efficient_nets.delta_distillation.delta_layer import Candidate
 from efficient_nets.delta_distillation.finalize import finalize
 from efficient_nets.methods import DENSE, NamedMethod
@@ -32,6 +29,7 @@ from efficient_nets.networks.resnet import ResNetBackbone
 from efficient_nets.networks.vision_transformer import check_grid
 from efficient_nets.tasks.detection_output import detection_channels
 from efficient_nets.tasks.label_maps import VOID
+from efficient_nets.tensor_file import misfit, read_tensors, write_tensors
 from efficient_nets.video_network import VideoNetwork
 
 FORMAT = "scaleflow-network-1"
@@ -195,9 +193,7 @@ def write_network(path: Path, trained: TaskNetwork) -> None:
         DataError: it cannot be written.
     """
     state = trained.tensors or trained.network.state_dict()
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     metadata = {
-        "format": FORMAT,
         "task": trained.task,
         "classes": json.dumps(trained.classes),
         "architecture": json.dumps(asdict(trained.architecture)),
@@ -208,8 +204,14 @@ def write_network(path: Path, trained: TaskNetwork) -> None:
         "method": json.dumps({"name": trained.method.name, "settings": dict(trained.method.settings)}),
         "choices": json.dumps(dict(trained.choices)),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole_file(str(path), serialized(tensors, metadata), True)
+    write_tensors(path, FORMAT, state, metadata)
+
+
+def architecture_of(text: str) -> Architecture:
+    """From its JSON in a file. Raises ValueError, TypeError or UsageError where it is none."""
+    values: dict[str, Any] = json.loads(text)
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Architecture(**values | lists)
 
 
 def read_network(path: Path) -> TaskNetwork:
@@ -218,18 +220,9 @@ def read_network(path: Path) -> TaskNetwork:
     Raises:
         DataError: it is damaged, or holds something else.
     """
+    tensors, metadata = read_tensors(path, FORMAT, "network of scaleflow nets train")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: is damaged, or no safetensors file") from error
-    if metadata.get("format") != FORMAT:
-        raise DataError(f"{path}: holds no network of scaleflow nets train")
-    try:
-        values: dict[str, Any] = json.loads(metadata["architecture"])
-        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        architecture = Architecture(**values | lists)
+        architecture = architecture_of(metadata["architecture"])
         classes = tuple(json.loads(metadata["classes"]))
         width, height = json.loads(metadata["size"])
         void, noise = int(metadata.get("void", VOID)), float(metadata.get("noise", 0))
@@ -242,9 +235,7 @@ def read_network(path: Path) -> TaskNetwork:
             network.load_state_dict(tensors)
             tensors = {}
     except (ValueError, TypeError, KeyError, RuntimeError, UsageError) as error:
-        raise DataError(
-            f"{path}: its weights do not fit what it says of itself: {str(error).splitlines()[0]}"
-        ) from error
+        raise misfit(path, error) from error
     return TaskNetwork(
         metadata["task"],
         classes,

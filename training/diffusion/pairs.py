@@ -16,7 +16,7 @@ from codec.errors import DataError
 from codec.models.video_model import VideoModel
 from codec.video.color import ColorCoding
 from efficient_nets.diffusion.coded_pictures import code_pictures
-from efficient_nets.diffusion.weights_file import read_tensors, write_tensors
+from efficient_nets.tensor_file import read_tensors, write_tensors
 from training.configuration import DataConfig
 from training.data.samples import SampleKey, SampleSet, UnreadReport
 from training.data.video_folder import VideoFolder
