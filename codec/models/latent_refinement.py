@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from codec.errors import UsageError
@@ -64,19 +63,19 @@ class RefinedPicture:
         picture: packed, (1, 6, H, W).
         quality: (1,).
         octaves: log2 of how much wider bins are than the quality's, broadcastable to the latents; None for nowhere.
-        emphasis: weight of the error of each sample of luma, (1, 1, 2 H, 2 W); None for all alike.
+        emphasis: weights of the errors of luma (1, 1, 2 H, 2 W) and of chroma (1, 1, H, W); None for all alike.
     """
 
     network: ScaleFlowNetwork
     picture: Tensor
     quality: Tensor
     octaves: Tensor | None = None
-    emphasis: Tensor | None = None
+    emphasis: tuple[Tensor, Tensor] | None = None
 
     def copy(self) -> RefinedPicture:
         """The same in tensors of its own: those made in inference mode take no part in gradients."""
         octaves = None if self.octaves is None else self.octaves.clone()
-        emphasis = None if self.emphasis is None else self.emphasis.clone()
+        emphasis = None if self.emphasis is None else (self.emphasis[0].clone(), self.emphasis[1].clone())
         return replace(
             self, picture=self.picture.clone(), quality=self.quality.clone(), octaves=octaves, emphasis=emphasis
         )
@@ -84,8 +83,7 @@ class RefinedPicture:
     def cost(self, decoded: Tensor, *coded: CodedLatents, importance: float = 1.0) -> Tensor:
         """Rate and distortion of the picture as decoded, a scalar; ``importance`` multiplies the latter."""
         bits = torch.stack([part.bits_latents + part.bits_hyper for part in coded]).sum(0)
-        emphasis = None if self.emphasis is None else (self.emphasis, F.avg_pool2d(self.emphasis, 2))
-        error = squared_error(unpack_planes(self.picture), unpack_planes(decoded), ALIKE, emphasis)
+        error = squared_error(unpack_planes(self.picture), unpack_planes(decoded), ALIKE, self.emphasis)
         pixels = self.picture.shape[2] * self.picture.shape[3] * 4
         return rate_distortion_cost(bits / pixels, importance * error, self.quality).sum()
 

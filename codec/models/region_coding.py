@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,16 +36,23 @@ class RegionCoding(Protocol):
         """
 
 
-def emphasis_of_samples(mask: RegionMask, octaves: float, cell: int) -> Tensor:
-    """What the error of each sample of luma weighs, (1, 1, H, W) in whole cells, at a strength in octaves."""
+def emphasis_of_samples(mask: Tensor, octaves: Tensor) -> tuple[Tensor, Tensor]:
+    """What the error of each sample of luma and of 4:2:0 chroma weighs, (N, 1, H, W) and half of that.
+
+    ``mask`` (N, 1, H, W) is 0..1, ``octaves`` (N,) is log2 of the strength.
+    """
+    outside = torch.exp2(-2 * octaves)[:, None, None, None]
+    luma = mask + (1 - mask) * outside
+    return luma, F.avg_pool2d(luma, 2)
+
+
+def region_in_cells(mask: RegionMask, cell: int) -> Tensor:
+    """A mask, (1, 1, H, W) in 0..1, whose sides are filled up to whole cells with zeros."""
     height, width = mask.shape
-    inside = torch.from_numpy(np.pad(mask, ((0, -height % cell), (0, -width % cell))).astype(np.float32) / 255)
-    return (inside + (1 - inside) * 4**-octaves)[None, None]
+    padded = np.pad(mask, ((0, -height % cell), (0, -width % cell)))
+    return torch.from_numpy(padded.astype(np.float32) / 255)[None, None]
 
 
 def region_of_latents(mask: RegionMask, cell: int) -> Tensor:
     """The highest value of a mask in each cell, (1, 1, h, w) in 0..1: what lies half in a region is in it."""
-    height, width = mask.shape
-    padded = np.pad(mask, ((0, -height % cell), (0, -width % cell)))
-    cells = padded.reshape(padded.shape[0] // cell, cell, padded.shape[1] // cell, cell).max((1, 3))
-    return torch.from_numpy(cells.astype(np.float32) / 255)[None, None]
+    return F.max_pool2d(region_in_cells(mask, cell), cell)

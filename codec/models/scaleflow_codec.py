@@ -19,7 +19,14 @@ from codec.models.latent_refinement import LatentRefinement, RefinedPicture, ref
 from codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
 from codec.models.picture_change import PictureChange, SymbolRecorder
 from codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
-from codec.models.region_coding import LatentKind, RegionCoding, RegionMask, emphasis_of_samples, region_of_latents
+from codec.models.region_coding import (
+    LatentKind,
+    RegionCoding,
+    RegionMask,
+    emphasis_of_samples,
+    region_in_cells,
+    region_of_latents,
+)
 from codec.models.scaleflow import (
     InterPrediction,
     IntraCoder,
@@ -419,8 +426,9 @@ class _Region:
     def bin_widths(self, analyse: Callable[[], Tensor]) -> NDArray[np.int32]:
         return self.coding.bin_widths(analyse, self._cells, self._quality)
 
-    def emphasis(self) -> Tensor:
-        return emphasis_of_samples(self._mask, self.coding.octaves, CELL).to(self._cells.device)
+    def emphasis(self) -> tuple[Tensor, Tensor]:
+        octaves = torch.full_like(self._quality, self.coding.octaves)
+        return emphasis_of_samples(region_in_cells(self._mask, CELL).to(octaves.device), octaves)
 
     def steer(self, kind: LatentKind, latents: Tensor, towards: Tensor) -> Tensor:
         return self.coding.steer(kind, latents, towards, self._cells, self._quality)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from efficient_nets.cost import Cost
-from efficient_nets.tasks.task import Meter, Task, example, generator_of_frame
+from efficient_nets.tasks.task import Task, example, generator_of_frame
 from efficient_nets.tasks.window import Window
 from efficient_nets.video_network import VideoNetwork
-from evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
+from evaluation.networks.point import NetworkPoint, PointIdentity
+from evaluation.networks.point_record import PointRecord
 from evaluation.networks.videos import EvaluatedData, EvaluatedVideo
 
 
@@ -45,9 +42,7 @@ def measure_network(
         DataError: pictures or labels cannot be read.
         UsageError: the frames of a video have different sizes.
     """
-    record = _Record(
-        task.meter(classes), task.meter(classes), task.meter(classes), labelled=bool(data.videos[0].targets)
-    )
+    record = PointRecord.of(task, classes, labelled=bool(data.videos[0].targets))
     for model in (network, dense):
         if model is not None:
             model.clear_cost()
@@ -57,51 +52,7 @@ def measure_network(
         for _ in range(repeats - 1):
             for video in data.videos:
                 _time_video(video, identity.size, network, dense, task, record, progress)
-    spent, full = record.spent, record.full
-    count = len(record.seconds)
-    return NetworkPoint(
-        identity=identity,
-        measure=task.measure,
-        measures=finite_values(record.found.values()) if record.labelled else {},
-        dense_measures=finite_values(record.dense_found.values()) if record.labelled else {},
-        agreement=finite_values(record.agreed.values()),
-        changes=record.mean_change(0),
-        dense_changes=record.mean_change(1),
-        macs=sum(cost.macs for cost in spent) / count,
-        executed_macs=sum(cost.executed_macs for cost in spent) / count,
-        bops=sum(cost.bops for cost in spent) / count,
-        dense_macs=sum(cost.macs for cost in full) / count,
-        dense_bops=sum(cost.bops for cost in full) / count,
-        seconds=sum(record.seconds) / count,
-        dense_seconds=sum(record.dense_seconds) / count,
-        software={"torch": torch.__version__, "python": platform.python_version(), "machine": platform.machine()},
-        frames=NetworkFrames(
-            record.videos,
-            record.keys,
-            [cost.macs for cost in spent],
-            [cost.bops for cost in spent],
-            record.seconds,
-            record.dense_seconds,
-        ),
-    )
-
-
-@dataclass
-class _Record:
-    found: Meter
-    dense_found: Meter
-    agreed: Meter
-    labelled: bool
-    videos: list[str] = field(default_factory=list)
-    keys: list[bool] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    dense_seconds: list[float] = field(default_factory=list)
-    spent: list[Cost] = field(default_factory=list)
-    full: list[Cost] = field(default_factory=list)
-    changes: list[tuple[float, float]] = field(default_factory=list)
-
-    def mean_change(self, which: int) -> float | None:
-        return sum(pair[which] for pair in self.changes) / len(self.changes) if self.changes else None
+    return record.point(identity, task.measure)
 
 
 def _run_video(
@@ -110,7 +61,7 @@ def _run_video(
     network: VideoNetwork | None,
     dense: VideoNetwork,
     task: Task,
-    record: _Record,
+    record: PointRecord,
     progress: Callable[[int], None],
 ) -> None:
     """Measures, costs and times of all frames."""
@@ -143,14 +94,13 @@ def _time_video(
     network: VideoNetwork | None,
     dense: VideoNetwork,
     task: Task,
-    record: _Record,
+    record: PointRecord,
     progress: Callable[[int], None],
 ) -> None:
     """Shorter times where frames take less than before."""
     first = record.videos.index(video.name)
     for number, (*_, seconds, dense_seconds) in enumerate(_frames(video, size, network, dense, task, warm=True), first):
-        record.seconds[number] = min(record.seconds[number], seconds)
-        record.dense_seconds[number] = min(record.dense_seconds[number], dense_seconds)
+        record.shorten(number, seconds, dense_seconds)
         progress(number)
 
 
@@ -206,8 +156,3 @@ def _timed(network: VideoNetwork, frame: Tensor) -> tuple[Tensor, float]:
     start = time.perf_counter()
     output: Tensor = network(frame)
     return output, time.perf_counter() - start
-
-
-def finite_values(values: dict[str, float]) -> dict[str, float | None]:
-    """None for what is no finite number."""
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}

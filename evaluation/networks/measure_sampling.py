@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,8 +19,8 @@ from efficient_nets.tasks.detection_output import detections
 from efficient_nets.tasks.task import Task
 from efficient_nets.tasks.window import Window
 from efficient_nets.video_network import VideoNetwork
-from evaluation.networks.measure_point import finite_values
-from evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
+from evaluation.networks.point import NetworkPoint, PointIdentity
+from evaluation.networks.point_record import PointRecord
 from evaluation.networks.videos import EvaluatedData, EvaluatedVideo
 
 
@@ -73,56 +71,32 @@ def measure_sampling(
         raise UsageError(f"salisa boxes=labels: {data.place} has none")
     if all(len(video.targets) == 1 for video in data.videos):
         raise UsageError(f"salisa: {data.place} holds single pictures, of which none has one before it: give videos")
-    labelled = bool(data.videos[0].targets)
-    found, wanted, agreed = (task.meter(classes) for _ in range(3))
-    frames = NetworkFrames([], [], [], [], [], [])
-    spent: list[Cost] = []
-    full: list[Cost] = []
-    changes: list[tuple[float, float]] = []
+    record = PointRecord.of(task, classes, labelled=bool(data.videos[0].targets))
     with torch.inference_mode():
         for video in data.videos:
             before: tuple[Tensor, Tensor] | None = None
-            for number, seen in enumerate(_run(video, detector, dense, task, identity.size, warm=bool(frames.seconds))):
-                if labelled:
+            for number, seen in enumerate(_run(video, detector, dense, task, identity.size, warm=bool(record.seconds))):
+                if record.labelled:
                     target = video.targets[number]()
-                    found.add(video.name, seen.rows, target)
-                    wanted.add(video.name, seen.dense_rows, target)
-                agreed.add(video.name, seen.rows, seen.dense_rows)
+                    record.found.add(video.name, seen.rows, target)
+                    record.dense_found.add(video.name, seen.dense_rows, target)
+                record.agreed.add(video.name, seen.rows, seen.dense_rows)
                 if before is not None:
-                    changes.append((task.change(before[0], seen.rows), task.change(before[1], seen.dense_rows)))
+                    record.changes.append((task.change(before[0], seen.rows), task.change(before[1], seen.dense_rows)))
                 before = seen.rows, seen.dense_rows
-                spent.append(seen.cost)
-                full.append(seen.dense_cost)
-                frames.videos.append(video.name)
-                frames.keys.append(seen.even)
-                frames.seconds.append(seen.seconds)
-                frames.dense_seconds.append(seen.dense_seconds)
-                progress(len(frames.seconds))
+                record.spent.append(seen.cost)
+                record.full.append(seen.dense_cost)
+                record.videos.append(video.name)
+                record.keys.append(seen.even)
+                record.seconds.append(seen.seconds)
+                record.dense_seconds.append(seen.dense_seconds)
+                progress(len(record.seconds))
         for _ in range(repeats - 1):
             again = (seen for video in data.videos for seen in _run(video, detector, dense, task, identity.size, True))
             for number, seen in enumerate(again):
-                frames.seconds[number] = min(frames.seconds[number], seen.seconds)
-                frames.dense_seconds[number] = min(frames.dense_seconds[number], seen.dense_seconds)
+                record.shorten(number, seen.seconds, seen.dense_seconds)
                 progress(number)
-    count = len(frames.seconds)
-    return NetworkPoint(
-        identity=identity,
-        measure=task.measure,
-        measures=finite_values(found.values()) if labelled else {},
-        dense_measures=finite_values(wanted.values()) if labelled else {},
-        agreement=finite_values(agreed.values()),
-        changes=sum(pair[0] for pair in changes) / len(changes) if changes else None,
-        dense_changes=sum(pair[1] for pair in changes) / len(changes) if changes else None,
-        macs=sum(cost.macs for cost in spent) / count,
-        executed_macs=sum(cost.executed_macs for cost in spent) / count,
-        bops=sum(cost.bops for cost in spent) / count,
-        dense_macs=sum(cost.macs for cost in full) / count,
-        dense_bops=sum(cost.bops for cost in full) / count,
-        seconds=sum(frames.seconds) / count,
-        dense_seconds=sum(frames.dense_seconds) / count,
-        software={"torch": torch.__version__, "python": platform.python_version(), "machine": platform.machine()},
-        frames=replace(frames, macs=[cost.macs for cost in spent], bops=[cost.bops for cost in spent]),
-    )
+    return record.point(identity, task.measure)
 
 
 class _Seen:

@@ -16,7 +16,7 @@ from torch import Tensor
 from codec.errors import DataError
 from codec.models.hyperprior import CodedLatents
 from codec.models.rate_distortion import squared_error
-from codec.models.region_coding import LatentKind
+from codec.models.region_coding import LatentKind, emphasis_of_samples
 from codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
 from codec.models.scaleflow import InterPrediction
 from codec.models.scaleflow_codec import CELL, ScaleFlowCodec
@@ -161,9 +161,7 @@ class _CodecWithRegions(ScaleFlowTraining):
 
     def _error(self, picture: Tensor, decoded: Tensor, region: PictureRegion | None) -> Tensor:
         assert region is not None
-        outside = torch.exp2(-2 * region.octaves)[:, None, None, None]
-        luma = region.mask + (1 - region.mask) * outside
-        emphasis = (luma, F.avg_pool2d(luma, 2))
+        emphasis = emphasis_of_samples(region.mask, region.octaves)
         return squared_error(unpack_planes(picture), unpack_planes(decoded), self._loss.weights, emphasis)
 
     def _picture_loss(
