@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evaluation.networks.evaluate import NetworkPointDone
     from evaluation.networks.point import NetworkPoint
     from training.networks.configuration import NetworkTrainingConfig
-    from training.networks.run import NetworkProgress
+    from training.networks.network_loop import NetworkProgress
 
 app = typer.Typer(
     help="Networks for tasks (segmentation, keypoints, ...): train them, and measure what they cost on video.",
@@ -125,6 +125,7 @@ def train(
     if show:
         typer.echo(resolved.to_yaml(), nl=False)
         return
+    from training.networks.network_loop import RunOptions
     from training.networks.run import train_network
 
     set_threads(threads)
@@ -139,15 +140,8 @@ def train(
             )
 
     with StopRequest() as stop:
-        done = train_network(
-            resolved,
-            out,
-            resume=resume,
-            device=device,
-            report=_print_json if json else _print_line,
-            validated=validated,
-            stop=stop.is_set,
-        )
+        told = RunOptions(resume, device, _print_json if json else _print_line, validated, stop.is_set)
+        done = train_network(resolved, out, told)
     if not done:
         console.print(f"scaleflow: stopped; continue with: scaleflow nets train --resume --out {out}", markup=False)
         raise typer.Exit(stop.exit_code)

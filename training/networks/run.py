@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from codec.errors import DataError, UsageError
 from efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from efficient_nets.delta_distillation.finalize import finalize
 from efficient_nets.methods import DENSE
@@ -24,134 +22,79 @@ from efficient_nets.networks.weights_file import (
     write_network,
 )
 from efficient_nets.salisa.detector import SalisaDetector
-from efficient_nets.tasks.cityscapes import PICTURES_FOLDER
 from efficient_nets.tasks.names import make_task
 from efficient_nets.tasks.task import LabelledData, Task
 from efficient_nets.video_network import VideoNetwork
 from training.distributed import join_processes
-from training.loop import LoopHooks, TrainingLoop, TrainingProgress
-from training.loop_parts import StepLoss
-from training.networks.batches import LabelledBatch, LabelledBatches, LabelledSamples
-from training.networks.configuration import NetworkStage, NetworkTrainingConfig
+from training.networks.batches import LabelledBatches, LabelledSamples
+from training.networks.configuration import NetworkTrainingConfig
+from training.networks.divided_data import open_divided
 from training.networks.model_card import network_card
+from training.networks.network_loop import RunOptions, run_network_loop
 from training.networks.sampling_training import SamplingTraining, validate_sampling
 from training.networks.trainable import AcceleratedTraining, NetworkTraining
 from training.networks.validation import validate
-from training.run import CARD, CONFIGURATION, check_run_folder, write_text
-
-logger = logging.getLogger(__name__)
-
-NetworkProgress = TrainingProgress[NetworkStage, StepLoss]
+from training.run import CARD, check_run_folder, write_text
 
 
-def train_network(
-    config: NetworkTrainingConfig,
-    folder: Path,
-    *,
-    resume: bool = False,
-    device: str = "auto",
-    report: Callable[[NetworkProgress], None] = lambda progress: None,
-    validated: Callable[[int, dict[str, float]], None] = lambda step, measures: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> bool:
+def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptions | None = None) -> bool:
     """Train in ``folder``, where checkpoint, configuration, weights and the model card will lie.
 
-    Args:
-        report: of the steps.
-        validated: is given the step and the measures of the task, where there is data to validate on.
-
     Returns:
-        Whether all steps are done; False where ``stop`` asked to end before.
+        Whether all steps are done; False where ``options.stop`` asked to end before.
 
     Raises:
         UsageError: the configuration does not fit the data or the folder.
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
+    options = options or RunOptions()
     if config.task.name == "action":
         from training.networks.action_run import train_action
 
-        return train_action(config, folder, resume=resume, device=device, report=report, validated=validated, stop=stop)
-    check_run_folder(folder, resume)
+        return train_action(config, folder, options)
+    check_run_folder(folder, options.resume)
     task = make_task(
         config.task.name, config.task.classes, config.task.void, config.task.noise, objects=config.task.objects
     )
-    training, validation = open_data(config, task)
+    training, validation = open_divided(config.data, task.open)
     check_task(config.network.name, config.task.name)
     config = with_sizes(config, training)
-    with join_processes(device) as processes:
+    with join_processes(options.device) as processes:
         torch.manual_seed(config.seed)
         outputs = output_channels(task.name, len(training.classes))
         network = build_network(config.network.architecture(), outputs, config.task.name)
-        if not resume:
+        if not options.resume:
             load_backbone(network, config.network.start)
         task.learn(training)
         samples = LabelledSamples(training, task, config.data, config.training.clip, config.seed)
         batches = LabelledBatches(samples, config.training, config.data.workers, processes)
-        model: NetworkTraining | AcceleratedTraining | SamplingTraining
-        sampling = config.method.named().salisa
-        if config.method.name == DENSE:
-            model = NetworkTraining(network, task, config.optimization.precision)
-        elif sampling is not None:
-            detector = SalisaDetector(network, sampling)
-            model = SamplingTraining(detector, task, config.method, config.optimization.precision)
-        else:
-            model = AcceleratedTraining(config.method.named().apply(network), task, config.method)
-        measures: dict[str, float] = {}
+        model = _trainable(config, network, task)
 
-        def check(stage: NetworkStage, step: int) -> None:
-            if validation is None:
-                return
-            measures.clear()
-            if isinstance(model, SamplingTraining):
-                measures.update(validate_sampling(detector, task, validation, config.validation.frames))
-            else:
-                measures.update(validate(model.network, task, validation, config.data.size, config.validation.frames))
-            validated(step, dict(measures))
+        def measure(data: LabelledData) -> dict[str, float]:
+            if isinstance(model.network, SalisaDetector):
+                return validate_sampling(model.network, task, data, config.validation.frames)
+            return validate(model.network, task, data, config.data.size, config.validation.frames)
 
-        if processes.is_first:
-            write_text(folder / CONFIGURATION, config.to_yaml())
-        hooks: LoopHooks[NetworkStage, StepLoss] = LoopHooks(report, check)
-        loop: TrainingLoop[NetworkStage, LabelledBatch, StepLoss] = TrainingLoop(
-            config, model, batches, folder, processes, hooks
-        )
-        if resume:
-            loop.resume()
-        done = loop.run(stop)
-        if done and processes.is_first:
+        measured = None if validation is None else partial(measure, validation)
+        finished = run_network_loop(config, model, batches, folder, processes, measured, options)
+        if finished is not None and processes.is_first:
             write_network(folder / RUN_WEIGHTS, _trained(config, training, network, model.network))
-            seconds = loop.seconds[config.training.name]
-            write_text(folder / CARD, network_card(config, training, model.network, seconds, measures))
-        return done
+            card = network_card(config, training, model.network, finished.seconds, finished.measures)
+            write_text(folder / CARD, card)
+        return finished is not None
 
 
-def open_data(config: NetworkTrainingConfig, task: Task) -> tuple[LabelledData, LabelledData | None]:
-    """What is trained on, and what is validated on, if there is anything.
-
-    Raises:
-        UsageError: a folder is not there, or has another layout.
-        DataError: it is empty.
-    """
-    if not config.data.path:
-        raise UsageError("data.path is empty: name the folder of the data with --data")
-    path = Path(config.data.path)
-    training = task.open(path, "train")
-    if config.data.hold_out:
-        return training.without(config.data.hold_out), training.chosen(config.data.hold_out)
-    if config.data.validation:
-        validation = task.open(Path(config.data.validation), "val")
-    elif _has_parts(path):
-        validation = task.open(path, "val")
-    else:
-        return training, None
-    if validation.classes != training.classes:
-        raise DataError(f"{validation.place}: has other classes than {training.place}")
-    return training, validation
-
-
-def _has_parts(path: Path) -> bool:
-    """Whether data is in parts for training and validation, as CamVid's or Cityscapes'."""
-    places = path, path / PICTURES_FOLDER
-    return any((place / "val").is_dir() and (place / "train").is_dir() for place in places)
+def _trainable(
+    config: NetworkTrainingConfig, network: nn.Module, task: Task
+) -> NetworkTraining | AcceleratedTraining | SamplingTraining:
+    method = config.method.named()
+    if config.method.name == DENSE:
+        return NetworkTraining(network, task, config.optimization.precision)
+    if method.salisa is not None:
+        return SamplingTraining(
+            SalisaDetector(network, method.salisa), task, config.method, config.optimization.precision
+        )
+    return AcceleratedTraining(method.apply(network), task, config.method)
 
 
 def with_sizes(config: NetworkTrainingConfig, data: LabelledData) -> NetworkTrainingConfig:
