@@ -83,7 +83,7 @@ def batches_of(
 ) -> ClipBatches:
     """As a training run makes them."""
     data = DataConfig(kind=case.kind, path="opened already", crop=options.crop, workers=workers)
-    return ClipBatches(TrainingConfig((stage_of(options),), data), source, case.working_format, processes)
+    return ClipBatches(TrainingConfig(stages=(stage_of(options),), data=data), source, case.working_format, processes)
 
 
 def stage_of(options: argparse.Namespace) -> StageConfig:

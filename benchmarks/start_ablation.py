@@ -35,6 +35,7 @@ from training.configuration import DataConfig, ModelConfig, StageConfig, Trainin
 from training.data.sources import open_source
 from training.distributed import Processes
 from training.loop import LoopHooks, TrainingLoop, TrainingProgress
+from training.precision import with_precision
 from training.run import make_model
 from training.validation import ValidationPoint, rate_distortion_points
 
@@ -139,9 +140,10 @@ def configuration(variant: Variant, options: argparse.Namespace) -> TrainingConf
         warm_up=options.warm_up,
     )
     data = DataConfig(path=str(options.data), kind=options.kind, crop=options.crop, workers=0)
-    return TrainingConfig(
+    config = TrainingConfig(
         stages=(stage,), data=data, model=variant.model, seed=options.seed, checkpoint_every=ENDLESS, log_every=1
     )
+    return with_precision(config, torch.device("cpu"))
 
 
 def mean_change(points: list[ValidationPoint], anchor: list[ValidationPoint]) -> str:

@@ -56,7 +56,9 @@ class OurStep:
         self._stage = StageConfig(trains, trains, steps=1000, unroll=(frames, frames))
         model = ModelConfig(name=name, start="random", distortion_weight=DISTORTION_WEIGHT)
         data = DataConfig(crop=CELL)  # nothing is loaded; what is coded is in `material`
-        self._model = make_model(TrainingConfig((self._stage,), data, model, optimization=optimization))
+        self._model = make_model(
+            TrainingConfig(stages=(self._stage,), data=data, model=model, optimization=optimization)
+        )
         self._batch = material[self._model.working_format]
         self._model.network.to(self._batch.quality.device).train()
         groups = self._model.parameter_groups(self._stage)

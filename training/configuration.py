@@ -168,7 +168,8 @@ class LoopOptimization:
         betas: of Adam.
         clip_norm: largest norm of the gradient.
         average: decay of the exponential moving average that is validated and exported.
-        precision: of convolutions; latents, likelihoods, warp and loss are in float32 always.
+        precision: of convolutions; latents, likelihoods, warp and loss are in float32 always. ``auto`` is bf16 where
+            the device computes in it, see :mod:`training.precision`; elsewhere it is several times slower than fp32.
         most_skipped: successive steps without a finite gradient after which the run stops.
     """
 
@@ -177,7 +178,7 @@ class LoopOptimization:
     betas: tuple[float, float] = (0.9, 0.98)
     clip_norm: float = 1.0
     average: float = 0.999
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
     most_skipped: int = 20
 
     def __post_init__(self) -> None:
@@ -264,11 +265,13 @@ class RunConfig:
     Attributes:
         seed: of everything random.
         checkpoint_every, log_every: steps.
+        optimization: see there.
     """
 
     seed: int = 0
     checkpoint_every: int = 500
     log_every: int = 50
+    optimization: LoopOptimization = field(default_factory=LoopOptimization)
 
     def __post_init__(self) -> None:
         check_range("seed", self.seed, 0, 2**62)
@@ -284,7 +287,7 @@ class RunConfig:
         return yaml.safe_dump(self.to_mapping(), sort_keys=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingConfig(RunConfig):
     """A whole run.
 

@@ -21,6 +21,7 @@ from training.models.scaleflow import ScaleFlowTraining
 from training.models.ssf2020 import Ssf2020Training
 from training.models.trainable import TrainableModel
 from training.monitor import TensorBoardMonitor
+from training.precision import with_precision
 from training.start import load_start
 from training.validation import ValidationPoint, check_clips, rate_distortion_points
 
@@ -70,6 +71,7 @@ def train(
     check_run_folder(folder, resume)
     check_clips([Path(clip) for clip in config.validation.clips])
     with join_processes(device) as processes:
+        config = with_precision(config, processes.device)
         model = make_model(config)
         source = _open_in_turn(config, processes)
         batches = ClipBatches(config, source, model.working_format, processes)

@@ -12,7 +12,7 @@ from efficient_nets.clockwork.clock import Clock
 from efficient_nets.clockwork.distillation import Follow
 from efficient_nets.diffusion.noise_schedule import NoiseSchedule
 from efficient_nets.diffusion.unet import UNetConfig, small_unet
-from training.configuration import STRICT, LoopOptimization, RunConfig, check_range
+from training.configuration import STRICT, RunConfig, check_range
 from training.single_stage import SingleStage
 
 
@@ -79,7 +79,6 @@ class DiffusionTrainingConfig(RunConfig):
     network: UNetConfig = field(default_factory=small_unet)
     noise: NoiseSchedule = field(default_factory=NoiseSchedule)
     training: SingleStage = field(default_factory=SingleStage)
-    optimization: LoopOptimization = field(default_factory=LoopOptimization)
     validation: ValidationEvery = field(default_factory=ValidationEvery)
 
     def __post_init__(self) -> None:
@@ -134,7 +133,6 @@ class DistillationConfig(RunConfig):
     adaptor: AdaptorConfig = field(default_factory=AdaptorConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     training: SingleStage = field(default_factory=SingleStage)
-    optimization: LoopOptimization = field(default_factory=LoopOptimization)
     validation: ValidationEvery = field(default_factory=ValidationEvery)
 
     def __post_init__(self) -> None:

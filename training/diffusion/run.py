@@ -36,6 +36,7 @@ from training.diffusion.trainable import AdaptorDistillation, DiffusionTraining
 from training.distributed import join_processes
 from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
 from training.loop_parts import StepLoss
+from training.precision import with_precision
 from training.run import CARD, CONFIGURATION, check_run_folder, write_text
 from training.single_stage import SingleStage
 
@@ -77,6 +78,7 @@ def train_restoration(
     if not config.data.path:
         raise UsageError("data.path is empty: name the folder of videos")
     with join_processes(device) as processes:
+        config = with_precision(config, processes.device)
         pairs = open_pairs(config.data, config.seed, folder, load_codec, coded, stop)
         write_text(folder / CONFIGURATION, config.to_yaml())
         if pairs is None:
@@ -132,6 +134,7 @@ def distill_adaptor(
     identity = hash_tensors(teacher.model.state_dict())
     pairs = read_pairs(run)
     with join_processes(device) as processes:
+        config = with_precision(config, processes.device)
         model = teacher.model.to(processes.device)
         split = UNetSplit(model.unet, config.sampling.cut)
         crop = config.sampling.crop or teacher.crop

@@ -26,6 +26,7 @@ from training.networks.configuration import NetworkTrainingConfig
 from training.networks.divided_data import open_divided
 from training.networks.model_card import action_card
 from training.networks.network_loop import RunOptions, run_network_loop
+from training.precision import with_precision
 from training.run import CARD, check_run_folder, write_text
 
 
@@ -35,6 +36,7 @@ def train_action(config: NetworkTrainingConfig, folder: Path, options: RunOption
     training, validation = open_divided(config.data, open_action_data)
     config = _with_sizes(config, training)
     with join_processes(options.device) as processes:
+        config = with_precision(config, processes.device)
         torch.manual_seed(config.seed)
         architecture = config.network.architecture()
         gated = GatedNetwork(architecture, config.action.network(len(training.classes)), config.action.strictness)

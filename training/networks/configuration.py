@@ -12,7 +12,7 @@ from efficient_nets.methods import NamedMethod
 from efficient_nets.networks.weights_file import Architecture
 from efficient_nets.tasks.restoration import NOISE
 from efficient_nets.tasks.segmentation import CAMVID_VOID
-from training.configuration import STRICT, LoopOptimization, RunConfig, check_range
+from training.configuration import STRICT, RunConfig, check_range
 from training.single_stage import SingleStage
 
 
@@ -240,7 +240,6 @@ class NetworkTrainingConfig(RunConfig):
     data: NetworkDataConfig = field(default_factory=NetworkDataConfig)
     training: NetworkStage = field(default_factory=NetworkStage)
     method: MethodConfig = field(default_factory=MethodConfig)
-    optimization: LoopOptimization = field(default_factory=LoopOptimization)
     validation: NetworkValidation = field(default_factory=NetworkValidation)
     action: ActionConfig = field(default_factory=ActionConfig)
 

@@ -34,6 +34,7 @@ from training.networks.network_loop import RunOptions, run_network_loop
 from training.networks.sampling_training import SamplingTraining, validate_sampling
 from training.networks.trainable import AcceleratedTraining, NetworkTraining
 from training.networks.validation import validate
+from training.precision import with_precision
 from training.run import CARD, check_run_folder, write_text
 
 
@@ -60,6 +61,7 @@ def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptio
     check_task(config.network.name, config.task.name)
     config = with_sizes(config, training)
     with join_processes(options.device) as processes:
+        config = with_precision(config, processes.device)
         torch.manual_seed(config.seed)
         outputs = output_channels(task.name, len(training.classes))
         network = build_network(config.network.architecture(), outputs, config.task.name)
