@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from typer.testing import CliRunner
 
-import cli.diffusion
+import cli.diffusion_train
 import codec.models.registry
 from cli.main import app
 from codec.video.reader import open_video
@@ -59,7 +59,7 @@ def test_stopped_and_resumed_it_is_the_run_that_was_not(
     scaleflow: Run, videos: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    monkeypatch.setattr(cli.diffusion, "_print_line", lambda progress: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(cli.diffusion_train, "print_step", lambda progress: signal.raise_signal(signal.SIGINT))
     stopped = scaleflow("diffusion", "train", videos, "--preset", "tiny", "--out", out, "log_every=3")
     assert stopped.code == 130 and f"scaleflow diffusion train --resume --out {out}" in stopped.stderr
     assert not (out / "diffusion.safetensors").exists()
