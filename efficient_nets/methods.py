@@ -17,6 +17,7 @@ from efficient_nets.delta_distillation.method import DeltaDistillation
 from efficient_nets.residual_quantization.calibration import calibrate
 from efficient_nets.residual_quantization.method import ResidualQuantization
 from efficient_nets.salisa.method import Salisa
+from efficient_nets.skip_convolutions.codec_gates import CodecGates
 from efficient_nets.skip_convolutions.method import SkipConv
 from efficient_nets.video_network import VideoNetwork
 
@@ -24,6 +25,7 @@ DENSE = "dense"
 
 METHODS: Mapping[str, type[Any]] = {
     "skip-conv": SkipConv,
+    "codec-gates": CodecGates,
     "delta-distillation": DeltaDistillation,
     "residual-quantization": ResidualQuantization,
     "salisa": Salisa,
@@ -121,6 +123,16 @@ class NamedMethod:
         """The settings of that method; None of others."""
         return Salisa(**self.settings) if self.name == "salisa" else None
 
+    @property
+    def codec_gates(self) -> CodecGates | None:
+        """The settings of that method; None of others."""
+        return CodecGates(**self.settings_of_its_own) if self.name == "codec-gates" else None
+
+    @property
+    def settings_of_its_own(self) -> dict[str, Any]:
+        """All but those of :data:`OF_ACCELERATE`."""
+        return {name: _as_tuple(value) for name, value in self.settings.items() if name not in OF_ACCELERATE}
+
     def changed(self, settings: Mapping[str, Any]) -> NamedMethod:
         """The same method with some settings replaced."""
         return NamedMethod(self.name, {**self.settings, **settings})
@@ -130,9 +142,8 @@ class NamedMethod:
         return " ".join((self.name, *shown))
 
     def _method(self) -> VideoMethod:
-        own = {name: _as_tuple(value) for name, value in self.settings.items() if name not in OF_ACCELERATE}
         try:
-            method: VideoMethod = METHODS[self.name](**own)
+            method: VideoMethod = METHODS[self.name](**self.settings_of_its_own)
         except (ValueError, TypeError) as error:
             raise UsageError(f"{self.name}: {error}") from error
         return method

@@ -104,7 +104,8 @@ def evaluate_network(
                 detector = sampling_detector(trained, sampling)
                 point = measure_sampling(identity, detector, plain, task, trained.classes, data, repeats, tell)
             else:
-                point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell)
+                gates = setting.method.codec_gates
+                point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell, gates)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
             tell(len(point.frames.seconds), point)

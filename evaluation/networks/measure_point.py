@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from codec.models.picture_change import PictureChange
+from efficient_nets.skip_convolutions.codec_gates import CodecGates
 from efficient_nets.tasks.task import Task, example, generator_of_frame
 from efficient_nets.tasks.window import Window
 from efficient_nets.video_network import VideoNetwork
 from evaluation.networks.point import NetworkPoint, PointIdentity
 from evaluation.networks.point_record import PointRecord
 from evaluation.networks.videos import EvaluatedData, EvaluatedVideo
+
+_Frame: TypeAlias = tuple[tuple[int, int], Tensor | None, Tensor, Tensor, float, float]
+"""(Height, width) as it was read, target, outputs of both networks, and the seconds of each."""
 
 
 def measure_network(
@@ -25,6 +31,7 @@ def measure_network(
     data: EvaluatedData,
     repeats: int = 1,
     progress: Callable[[int], None] = lambda frames: None,
+    gates: CodecGates | None = None,
 ) -> NetworkPoint:
     """Measure a point.
 
@@ -37,10 +44,11 @@ def measure_network(
         classes: of the labels.
         repeats: run all so often, and take the shortest time of each frame.
         progress: is given the number of frames that are done.
+        gates: make the maps of changes that the network is told of, where it is one of that method.
 
     Raises:
         DataError: pictures or labels cannot be read.
-        UsageError: the frames of a video have different sizes.
+        UsageError: the frames of a video have different sizes, or say nothing of their changes where ``gates`` ask.
     """
     record = PointRecord.of(task, classes, labelled=bool(data.videos[0].targets))
     for model in (network, dense):
@@ -48,16 +56,18 @@ def measure_network(
             model.clear_cost()
     with torch.inference_mode():
         for video in data.videos:
-            _run_video(video, identity.size, network, dense, task, record, progress)
+            frames = _frames(video, identity.size, network, dense, task, gates, warm=bool(record.seconds))
+            _run_video(video, frames, network, dense, task, record, progress)
         for _ in range(repeats - 1):
             for video in data.videos:
-                _time_video(video, identity.size, network, dense, task, record, progress)
+                frames = _frames(video, identity.size, network, dense, task, gates, warm=True)
+                _time_video(video, frames, record, progress)
     return record.point(identity, task.measure)
 
 
 def _run_video(
     video: EvaluatedVideo,
-    size: tuple[int, int],
+    frames: Iterator[_Frame],
     network: VideoNetwork | None,
     dense: VideoNetwork,
     task: Task,
@@ -66,7 +76,6 @@ def _run_video(
 ) -> None:
     """Measures, costs and times of all frames."""
     before: tuple[Tensor, Tensor] | None = None
-    frames = _frames(video, size, network, dense, task, warm=bool(record.seconds))
     for source, target, output, full, seconds, dense_seconds in frames:
         shape = source if target is None else _map_size(target, source)
         wanted = task.prediction(full[0], shape)
@@ -89,17 +98,10 @@ def _run_video(
 
 
 def _time_video(
-    video: EvaluatedVideo,
-    size: tuple[int, int],
-    network: VideoNetwork | None,
-    dense: VideoNetwork,
-    task: Task,
-    record: PointRecord,
-    progress: Callable[[int], None],
+    video: EvaluatedVideo, frames: Iterator[_Frame], record: PointRecord, progress: Callable[[int], None]
 ) -> None:
     """Shorter times where frames take less than before."""
-    first = record.videos.index(video.name)
-    for number, (*_, seconds, dense_seconds) in enumerate(_frames(video, size, network, dense, task, warm=True), first):
+    for number, (*_, seconds, dense_seconds) in enumerate(frames, record.videos.index(video.name)):
         record.shorten(number, seconds, dense_seconds)
         progress(number)
 
@@ -110,16 +112,18 @@ def _frames(
     network: VideoNetwork | None,
     dense: VideoNetwork,
     task: Task,
+    gates: CodecGates | None,
     warm: bool,
-) -> Iterator[tuple[tuple[int, int], Tensor | None, Tensor, Tensor, float, float]]:
-    """Of each frame: (height, width) as it was read, target, outputs of both networks and the seconds of each.
+) -> Iterator[_Frame]:
+    """Frames in their order. Without a network, output and time are those of the dense one.
 
-    Without a network, output and time are those of the dense one. The first call of all prepares kernels, and is made
-    twice where the networks are not ``warm``.
+    The first call of all prepares kernels, and is made twice where the networks are not ``warm``.
     """
     models = [dense] if network is None else [dense, network]
     for model in models:
         model.reset()
+    maps = None if gates is None else gates.change_maps()
+    changes: Iterator[PictureChange | None] = iter(()) if maps is None else video.changes()
     for source, frame, target in shown_frames(task, video, size):
         if not warm:
             for model in models:
@@ -127,6 +131,12 @@ def _frames(
                 model.reset()
                 model.clear_cost()
             warm = True
+        if maps is not None and network is not None:
+            changed = maps(next(changes))
+            if changed is None:
+                network.reset()
+            else:
+                network.change_map(changed)
         done = [_timed(model, frame) for model in models]
         yield source, target, done[-1][0], done[0][0], done[-1][1], done[0][1]
 

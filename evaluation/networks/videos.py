@@ -13,13 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codec.container import SfvReader
 from codec.decode_file import DecodeSettings, decode_file
 from codec.errors import DataError, UsageError
+from codec.models.picture_change import PictureChange
+from codec.stream_decoder import DecodedPicture, StreamDecoder
 from codec.stream_model import load_stream_model
 from codec.video.reader import open_video
 from efficient_nets.tasks.task import LabelledData, LabelledFrame, PictureTask, Task
 from efficient_nets.tasks.video_pictures import read_pictures
 from evaluation.file_hash import file_hash
+
+NO_CHANGES = (
+    "codec-gates: only an .sfv file says what changed, {}: encode the pictures, and name the file with --pictures"
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,14 @@ class EvaluatedVideo:
         name: for results.
         pictures: reads the frames (3, H, W), RGB in 0..1, in their order.
         targets: reads what should be found in each frame; empty where that is not known.
+        changes: gives what the decoder says of how each frame differs from the one before, None for key pictures;
+            raises :class:`UsageError` where the frames are of no ``.sfv`` file.
     """
 
     name: str
     pictures: Callable[[], Iterator[Tensor]]
     targets: tuple[Callable[[], Tensor], ...]
+    changes: Callable[[], Iterator[PictureChange | None]]
 
 
 @dataclass(frozen=True)
@@ -74,16 +84,19 @@ def labelled_videos(data: LabelledData, frames: int | None, first: int = 0, code
         chosen = group[first:end]
         targets = tuple(frame.target for frame in chosen)
         if chosen and coded is None:
-            found.append(EvaluatedVideo(name, _PictureFiles(chosen), targets))
+            pictures = _PictureFiles(chosen)
+            found.append(EvaluatedVideo(name, pictures, targets, pictures.changes))
         elif chosen and coded is not None:
-            found.append(EvaluatedVideo(name, _VideoFile(coded, first, len(chosen), exact=True), targets))
+            video = _VideoFile(coded, first, len(chosen), exact=True)
+            found.append(EvaluatedVideo(name, video, targets, video.changes))
     place = f"{data.place}, {data.condition}" if data.condition else data.place
     return EvaluatedData(place, tuple(found), _content([*names, *filter(None, [data.condition])], coded))
 
 
 def unlabelled_video(path: Path, frames: int | None, first: int = 0) -> EvaluatedData:
     """Any video, of which nothing is known but what the dense network finds. Raises as :func:`labelled_videos`."""
-    video = EvaluatedVideo(path.stem, _VideoFile(path, first, frames), ())
+    file = _VideoFile(path, first, frames)
+    video = EvaluatedVideo(path.stem, file, (), file.changes)
     return EvaluatedData(str(path), (video,), _content([str(first), str(frames)], path))
 
 
@@ -121,6 +134,10 @@ class _PictureFiles:
     def __call__(self) -> Iterator[Tensor]:
         return read_pictures(self.frames)
 
+    def changes(self) -> Iterator[PictureChange | None]:
+        """See :class:`EvaluatedVideo`."""
+        raise UsageError(NO_CHANGES.format("these are picture files"))
+
 
 @dataclass(frozen=True)
 class _VideoFile:
@@ -139,6 +156,19 @@ class _VideoFile:
             decoded = Path(folder) / "decoded.y4m"
             decode_file(self.path, decoded, load_stream_model, DecodeSettings())
             yield from self._read(decoded)
+
+    def changes(self) -> Iterator[PictureChange | None]:
+        """See :class:`EvaluatedVideo`."""
+        if self.path.suffix != ".sfv":
+            raise UsageError(NO_CHANGES.format(f"{self.path} is none"))
+        end = None if self.frames is None else self.first + self.frames
+        with SfvReader(self.path) as reader:
+            events = StreamDecoder(reader.header, load_stream_model(reader.header), changes=True).decode(reader)
+            pictures = (event for event in events if isinstance(event, DecodedPicture))
+            for number, picture in enumerate(islice(pictures, end)):
+                if number >= self.first:
+                    # Of the one before the first, the network has seen nothing.
+                    yield picture.change if number > self.first else None
 
     def _read(self, path: Path) -> Iterator[Tensor]:
         count = 0

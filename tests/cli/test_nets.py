@@ -150,6 +150,48 @@ def test_pictures_from_a_coded_video(scaleflow: Run, camvid: Path, trained: Path
     assert wrong.code == 1 and "has 5 pictures, the labels are of 12" in wrong.stderr
 
 
+def test_gates_open_where_the_codec_says(camvid: Path, trained: Path, tmp_path: Path) -> None:
+    """Thresholds of 0 see everything; such that nothing exceeds leave the picture before, but at key pictures. With the
+    shipped codec, which alone says what changed."""
+
+    def scaleflow(*arguments: object) -> Result:
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        return Result(done.exit_code, done.stdout, done.stderr)
+
+    coded, results = tmp_path / "coded.sfv", tmp_path / "results"
+    encode = ("encode", camvid / "val" / "images", coded, "--quality", 40, "--intra-period", 3, "--no-scene-cut")
+    assert scaleflow(*encode).code == 0
+    arguments = ("nets", "eval", trained, "--data", camvid / "val", "--out", results, "--pictures", coded)
+    everywhere = "codec-gates motion=0 residual=0 blur=0"
+    nowhere = "codec-gates motion=1000 residual=1000 blur=1000"
+    done = scaleflow(*arguments, "--method", everywhere, "--method", nowhere, "--json")
+    assert done.code == 0, done.stderr
+    dense, whole, kept = events(done.stdout)
+    assert whole["measures"] == dense["measures"] and whole["macs"] == whole["dense_macs"]
+    assert whole["agreement"]["accuracy"] == 100
+    assert kept["macs"] == pytest.approx(kept["dense_macs"] * 2 / VIDEO_FRAMES, rel=0.01)  # pictures 0 and 3
+    frames = list(csv.DictReader((results / "frames.csv").open()))
+    assert [row["key"] for row in frames if "1000" in row["settings"]] == ["True", "False", "False", "True", "False"]
+
+    arguments = ("nets", "eval", trained, "--data", camvid / "val", "--out", tmp_path / "none")
+    pictures = scaleflow(*arguments, "--method", "codec-gates")
+    assert pictures.code == 2 and "--pictures" in pictures.stderr
+    training = (
+        "--data",
+        camvid,
+        "--start",
+        trained,
+        "--method",
+        "codec-gates",
+        "--out",
+        tmp_path / "run",
+        "--preset",
+        "tiny",
+    )
+    refused = scaleflow("nets", "train", "segmentation", *training, "training.clip=2")
+    assert refused.code == 2 and "nothing to train" in refused.stderr
+
+
 def test_keypoints_learn_and_run_on_a_video_without_labels(scaleflow: Run, tmp_path: Path) -> None:
     mice = DATA / "pose" / "mirror_mouse"
     if not mice.is_dir():

@@ -208,7 +208,8 @@ class MethodConfig:
     def __post_init__(self) -> None:
         check_range("method.weight", self.weight, 0, 1e6)
         check_range("method.distillation", self.distillation, 0, 1e6)
-        self.named()
+        if self.named().codec_gates is not None:
+            raise UsageError(f"method.name = {self.name}: has nothing to train: give it to scaleflow nets eval")
 
     def named(self) -> NamedMethod:
         """The method with its settings."""

@@ -1,0 +1,48 @@
+"""Skip-Convolutions on decoded video: gates open where the decoder has read that something changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from efficient_nets.skip_convolutions.convolution import SkipConvolution
+from efficient_nets.skip_convolutions.decoded_change import DecodedChange
+from efficient_nets.skip_convolutions.method import SkipConv
+
+
+@dataclass(frozen=True)
+class CodecGates:
+    """:class:`SkipConv` with given gates, and what makes maps of changes for them.
+
+    Attributes:
+        motion, residual, blur: thresholds, see :class:`DecodedChange`.
+        block, dense_above, least_macs_per_sample: see :class:`SkipConv`.
+    """
+
+    motion: float = 0.3
+    residual: float = 2.0
+    blur: float = 1.0
+    block: int = SkipConv.block
+    dense_above: float = SkipConv.dense_above
+    least_macs_per_sample: float = SkipConv.least_macs_per_sample
+
+    def __post_init__(self) -> None:
+        self.change_maps()
+        self._skip_conv()
+
+    def change_maps(self) -> DecodedChange:
+        """For the pictures of a video, from its first one on."""
+        return DecodedChange(self.motion, self.residual, self.blur)
+
+    def convolution(self, dense: nn.Conv2d) -> SkipConvolution | None:
+        """See :class:`~efficient_nets.conversion.VideoMethod`."""
+        return self._skip_conv().convolution(dense)
+
+    def _skip_conv(self) -> SkipConv:
+        return SkipConv(
+            gate="given",
+            block=self.block,
+            dense_above=self.dense_above,
+            least_macs_per_sample=self.least_macs_per_sample,
+        )
