@@ -47,18 +47,19 @@ class Result:
         self.code, self.stdout, self.stderr = code, stdout, stderr
 
 
+def typed(*arguments: object) -> Result:
+    """Runs a command in this process, with the model that it asks for: its imports are paid for once."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Result(result.exit_code, result.stdout, result.stderr)
+
+
 @pytest.fixture
 def scaleflow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs a command in this process with the stand-in."""
     monkeypatch.setattr(codec.models.registry, "load_model", lambda *arguments, **options: StandInModel())
-
-    def run(*arguments: object) -> Result:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return Result(result.exit_code, result.stdout, result.stderr)
-
-    return run
+    return typed
 
 
 @pytest.fixture

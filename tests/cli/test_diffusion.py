@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from typer.testing import CliRunner
 
 import cli.diffusion_train
 import codec.models.registry
-from cli.main import app
 from codec.video.reader import open_video
-from tests.cli.conftest import Result
+from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import events
 from tests.evaluation.conftest import lpips_backbone
 from tests.pipeline.stand_in import StandInModel
@@ -45,8 +43,8 @@ def trained(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec.models.registry, "load_model", lambda *arguments, **options: StandInModel())
         for arguments in (("train", videos, "--preset", "tiny", "--out", out), ("distill", out, *adaptor)):
-            done = CliRunner().invoke(app, ["diffusion", *map(str, arguments)])
-            assert done.exit_code == 0, done.stderr
+            done = typed("diffusion", *arguments)
+            assert done.code == 0, done.stderr
     return out
 
 

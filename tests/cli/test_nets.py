@@ -16,10 +16,8 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from typer.testing import CliRunner
 
-from cli.main import app
-from tests.cli.conftest import ROOT, Result
+from tests.cli.conftest import ROOT, Result, typed
 from tests.cli.test_training_commands import command, events
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -47,8 +45,8 @@ def trained(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the preset ``tiny``."""
     out = tmp_path_factory.mktemp("runs") / "seg"
     arguments = ["segmentation", "--preset", "tiny", "--data", camvid, "--out", out, "--threads", 1]
-    done = CliRunner().invoke(app, ["nets", "train", *map(str, arguments)])
-    assert done.exit_code == 0, done.stderr
+    done = typed("nets", "train", *arguments)
+    assert done.code == 0, done.stderr
     return out
 
 
@@ -153,18 +151,13 @@ def test_pictures_from_a_coded_video(scaleflow: Run, camvid: Path, trained: Path
 def test_gates_open_where_the_codec_says(camvid: Path, trained: Path, tmp_path: Path) -> None:
     """Thresholds of 0 see everything; such that nothing exceeds leave the picture before, but at key pictures. With the
     shipped codec, which alone says what changed."""
-
-    def scaleflow(*arguments: object) -> Result:
-        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        return Result(done.exit_code, done.stdout, done.stderr)
-
     coded, results = tmp_path / "coded.sfv", tmp_path / "results"
     encode = ("encode", camvid / "val" / "images", coded, "--quality", 40, "--intra-period", 3, "--no-scene-cut")
-    assert scaleflow(*encode).code == 0
+    assert typed(*encode).code == 0
     arguments = ("nets", "eval", trained, "--data", camvid / "val", "--out", results, "--pictures", coded)
     everywhere = "codec-gates motion=0 residual=0 blur=0"
     nowhere = "codec-gates motion=1000 residual=1000 blur=1000"
-    done = scaleflow(*arguments, "--method", everywhere, "--method", nowhere, "--json")
+    done = typed(*arguments, "--method", everywhere, "--method", nowhere, "--json")
     assert done.code == 0, done.stderr
     dense, whole, kept = events(done.stdout)
     assert whole["measures"] == dense["measures"] and whole["macs"] == whole["dense_macs"]
@@ -174,7 +167,7 @@ def test_gates_open_where_the_codec_says(camvid: Path, trained: Path, tmp_path: 
     assert [row["key"] for row in frames if "1000" in row["settings"]] == ["True", "False", "False", "True", "False"]
 
     arguments = ("nets", "eval", trained, "--data", camvid / "val", "--out", tmp_path / "none")
-    pictures = scaleflow(*arguments, "--method", "codec-gates")
+    pictures = typed(*arguments, "--method", "codec-gates")
     assert pictures.code == 2 and "--pictures" in pictures.stderr
     training = (
         "--data",
@@ -188,7 +181,7 @@ def test_gates_open_where_the_codec_says(camvid: Path, trained: Path, tmp_path: 
         "--preset",
         "tiny",
     )
-    refused = scaleflow("nets", "train", "segmentation", *training, "training.clip=2")
+    refused = typed("nets", "train", "segmentation", *training, "training.clip=2")
     assert refused.code == 2 and "nothing to train" in refused.stderr
 
 

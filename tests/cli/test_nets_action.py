@@ -15,17 +15,15 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from typer.testing import CliRunner
 
 from cli.interruption import StopRequest
-from cli.main import app
 from codec.picture import Picture, VideoProperties
 from codec.video.reader import open_video
 from codec.video.writer import open_output
 from efficient_nets.frame_exit.network import FrameExit, FrameExitConfig
 from efficient_nets.frame_exit.weights_file import read_action_network
 from efficient_nets.generated_data.actions import ACTIONS, GRADES
-from tests.cli.conftest import Result
+from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import events
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -57,8 +55,8 @@ def actions(backgrounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """Three clips of each action to train on, one for validation."""
     out = tmp_path_factory.mktemp("made") / "actions"
     sizes = ("--clips", "3", "--validation", "1", "--frames", "8", "--size", "64x64")
-    done = CliRunner().invoke(app, ["nets", "make-actions", str(backgrounds), "--out", str(out), *sizes])
-    assert done.exit_code == 0, done.stderr
+    done = typed("nets", "make-actions", backgrounds, "--out", out, *sizes)
+    assert done.code == 0, done.stderr
     return out
 
 
@@ -66,9 +64,8 @@ def actions(backgrounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def trained(actions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the preset ``tiny``."""
     out = tmp_path_factory.mktemp("runs") / "action"
-    arguments = ["nets", "train", "action", *TINY, "--data", actions, "--out", out]
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == 0, done.stderr
+    done = typed("nets", "train", "action", *TINY, "--data", actions, "--out", out)
+    assert done.code == 0, done.stderr
     return out
 
 

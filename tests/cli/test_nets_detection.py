@@ -12,11 +12,9 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from typer.testing import CliRunner
 
 from cli.interruption import StopRequest
-from cli.main import app
-from tests.cli.conftest import Result
+from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import events
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -43,9 +41,8 @@ def camvid(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the preset ``tiny``."""
     out = tmp_path_factory.mktemp("runs") / "boxes"
-    arguments = ["nets", "train", "detection", *TINY, "--data", camvid, "--out", out]
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == 0, done.stderr
+    done = typed("nets", "train", "detection", *TINY, "--data", camvid, "--out", out)
+    assert done.code == 0, done.stderr
     assert "map" in done.stdout
     return out
 

@@ -13,12 +13,10 @@ from pathlib import Path
 
 import pytest
 from compressai.utils.plot.__main__ import main as plot_pictures
-from typer.testing import CliRunner
 
 import evaluation.measure_point
-from cli.main import app
 from evaluation.results import read_points
-from tests.cli.conftest import ROOT, Result
+from tests.cli.conftest import ROOT, Result, typed
 
 METRICS = ("--metrics", "psnr-y,psnr-rgb")
 X264 = "x264=ffmpeg -c:v libx264 -preset ultrafast -bf 0 -g {intra_period} -crf {22,30,38}"
@@ -26,10 +24,7 @@ X264 = "x264=ffmpeg -c:v libx264 -preset ultrafast -bf 0 -g {intra_period} -crf 
 
 def rd(*arguments: object) -> Result:
     """Runs ``scaleflow rd`` in this process; encoders and decoders are programs all the same."""
-    result = CliRunner().invoke(app, ["rd", *map(str, arguments)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Result(result.exit_code, result.stdout, result.stderr)
+    return typed("rd", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +79,7 @@ def test_the_streams_give_the_same_metrics_to_scaleflow_compare(measured: Path, 
     for point in read_points(measured):
         # as many threads as rd gives a decoder: another number may round a sample the other way
         command = ["compare", str(carphone), str(measured / point.stream), "--frames", "4", "--threads", "1", "--json"]
-        result = CliRunner().invoke(app, command)
+        result = typed(*command)
         assert json.loads(result.stdout)["means"]["psnr-y"] == pytest.approx(point.metrics["psnr-y"], abs=1e-9)
 
 
@@ -115,8 +110,8 @@ def test_small_pictures_without_ms_ssim_are_drawn_all_the_same(copy: Path, carph
         ["plot", str(copy), "-o", str(tmp_path / "a.svg")],
         ["report", str(copy), "-o", str(tmp_path / "a.html")],
     ):
-        result = CliRunner().invoke(app, command)
-        assert result.exit_code == 0, result.stderr
+        result = typed(*command)
+        assert result.code == 0, result.stderr
 
 
 def test_a_second_run_measures_only_what_is_new(copy: Path, carphone: Path) -> None:

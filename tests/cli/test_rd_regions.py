@@ -10,26 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from cli.main import app
 from evaluation.metrics.names import with_regions
 from evaluation.rate_point import RatePoint
 from evaluation.results import read_points
-from tests.cli.conftest import ROOT, Result
+from tests.cli.conftest import ROOT, typed
 from tests.davis_clips import read_masks
 from tests.evaluation.report.test_html_file import data_of
 
 LATENT_SCALING = "latent-scaling=scaleflow --roi {masks} --quality 45"
 CODECS = (LATENT_SCALING, "roi-x265=roi-x265 --crf {20,35}", "x265=ffmpeg -c:v libx265 -crf {23,38}")
 OTHERS = ("roi-blur=roi-blur --blur 3 --quality 30", "roi-objects=roi-objects --quality 30")
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, list(map(str, arguments)))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Result(result.exit_code, result.stdout, result.stderr)
 
 
 def options(davis: Path, folder: Path, codecs: Sequence[str] = CODECS) -> list[object]:
@@ -94,23 +85,23 @@ def test_the_streams_give_the_same_values_to_scaleflow_compare(measured: Path, d
         source = measured / point.stream
         # what was coded is in 4:2:0, so the originals are compared in RGB
         given = ("--roi", masks, "--metrics", "psnr-rgb", "--frames", 3, "--fps", 24, "--threads", 1, "--json")
-        result = run("compare", davis / "JPEGImages/480p/car-roundabout", source, *given)
+        result = typed("compare", davis / "JPEGImages/480p/car-roundabout", source, *given)
         record = json.loads(result.stdout)
         assert record["region_areas"] == pytest.approx([value / 100 for value in point.frames.metrics["area-roi"]])
         assert record["means"]["psnr-rgb-roi"] > record["means"]["psnr-rgb-background"]
 
 
 def test_a_second_run_measures_nothing_again(measured: Path, davis: Path) -> None:
-    again = run(*options(davis, measured, (LATENT_SCALING,)), "--roi", davis, "--json")
+    again = typed(*options(davis, measured, (LATENT_SCALING,)), "--roi", davis, "--json")
     resumed = [json.loads(line).get("resumed") for line in again.stdout.splitlines()]
     assert again.code == 0 and resumed == [True, None]
 
 
 def test_points_without_masks_are_compared_again_not_encoded_again(davis: Path, tmp_path: Path) -> None:
     x265 = CODECS[-1:]
-    assert run(*options(davis, tmp_path, x265)).code == 0
+    assert typed(*options(davis, tmp_path, x265)).code == 0
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "streams").iterdir()}
-    again = run(*options(davis, tmp_path, x265), "--roi", "davis", "--json")
+    again = typed(*options(davis, tmp_path, x265), "--roi", "davis", "--json")
     assert [json.loads(line).get("resumed") for line in again.stdout.splitlines()] == [False, False, None]
     assert before == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "streams").iterdir()}
     assert all("psnr-yuv-roi" in point.metrics for point in read_points(tmp_path))
@@ -119,16 +110,16 @@ def test_points_without_masks_are_compared_again_not_encoded_again(davis: Path, 
 def test_other_masks_are_not_mixed_in(measured: Path, davis: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(measured, tmp_path / "results"))
     other = davis / "Annotations/480p/libby"
-    refused = run(*options(davis, copied, CODECS[-1:]), "--roi", other)
+    refused = typed(*options(davis, copied, CODECS[-1:]), "--roi", other)
     assert refused.code == 2 and "holds points of car-roundabout with other masks" in refused.stderr
-    replaced = run(*options(davis, copied, CODECS[-1:]), "--roi", other, "--overwrite")
+    replaced = typed(*options(davis, copied, CODECS[-1:]), "--roi", other, "--overwrite")
     assert replaced.code == 0, replaced.stderr
     (clip,) = {point.clip for point in read_points(copied)}
     assert clip.masks_path == str(other)
 
 
 def test_the_report_outlines_the_region_and_plots_draw_it(measured: Path, tmp_path: Path) -> None:
-    assert run("report", measured, "-o", tmp_path / "a.html", "--pictures", 2).code == 0
+    assert typed("report", measured, "-o", tmp_path / "a.html", "--pictures", 2).code == 0
     data = data_of(tmp_path / "a.html")
     (clip,) = data["clips"]
     assert len(clip["outlines"]) == 2 and clip["outlinesProblem"] is None
@@ -137,7 +128,7 @@ def test_the_report_outlines_the_region_and_plots_draw_it(measured: Path, tmp_pa
     titles = {metric["name"]: (metric["title"], metric["unit"]) for metric in data["metrics"]}
     assert titles["psnr-yuv-roi"] == ("PSNR-YUV in the region", "dB")
     assert titles["bits-roi"] == ("Bits in the region", "%")
-    drawn = run("plot", measured, "-o", tmp_path / "a.svg", "--metric", "psnr-yuv-roi,bits-roi")
+    drawn = typed("plot", measured, "-o", tmp_path / "a.svg", "--metric", "psnr-yuv-roi,bits-roi")
     assert drawn.code == 0 and "x265 has no bits-roi" in drawn.stderr
     assert "PSNR-YUV in the region (dB)" in (tmp_path / "a.svg").read_text()
 
@@ -146,7 +137,7 @@ def test_masks_that_have_changed_are_not_drawn(measured: Path, davis: Path, tmp_
     copied = Path(shutil.copytree(measured, tmp_path / "results"))
     for path in (copied / "points").iterdir():
         path.write_text(path.read_text().replace("Annotations/480p/car-roundabout", "Annotations/480p/libby"))
-    assert run("report", copied, "-o", tmp_path / "a.html", "--pictures", 1).code == 0
+    assert typed("report", copied, "-o", tmp_path / "a.html", "--pictures", 1).code == 0
     (clip,) = data_of(tmp_path / "a.html")["clips"]
     assert clip["outlines"] is None and "is not what was measured" in clip["outlinesProblem"]
 
@@ -154,7 +145,7 @@ def test_masks_that_have_changed_are_not_drawn(measured: Path, davis: Path, tmp_
 def test_compare_shows_regions(davis: Path, car: Path, tmp_path: Path) -> None:
     boxes = tmp_path / "boxes.json"
     boxes.write_text(json.dumps([{"x": 0, "y": 0, "w": 80, "h": 96, "qoffset": -1, "frames": [0, 1]}]))
-    shown = run("compare", car, car, "--roi-boxes", boxes, "--metrics", "psnr-y,ms-ssim-y")
+    shown = typed("compare", car, car, "--roi-boxes", boxes, "--metrics", "psnr-y,ms-ssim-y")
     lines = shown.stdout.splitlines()
     assert lines[1:3] == [
         "  160x96, 4 pictures, 4 of them identical",
@@ -163,7 +154,7 @@ def test_compare_shows_regions(davis: Path, car: Path, tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines[5:11]] == [
         *("psnr-y", "ms-ssim-y", "psnr-y-roi", "ms-ssim-y-roi", "psnr-y-background", "ms-ssim-y-background")
     ]
-    both = run("compare", car, car, "--roi-boxes", boxes, "--roi", davis / "Annotations/480p/libby")
+    both = typed("compare", car, car, "--roi-boxes", boxes, "--roi", davis / "Annotations/480p/libby")
     assert both.code == 2 and "--roi and --roi-boxes given" in both.stderr
 
 
@@ -186,6 +177,6 @@ def test_compare_shows_regions(davis: Path, car: Path, tmp_path: Path) -> None:
 def test_mistakes_take_one_line(car: Path, car_masks: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
     names = {"car": car, "masks": car_masks, "out": tmp_path / "out"}
     given = [argument.format(**names) for argument in arguments]
-    result = run(*given, *(["--out", tmp_path / "results"] if given[0] == "rd" else []))
+    result = typed(*given, *(["--out", tmp_path / "results"] if given[0] == "rd" else []))
     assert result.code == 2 and words in result.stderr and len(result.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())

@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
-from typer.testing import CliRunner
 
 import codec.models.scaleflow_codec
-from cli.main import app
 from codec.container import SfvReader, VideoPacket
 from codec.distortion import region_psnr, weighted_psnr
 from codec.errors import DataError
 from codec.video.reader import open_video
 from efficient_nets.networks.weights_file import Architecture, TaskNetwork, build_network, write_network
-from tests.cli.conftest import Result
+from tests.cli.conftest import Result, typed
 from tests.models.golden import PAYLOADS_FILE, golden_pictures
 
 Run = Callable[..., Result]
@@ -32,11 +30,9 @@ def run() -> Run:
     torch.set_num_threads(1)
 
     def invoke(*arguments: object, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.stderr
-        return Result(result.exit_code, result.stdout, result.stderr)
+        result = typed(*arguments)
+        assert result.code == code, result.stderr
+        return result
 
     return invoke
 

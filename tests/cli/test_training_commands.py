@@ -14,7 +14,7 @@ import pytest
 
 from codec.distortion import picture_psnr
 from codec.video.reader import open_video
-from tests.cli.conftest import ROOT, Result
+from tests.cli.conftest import ROOT, Result, typed
 from tests.training.conftest import SHARED_TRAIN, bikes, vimeo_septuplets
 
 __all__ = ["bikes", "vimeo_septuplets"]
@@ -33,6 +33,13 @@ def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def here(*arguments: object) -> Result:
+    """As :func:`run`, in this process: what it does was shown as a program elsewhere."""
+    done = typed(*arguments)
+    assert done.code == 0, done.stderr
+    return done
+
+
 def events(output: str) -> list[Event]:
     return [json.loads(line) for line in output.splitlines()]
 
@@ -44,8 +51,8 @@ def mean_loss(reports: Sequence[Event]) -> float:
 def assert_codes(weights: Path, clip: Path, folder: Path) -> None:
     """The weights encode a clip, and what they encode decodes to something like it."""
     coded, decoded = folder / "coded.sfv", folder / "decoded.y4m"
-    run("encode", clip, coded, "--weights", weights, "--quality", 40, "--frames", 8)
-    run("decode", coded, decoded, "--weights", weights)
+    here("encode", clip, coded, "--weights", weights, "--quality", 40, "--frames", 8)
+    here("decode", coded, decoded, "--weights", weights)
     assert coded.stat().st_size < 8 * 176 * 144 / 2
     with open_video(clip) as original, open_video(decoded) as copy:
         pairs = list(zip(copy, original))  # noqa: B905  # the original goes on
@@ -79,11 +86,11 @@ def test_tiny_on_vimeo_is_stopped_resumed_and_exported(vimeo_septuplets: Path, c
     assert any((out / "tensorboard").iterdir())
 
     weights = tmp_path / "tiny.safetensors"
-    run("export", out / "last.ckpt", weights)
+    here("export", out / "last.ckpt", weights)
     assert_codes(weights, carphone, tmp_path)
     # and training goes on from what was exported
     more = ("data.kind=vimeo", f"data.path={vimeo_septuplets}", f"model.start={weights}", "stages.finetune.steps=2")
-    run("train", "--preset", "finetune", "--threads", 1, "--out", tmp_path / "more", *more)
+    here("train", "--preset", "finetune", "--threads", 1, "--out", tmp_path / "more", *more)
 
 
 def training_clips(folder: Path, largest: int) -> Path:
@@ -109,7 +116,7 @@ def test_tiny_on_a_folder_of_videos_with_two_processes(bikes: Path, carphone: Pa
     assert [report["step"] for report in events(done.stdout)] == [10, 20, 10]
     weights = tmp_path / "tiny.safetensors"
     arguments = ("--calibration", carphone, "--json")
-    report = json.loads(run("export", tmp_path / "run" / "last.ckpt", weights, *arguments).stdout)
+    report = json.loads(here("export", tmp_path / "run" / "last.ckpt", weights, *arguments).stdout)
     assert report["file_bytes"] == weights.stat().st_size
     assert [cost["quality"] for cost in report["costs"]] == [4, 24, 44, 63]
     assert all(-0.05 < cost["integer_rate"] < 0.005 for cost in report["costs"])
@@ -123,7 +130,7 @@ def test_tiny_on_all_training_clips(tmp_path: Path) -> None:
     done = run("train", "--preset", "tiny", "--json", "--threads", 1, "--out", tmp_path / "run", *changes)
     intra = [report for report in events(done.stdout) if report["stage"] == "intra"]
     assert mean_loss(intra[-2:]) < 0.7 * mean_loss(intra[:2])
-    run("export", tmp_path / "run" / "last.ckpt", tmp_path / "tiny.safetensors")
+    here("export", tmp_path / "run" / "last.ckpt", tmp_path / "tiny.safetensors")
 
 
 def test_no_space_left_keeps_the_last_checkpoint(vimeo_septuplets: Path, tmp_path: Path) -> None:
