@@ -169,7 +169,7 @@ class LoopOptimization:
         clip_norm: largest norm of the gradient.
         average: decay of the exponential moving average that is validated and exported.
         precision: of convolutions; latents, likelihoods, warp and loss are in float32 always. ``auto`` is bf16 where
-            the device computes in it, see :mod:`training.precision`; elsewhere it is several times slower than fp32.
+            the device computes in it, see :mod:`training.precision`; elsewhere that is slower than fp32.
         most_skipped: successive steps without a finite gradient after which the run stops.
     """
 
