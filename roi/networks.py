@@ -20,10 +20,13 @@ from codec.models.scaleflow import COARSEST_MOTION_STEP, FINEST_MOTION_STEP
 from codec.models.transforms import SAMPLE_RANGE
 
 MOST_STRENGTH = 64.0
-WEIGHTS_FORMAT = "scaleflow-regions-1"
+WEIGHTS_FORMAT = "scaleflow-regions-2"
 """Layout of a file of these weights; another value is refused."""
 
 FEATURES = 64
+
+SHARPNESS = 6.0
+"""Of thresholds: within a sixth of a quantization step, latents pass from dropped to kept."""
 
 
 def latent_step(kind: LatentKind, quality: Tensor) -> Tensor:
@@ -61,19 +64,31 @@ class LatentSteering(nn.Module):
     Based Neural Video Compression", BMVC 2022: the region is known to the encoder only, and errors outside count less
     in training. There, the whole codec is trained with the mask as a further input; here the codec stays as it is, so
     that its own decoder decodes the streams, and what the mask changes is this network before quantization.
+
+    It both shrinks all of a channel, and drops what is below a threshold: where errors count less, the latents that
+    are worth their bits are few, but those are coded as well as before.
     """
 
     def __init__(self, kind: LatentKind, latents: int) -> None:
         super().__init__()
+        self.kind = kind
         self.features = RegionFeatures(kind, latents)
         self.last = nn.Conv2d(FEATURES, latents, 1)
+        self.threshold = nn.Conv2d(FEATURES, latents, 1)
         _start(self.last, -3.0)
+        _start(self.threshold, -3.0)
 
     def forward(self, latents: Tensor, towards: Tensor, region: Tensor, octaves: Tensor, quality: Tensor) -> Tensor:
         """``octaves`` (N,): log2 of the strength, whose square divides the weight of errors outside the region."""
         outside, change = 1 - region, latents - towards
-        slope = F.softplus(self.last(self.features(change, outside, octaves, quality)).float())
-        return towards + change * torch.exp2(-outside * octaves[:, None, None, None] * slope)
+        features = self.features(change, outside, octaves, quality)
+        amount = outside * octaves[:, None, None, None]
+        shrunk = change * torch.exp2(-amount * F.softplus(self.last(features).float()))
+        steps = change.float().abs() / latent_step(self.kind, quality)
+        threshold = amount * F.softplus(self.threshold(features).float())
+        # exactly 1 where the threshold is 0
+        kept = torch.sigmoid(SHARPNESS * (steps - threshold)) / torch.sigmoid(SHARPNESS * steps)
+        return towards + shrunk * kept
 
 
 class BinWidthNetwork(nn.Module):
