@@ -27,6 +27,9 @@ ACCURACY_LABELS = {
     "accuracy": "Accuracy (%)",
 }
 
+LEGEND_COLUMNS = 2
+"""That fit below each panel."""
+
 
 def draw_network_figure(points: Sequence[NetworkPoint], cost: NetworkCost, title: str | None = None) -> Figure:
     """Draw curves; points without a settled accuracy are left out.
@@ -55,9 +58,8 @@ def draw_network_figure(points: Sequence[NetworkPoint], cost: NetworkCost, title
         handles = {
             label: line for panel in axes for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(
-            handles.values(), handles.keys(), loc="outside lower center", ncols=min(4, len(handles)), frameon=False
-        )
+        columns = min(LEGEND_COLUMNS * len(panels), 4, len(handles))
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False)
     return figure
 
 
