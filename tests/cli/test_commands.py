@@ -184,7 +184,7 @@ def test_through_pipes(program: Start, scaleflow: Run, carphone: Path, tmp_path:
         decoder = program("decode", "-", "-", "--format", "y4m", stdin=encoder.stdout)
         assert encoder.stdout is not None
         encoder.stdout.close()
-        piped, errors = decoder.communicate(timeout=60)
+        piped, errors = decoder.communicate(timeout=300)
     assert (encoder.wait(), decoder.returncode, errors) == (0, 0, b"")
     scaleflow("encode", carphone, tmp_path / "a.sfv", "--frames", 30, "--quality", 40)
     scaleflow("decode", tmp_path / "a.sfv", tmp_path / "a.y4m")
@@ -196,7 +196,7 @@ def test_a_reader_that_leaves_is_no_error_to_talk_about(program: Start, coded: P
     assert process.stdout is not None and process.stderr is not None
     process.stdout.read(10)
     process.stdout.close()
-    assert process.wait(timeout=60) == EXIT_BROKEN_PIPE and process.stderr.read() == b""
+    assert process.wait(timeout=300) == EXIT_BROKEN_PIPE and process.stderr.read() == b""
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -214,7 +214,7 @@ def test_interruption_leaves_a_playable_file(
     os.kill(process.pid, number)
     time.sleep(0.2)
     process.stdin.close()
-    assert process.wait(timeout=60) == code
+    assert process.wait(timeout=300) == code
     assert scaleflow("verify", path).code == 0
     with SfvReader(path) as reader:
         count = sum(isinstance(item, VideoPacket) for item in reader)

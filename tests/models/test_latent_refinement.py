@@ -98,8 +98,9 @@ def test_more_steps_cost_less(model: VideoModel, pictures: list[Planes]) -> None
     assert found == sorted(found, reverse=True)
 
 
-@pytest.mark.parametrize("mode", ["latent-scaling", "implicit", "both"])
-def test_errors_outside_a_region_count_less(model: VideoModel, pictures: list[Planes], mode: str) -> None:
+@pytest.mark.parametrize(("mode", "share"), [("latent-scaling", 0.9), ("implicit", 0.97), ("both", 0.94)])
+def test_errors_outside_a_region_count_less(model: VideoModel, pictures: list[Planes], mode: str, share: float) -> None:
+    """Least is left to gain where networks have steered latents already."""
     mask = np.zeros((96, 128), np.uint8)
     mask[32:64, 32:80] = 255
     weights = np.where(mask > 0, 1.0, 8.0**-2)
@@ -107,7 +108,7 @@ def test_errors_outside_a_region_count_less(model: VideoModel, pictures: list[Pl
     plain = costs(pictures, code(model, pictures, mask), weights)
     set_refinement(model, LatentRefinement(STEPS))
     refined = costs(pictures, code(model, pictures, mask), weights)
-    assert sum(refined) < 0.96 * sum(plain)
+    assert sum(refined) < share * sum(plain)
 
 
 def test_in_bfloat16_too(pictures: list[Planes]) -> None:
