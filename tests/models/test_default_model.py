@@ -150,7 +150,8 @@ def test_model_is_within_its_budget(default_model: VideoModel) -> None:
 
 def test_coding_does_not_import_what_only_training_needs() -> None:
     """CompressAI and what it pulls in take longer to import than all the rest."""
-    program = "import sys; from codec.models.registry import load_model; load_model(); print('compressai' in sys.modules)"
+    loading = "import sys; from codec.models.registry import load_model; load_model()"
+    program = f"{loading}; print('compressai' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
