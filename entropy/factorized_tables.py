@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
-from compressai.entropy_models import EntropyBottleneck
 
 from entropy.frequency_tables import FrequencyTables
 from entropy.gaussian_tables import ESCAPE_PROBABILITY
+
+if TYPE_CHECKING:
+    from compressai.entropy_models import EntropyBottleneck
 
 LARGEST_VALUE = 1024
 NEGLIGIBLE = 2.0**-22

@@ -48,4 +48,5 @@ def _from_weights(start: str) -> dict[str, Tensor]:
     codec = scaleflow_small() if start == DEFAULT_MODEL else load_scaleflow(Path(start))
     if not codec.can_be_trained:
         raise DataError(f"{start}: holds integer priors only; export the checkpoint again, or continue from that")
+    codec.complete_network()
     return codec.network.state_dict()

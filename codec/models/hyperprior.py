@@ -9,13 +9,16 @@ shift of the scale index; and it may also see latents that the decoder already h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
 from codec.models.layers import full_precision, round_through
+
+if TYPE_CHECKING:
+    from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 
 SCALE_STEPS_PER_OCTAVE = 8
 SMALLEST_SCALE = 0.11
@@ -127,7 +130,14 @@ class HyperSynthesis(nn.Module):
 
 
 class MeanScaleHyperprior(nn.Module):
-    """Rate and rounding of latents under a hyperprior."""
+    """Rate and rounding of latents under a hyperprior.
+
+    ``with_priors``: of the hyper-latents and of the latents, in floating point, which training takes. Coding has its
+    own in integers, and CompressAI, whose these are, takes seconds to import.
+    """
+
+    bottleneck: EntropyBottleneck
+    conditional: GaussianConditional
 
     def __init__(
         self,
@@ -136,6 +146,7 @@ class MeanScaleHyperprior(nn.Module):
         width: int = 80,
         context: int = 0,
         phases: tuple[Phase, ...] = WHOLE,
+        with_priors: bool = True,
     ) -> None:
         super().__init__()
         self.analysis = nn.Sequential(
@@ -146,9 +157,17 @@ class MeanScaleHyperprior(nn.Module):
             nn.Conv2d(2 * width, hyper_latents, 4, stride=2, padding=1),
         )
         self.synthesis = HyperSynthesis(latents, hyper_latents, width, context, phases)
-        self.bottleneck = EntropyBottleneck(hyper_latents, init_scale=4)
-        self.conditional = GaussianConditional(None, scale_bound=SMALLEST_SCALE)
         self.hyper_latents = hyper_latents
+        if with_priors:
+            self.add_priors()
+
+    def add_priors(self) -> None:
+        """Priors in floating point, as they are before training."""
+        from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+
+        device = next(self.parameters()).device
+        self.bottleneck = EntropyBottleneck(self.hyper_latents, init_scale=4).to(device)
+        self.conditional = GaussianConditional(None, scale_bound=SMALLEST_SCALE).to(device)
 
     @torch.no_grad()
     def start_from_deviations(self, deviations: Tensor) -> None:

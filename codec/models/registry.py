@@ -50,7 +50,7 @@ def load_scaleflow(path: Path) -> ScaleFlowCodec:
         config = ScaleFlowConfig(**json.loads(metadata.get("sizes", "{}")))
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: its metadata name no sizes of a model ({error})") from error
-    codec = ScaleFlowCodec(config)
+    codec = ScaleFlowCodec(config, with_priors=False)
     codec.load_frozen_tensors(tensors)
     return codec
 

@@ -68,11 +68,11 @@ class InterPrediction:
 class IntraCoder(nn.Module):
     """Autoencoder of pictures that stand alone."""
 
-    def __init__(self, config: ScaleFlowConfig) -> None:
+    def __init__(self, config: ScaleFlowConfig, with_priors: bool = True) -> None:
         super().__init__()
         self.gain = LatentGain(config.intra_latents, *_steps_in_latent_units())
         self.analysis = AnalysisTransform(config.intra_latents)
-        self.hyperprior = MeanScaleHyperprior(config.intra_latents)
+        self.hyperprior = MeanScaleHyperprior(config.intra_latents, with_priors=with_priors)
         self.synthesis = SynthesisTransform(config.intra_latents)
 
     def forward(self, picture: Tensor, quality: Tensor) -> tuple[Tensor, CodedLatents]:
@@ -84,12 +84,12 @@ class IntraCoder(nn.Module):
 class MotionCoder(nn.Module):
     """Autoencoder of motion; its prior also sees the previous picture's motion, and neighbours decoded before."""
 
-    def __init__(self, config: ScaleFlowConfig) -> None:
+    def __init__(self, config: ScaleFlowConfig, with_priors: bool = True) -> None:
         super().__init__()
         self.gain = LatentGain(config.motion_latents, COARSEST_MOTION_STEP, FINEST_MOTION_STEP)
         self.analysis = MotionAnalysis(config.motion_latents)
         self.hyperprior = MeanScaleHyperprior(
-            config.motion_latents, 32, 40, context=config.motion_latents, phases=INTERLEAVED
+            config.motion_latents, 32, 40, config.motion_latents, phases=INTERLEAVED, with_priors=with_priors
         )
         self.synthesis = MotionSynthesis(config.motion_latents)
 
@@ -97,24 +97,24 @@ class MotionCoder(nn.Module):
 class ResidualCoder(nn.Module):
     """Autoencoder of what the prediction missed; its prior also sees motion and the previous residual."""
 
-    def __init__(self, config: ScaleFlowConfig) -> None:
+    def __init__(self, config: ScaleFlowConfig, with_priors: bool = True) -> None:
         super().__init__()
         self.gain = LatentGain(config.residual_latents, *_steps_in_latent_units())
         self.analysis = AnalysisTransform(config.residual_latents, conditions=PICTURE_CHANNELS)
         context = config.residual_latents + config.motion_latents
-        self.hyperprior = MeanScaleHyperprior(config.residual_latents, 64, 80, context=context)
+        self.hyperprior = MeanScaleHyperprior(config.residual_latents, 64, 80, context, with_priors=with_priors)
         self.synthesis = SynthesisTransform(config.residual_latents, config.motion_latents, PICTURE_CHANNELS)
 
 
 class ScaleFlowNetwork(nn.Module):
-    """All networks of the default model."""
+    """All networks of the default model; ``with_priors``: see :class:`MeanScaleHyperprior`."""
 
-    def __init__(self, config: ScaleFlowConfig | None = None) -> None:
+    def __init__(self, config: ScaleFlowConfig | None = None, with_priors: bool = True) -> None:
         super().__init__()
         self.config = config or ScaleFlowConfig()
-        self.intra = IntraCoder(self.config)
-        self.motion = MotionCoder(self.config)
-        self.residual = ResidualCoder(self.config)
+        self.intra = IntraCoder(self.config, with_priors)
+        self.motion = MotionCoder(self.config, with_priors)
+        self.residual = ResidualCoder(self.config, with_priors)
 
     def coder(self, kind: LatentKind) -> IntraCoder | MotionCoder | ResidualCoder:
         """The autoencoder of one kind of latents."""

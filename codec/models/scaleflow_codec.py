@@ -54,7 +54,8 @@ CELL = 16
 FLOW_STEP = 4
 """Samples of luma for each vector of the flow, along each side."""
 
-_FROZEN_PARTS = (".hyperprior.synthesis.", ".bottleneck.", ".conditional.", ".gain.")
+_FLOAT_PRIORS = (".bottleneck.", ".conditional.")
+_FROZEN_PARTS = (".hyperprior.synthesis.", ".gain.", *_FLOAT_PRIORS)
 """Of the network: what the coder uses in integers only."""
 
 _FOR_TRAINING = "training."
@@ -94,14 +95,16 @@ class InterParts:
 class ScaleFlowCodec(nn.Module):
     """Implements :class:`codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`.
 
-    ``can_be_trained``: ``network`` is complete, with what its priors were frozen from. ``region_coding`` is
-    what regions of interest are coded with; decoding needs none.
+    ``can_be_trained``: the weights hold what the priors were frozen from, and :meth:`complete_network` brings it into
+    ``network``. ``region_coding`` is what regions of interest are coded with; decoding needs none.
     """
 
     working_format: WorkingFormat = "yuv420"
     variable_rate = True
 
-    def __init__(self, config: ScaleFlowConfig | None = None, *, name: str = "default") -> None:
+    def __init__(
+        self, config: ScaleFlowConfig | None = None, *, name: str = "default", with_priors: bool = True
+    ) -> None:
         super().__init__()
         self.name = name
         self.precision: Precision = "fp32"
@@ -109,7 +112,8 @@ class ScaleFlowCodec(nn.Module):
         self.can_be_trained = True
         self.region_coding: RegionCoding | None = None
         self._refinement: LatentRefinement | None = None
-        self.network = ScaleFlowNetwork(config)
+        self._float_priors: dict[str, Tensor] = {}
+        self.network = ScaleFlowNetwork(config, with_priors)
         config = self.network.config
         self.gaussian = gaussian_tables(ScaleGrid())
         self.intra_prior = FrozenHyperprior(self.network.intra.hyperprior, self.gaussian, config.intra_latents)
@@ -130,6 +134,8 @@ class ScaleFlowCodec(nn.Module):
     def refinement(self, refinement: LatentRefinement | None) -> None:
         if refinement is not None and not self.can_be_trained:
             raise UsageError("latents cannot be refined with weights that hold integer priors only: export them again")
+        if refinement is not None:
+            self.complete_network()
         self._refinement = refinement
 
     @property
@@ -316,6 +322,7 @@ class ScaleFlowCodec(nn.Module):
 
         What the priors were frozen from is kept as well, under ``training.``: coding needs none of it.
         """
+        self.complete_network()
         tensors: dict[str, Tensor] = {}
         for key, value in self.network.state_dict().items():
             if not any(part in key for part in _FROZEN_PARTS):
@@ -348,6 +355,9 @@ class ScaleFlowCodec(nn.Module):
             before_freezing = {key: value.float() for key, value in _below(tensors, _FOR_TRAINING).items()}
             self.can_be_trained = bool(before_freezing)
             self.network.load_state_dict(given | before_freezing, strict=False)
+            self._float_priors = {
+                key: value for key, value in before_freezing.items() if any(part in key for part in _FLOAT_PRIORS)
+            }
             self.gaussian = FrequencyTables.from_tensors(_below(tensors, "gaussian."))
             for kind, prior in self._priors_by_kind().items():
                 prior.synthesis.load_state_dict(_below(tensors, f"{kind}.synthesis."))
@@ -359,6 +369,23 @@ class ScaleFlowCodec(nn.Module):
             raise DataError(f"these weights do not fit the model: {str(error).splitlines()[0]}") from error
         self.weights_hash = hash_tensors({k: v for k, v in tensors.items() if not k.startswith(_FOR_TRAINING)})
         self.to(memory_format=torch.channels_last)
+
+    def complete_network(self) -> None:
+        """Give ``network`` the float priors that came with its weights: for training, and for estimates of rates.
+
+        Raises:
+            DataError: they are of another shape.
+        """
+        if not self._float_priors:
+            return
+        for _, coder in self._priors():
+            coder.hyperprior.add_priors()
+        try:
+            self.network.load_state_dict(self._float_priors, strict=False)
+        except RuntimeError as error:
+            raise DataError(f"these weights do not fit the model: {str(error).splitlines()[0]}") from error
+        self._float_priors = {}
+        self.network.train(self.network.training)
 
     def _priors(self) -> list[tuple[FrozenHyperprior, IntraCoder | MotionCoder | ResidualCoder]]:
         network = self.network

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from codec.errors import UsageError
 from codec.picture import Picture, VideoProperties
 from codec.video.writer import open_output
-from efficient_nets.generated_data.backgrounds import background_files, cut_texture, read_frames
+from efficient_nets.generated_data.backgrounds import BackgroundReader, background_files, cut_texture
 from efficient_nets.generated_data.output_folder import whole_folder
 from efficient_nets.generated_data.textured_shapes import TexturedShape, draw_shape
 from efficient_nets.tasks.action import LIST
@@ -82,6 +82,7 @@ def make_actions(
     files = background_files(backgrounds)
     kept = max(1, len(files) // 5)
     total, done = (settings.clips + settings.validation) * len(ACTIONS), 0
+    reader = BackgroundReader(settings.size)
     with whole_folder(folder) as partial:
         for number, (part, own, count) in enumerate(
             (("train", files[:-kept], settings.clips), ("val", files[-kept:], settings.validation))
@@ -93,7 +94,7 @@ def make_actions(
                     generator = np.random.default_rng((settings.seed, number, kind, clip))
                     grade = GRADES[clip % len(GRADES)]
                     background, texture = (files.index(own[int(generator.integers(len(own)))]) for _ in range(2))
-                    frames = _make_clip(action, grade, files[background], files[texture], settings, generator)
+                    frames = _make_clip(action, grade, reader, files[background], files[texture], settings, generator)
                     path = Path(action) / f"{clip:04}-{grade}.mp4"
                     _write(partial / part / path, frames)
                     rows.append((path.as_posix(), action, grade, files[background].name))
@@ -103,10 +104,16 @@ def make_actions(
 
 
 def _make_clip(
-    action: str, grade: str, background: Path, texture: Path, settings: Actions, generator: np.random.Generator
+    action: str,
+    grade: str,
+    reader: BackgroundReader,
+    background: Path,
+    texture: Path,
+    settings: Actions,
+    generator: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    frames = read_frames(background, settings.frames, settings.size, generator).copy()
-    cuts = read_frames(texture, 1, settings.size, generator)[0]
+    frames = reader.read(background, settings.frames, generator)
+    cuts = reader.read(texture, 1, generator)[0]
     side = float(generator.uniform(0.24, 0.34)) * min(settings.size)
     look = ACTIONS.index(action) if grade == "look" else int(generator.integers(len(LOOKS) * len(TINTS)))
     tint = np.array(TINTS[look // len(LOOKS)], dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,10 @@ from efficient_nets.tasks.action import VIDEO_SUFFIXES
 LATEST_START = 24
 """Frames of a video before the first one that is taken, at most: they have to be decoded, too."""
 
-Frames = NDArray[np.uint8]
+MOST_KEPT = 256 * 2**20
+"""Bytes of frames that are kept."""
+
+Pixels = NDArray[np.uint8]
 
 
 def background_files(paths: Sequence[Path]) -> list[Path]:
@@ -41,26 +45,47 @@ def background_files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def read_frames(path: Path, count: int, size: tuple[int, int], generator: np.random.Generator) -> Frames:
-    """Successive frames (count, height, width, 3) from a place drawn by chance, brought to cover ``size`` (width,
-    height) and cut in the middle. Where the video is too short, it is played to and fro.
+class BackgroundReader:
+    """Reads frames of videos at one size. What was read lately is kept: decoding takes far longer than all else."""
 
-    Raises:
-        DataError: the video cannot be read.
-    """
-    start = int(generator.integers(0, LATEST_START + 1))
-    frames = []
-    with open_video(path, working_format="rgb", threads=1) as reader:
-        shift = reader.properties.bit_depth - 8
-        for picture in islice(reader, start + count):
-            frames.append(picture.planes)
-            if len(frames) > count:
-                del frames[0]
-    if not frames:
-        raise DataError(f"{path}: holds no pictures")
-    scaled = [_covering((np.stack(planes, -1).astype(np.int64) >> shift).astype(np.uint8), size) for planes in frames]
-    order = np.abs((np.arange(count) + len(scaled) - 1) % max(1, 2 * len(scaled) - 2) - (len(scaled) - 1))
-    return np.stack([scaled[number] for number in order])
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._known: OrderedDict[Path, tuple[int, list[Pixels]]] = OrderedDict()
+
+    def read(self, path: Path, count: int, generator: np.random.Generator) -> Pixels:
+        """Successive frames (count, height, width, 3) from a place drawn by chance, brought to cover the size (width,
+        height) and cut in the middle. Where the video is too short, it is played to and fro.
+
+        Raises:
+            DataError: the video cannot be read.
+        """
+        start = int(generator.integers(0, LATEST_START + 1))
+        frames = self._first(path, start + count)[: start + count][-count:]
+        order = np.abs((np.arange(count) + len(frames) - 1) % max(1, 2 * len(frames) - 2) - (len(frames) - 1))
+        return np.stack([frames[number] for number in order])
+
+    def _first(self, path: Path, count: int) -> list[Pixels]:
+        """At least the first ``count`` frames of a video, or all that it has."""
+        asked, frames = self._known.pop(path, (0, []))
+        if asked < count:
+            asked, frames = count, self._decode(path, count)
+        self._known[path] = asked, frames
+        while (
+            sum(frame.nbytes for _, kept in self._known.values() for frame in kept) > MOST_KEPT and len(self._known) > 1
+        ):
+            self._known.popitem(last=False)
+        return frames
+
+    def _decode(self, path: Path, count: int) -> list[Pixels]:
+        frames = []
+        with open_video(path, working_format="rgb", threads=1) as reader:
+            shift = reader.properties.bit_depth - 8
+            for picture in islice(reader, count):
+                frame = (np.stack(picture.planes, -1).astype(np.int64) >> shift).astype(np.uint8)
+                frames.append(_covering(frame, self._size))
+        if not frames:
+            raise DataError(f"{path}: holds no pictures")
+        return frames
 
 
 def cut_texture(frame: NDArray[np.uint8], side: int, generator: np.random.Generator) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec.errors import UsageError
-from efficient_nets.generated_data.backgrounds import background_files, cut_texture, read_frames
+from efficient_nets.generated_data.backgrounds import BackgroundReader, background_files, cut_texture
 from efficient_nets.generated_data.output_folder import whole_folder
 from efficient_nets.generated_data.textured_shapes import SHAPES, TexturedShape, draw_shape
 
@@ -77,6 +77,7 @@ def make_small_objects(
     files = background_files(backgrounds)
     kept = max(1, min(settings.validation, len(files) // 5))
     total, done = settings.videos + settings.validation, 0
+    reader = BackgroundReader(settings.size)
     with whole_folder(folder) as partial:
         for number, (part, own, count) in enumerate(
             (("train", files[:-kept], settings.videos), ("val", files[-kept:], settings.validation))
@@ -86,7 +87,7 @@ def make_small_objects(
                 generator = np.random.default_rng((settings.seed, number, video))
                 background = own[video % len(own)]
                 texture = files[(video + 1 + int(generator.integers(len(files) - 1))) % len(files)]
-                _make_video(writer, f"{video:04}", background, texture, settings, generator)
+                _make_video(writer, f"{video:04}", reader, background, texture, settings, generator)
                 done += 1
                 progress(done, total)
             writer.close()
@@ -95,13 +96,14 @@ def make_small_objects(
 def _make_video(
     writer: _CocoWriter,
     name: str,
+    reader: BackgroundReader,
     background: Path,
     texture: Path,
     settings: SmallObjects,
     generator: np.random.Generator,
 ) -> None:
-    frames = read_frames(background, settings.frames, settings.size, generator).copy()
-    cuts = read_frames(texture, 1, settings.size, generator)[0]
+    frames = reader.read(background, settings.frames, generator)
+    cuts = reader.read(texture, 1, generator)[0]
     items = [_Moving(cuts, settings, generator) for _ in range(generator.integers(*settings.objects, endpoint=True))]
     items.sort(key=lambda item: item.side, reverse=True)
     writer.begin(name, settings.size)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -143,3 +146,24 @@ def test_model_is_within_its_budget(default_model: VideoModel) -> None:
     assert isinstance(default_model, ScaleFlowCodec)
     assert sum(parameter.numel() for parameter in default_model.network.parameters()) < 12e6
     assert (WEIGHTS_FOLDER / "default.safetensors").stat().st_size < 25e6
+
+
+def test_coding_does_not_import_what_only_training_needs() -> None:
+    """CompressAI and what it pulls in take longer to import than all the rest."""
+    loading = "import sys; from codec.models.registry import load_model; load_model()"
+    program = f"{loading}; print('compressai' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_network_is_completed_on_demand() -> None:
+    codec = load_model()
+    assert isinstance(codec, ScaleFlowCodec)
+    bare = set(codec.network.state_dict())
+    codec.complete_network()
+    complete = set(codec.network.state_dict())
+    added = {key.split(".")[2] for key in complete - bare}
+    assert added == {"bottleneck", "conditional"}
+    codec.complete_network()
+    assert set(codec.network.state_dict()) == complete
+    assert {key for key in codec.frozen_tensors() if "bottleneck" in key}

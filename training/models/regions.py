@@ -49,6 +49,7 @@ class RegionTraining:
         codec = scaleflow_small() if model.start == DEFAULT_MODEL else load_scaleflow(Path(model.start))
         if not codec.can_be_trained:
             raise DataError(f"{model.start}: holds integer priors only; export the checkpoint again")
+        codec.complete_network()
         config = codec.network.config
         latents: dict[LatentKind, int] = {
             "intra": config.intra_latents,
