@@ -20,13 +20,14 @@ from codec.models.scaleflow import COARSEST_MOTION_STEP, FINEST_MOTION_STEP
 from codec.models.transforms import SAMPLE_RANGE
 
 MOST_STRENGTH = 64.0
-WEIGHTS_FORMAT = "scaleflow-regions-2"
+WEIGHTS_FORMAT = "scaleflow-regions-3"
 """Layout of a file of these weights; another value is refused."""
 
 FEATURES = 64
 
 SHARPNESS = 6.0
-"""Of thresholds: within a sixth of a quantization step, latents pass from dropped to kept."""
+"""Of thresholds: within a sixth of a quantization step, and a twelfth of the threshold, latents pass from dropped to
+kept. A margin that grows with the threshold leaves some latents within it, whose gradients train the threshold."""
 
 
 def latent_step(kind: LatentKind, quality: Tensor) -> Tensor:
@@ -85,9 +86,11 @@ class LatentSteering(nn.Module):
         amount = outside * octaves[:, None, None, None]
         shrunk = change * torch.exp2(-amount * F.softplus(self.last(features).float()))
         steps = change.float().abs() / latent_step(self.kind, quality)
-        threshold = amount * F.softplus(self.threshold(features).float())
+        # where errors count S^2 times less, dropping what costs the same bits pays up to S times larger a change
+        threshold = (torch.exp2(amount) - 1) * F.softplus(self.threshold(features).float())
+        margin = (1 + threshold / 2) / SHARPNESS
         # exactly 1 where the threshold is 0
-        kept = torch.sigmoid(SHARPNESS * (steps - threshold)) / torch.sigmoid(SHARPNESS * steps)
+        kept = torch.sigmoid((steps - threshold) / margin) / torch.sigmoid(SHARPNESS * steps)
         return towards + shrunk * kept
 
 

@@ -38,15 +38,24 @@ def test_nothing_changes_inside_and_at_strength_one(steering: LatentSteering) ->
     assert torch.allclose(steering(values, towards, region, torch.zeros(1), QUALITY), values, rtol=1e-6)
 
 
-def test_what_is_below_the_threshold_is_dropped_and_what_is_above_is_kept(steering: LatentSteering) -> None:
-    for layer, value in ((steering.last, -20.0), (steering.threshold, 1.0)):  # no shrinking; 3.9 steps in all
+@pytest.mark.parametrize(
+    ("octaves", "shares"),
+    [
+        (3.0, ((0.5, 0.0), (5.0, 0.01), (15.0, 1.0), (60.0, 1.0))),  # a threshold of 9 steps
+        (5.0, ((5.0, 0.0), (15.0, 0.0), (60.0, 0.98), (100.0, 1.0))),  # and of 41
+    ],
+)
+def test_what_is_below_a_threshold_that_grows_with_the_strength_is_dropped(
+    steering: LatentSteering, octaves: float, shares: tuple[tuple[float, float], ...]
+) -> None:
+    for layer, value in ((steering.last, -20.0), (steering.threshold, 1.0)):  # no shrinking
         torch.nn.init.zeros_(layer.weight)
         assert layer.bias is not None
         torch.nn.init.constant_(layer.bias, value)
     step = float(latent_step("residual", QUALITY))
     towards = torch.full((1, 4, 6, 8), 0.5)
-    for steps, kept in ((0.5, 0.0), (3.0, 0.01), (5.0, 0.99), (40.0, 1.0)):
-        steered = steering(towards + steps * step, towards, torch.zeros(1, 1, 6, 8), OCTAVES, QUALITY)
+    for steps, kept in shares:
+        steered = steering(towards + steps * step, towards, torch.zeros(1, 1, 6, 8), torch.tensor([octaves]), QUALITY)
         assert torch.allclose((steered - towards) / (steps * step), torch.tensor(kept), atol=0.02)
 
 
