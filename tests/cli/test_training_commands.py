@@ -64,13 +64,13 @@ def assert_codes(weights: Path, clip: Path, folder: Path) -> None:
 def test_tiny_on_vimeo_is_stopped_resumed_and_exported(vimeo_septuplets: Path, carphone: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ("train", "--preset", "tiny", "--json", "--threads", 1, "--out", out)
-    data = ("data.kind=vimeo", f"data.path={vimeo_septuplets}")
+    data = ("data.kind=vimeo", f"data.path={vimeo_septuplets}", "stages.intra.steps=40", "stages.inter.steps=20")
     with subprocess.Popen(command(*arguments, *data), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         reports = []
         for line in process.stdout:
             reports.append(json.loads(line))
-            if reports[-1]["step"] >= 30:
+            if reports[-1]["step"] >= 20:
                 process.send_signal(signal.SIGINT)
                 break
         reports += events(process.stdout.read())
@@ -78,7 +78,7 @@ def test_tiny_on_vimeo_is_stopped_resumed_and_exported(vimeo_septuplets: Path, c
     stopped = time.time()
     reports += events(run(*arguments, "--resume").stdout)
     steps = [(report["stage"], report["step"]) for report in reports]
-    assert steps == [(stage, step) for stage in ("intra", "inter") for step in range(10, 61, 10)]
+    assert steps == [("intra", step) for step in (10, 20, 30, 40)] + [("inter", step) for step in (10, 20)]
     assert (out / "intra.ckpt").stat().st_mtime > stopped
     intra = [report for report in reports if report["stage"] == "intra"]
     assert mean_loss(intra[-2:]) < 0.95 * mean_loss(intra[:2])  # it starts from a codec
