@@ -89,7 +89,12 @@ class MotionCoder(nn.Module):
         self.gain = LatentGain(config.motion_latents, COARSEST_MOTION_STEP, FINEST_MOTION_STEP)
         self.analysis = MotionAnalysis(config.motion_latents)
         self.hyperprior = MeanScaleHyperprior(
-            config.motion_latents, 32, 40, config.motion_latents, phases=INTERLEAVED, with_priors=with_priors
+            config.motion_latents,
+            32,
+            40,
+            context=config.motion_latents,
+            phases=INTERLEAVED,
+            with_priors=with_priors,
         )
         self.synthesis = MotionSynthesis(config.motion_latents)
 
@@ -102,7 +107,7 @@ class ResidualCoder(nn.Module):
         self.gain = LatentGain(config.residual_latents, *_steps_in_latent_units())
         self.analysis = AnalysisTransform(config.residual_latents, conditions=PICTURE_CHANNELS)
         context = config.residual_latents + config.motion_latents
-        self.hyperprior = MeanScaleHyperprior(config.residual_latents, 64, 80, context, with_priors=with_priors)
+        self.hyperprior = MeanScaleHyperprior(config.residual_latents, 64, 80, context=context, with_priors=with_priors)
         self.synthesis = SynthesisTransform(config.residual_latents, config.motion_latents, PICTURE_CHANNELS)
 
 

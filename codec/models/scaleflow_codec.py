@@ -132,9 +132,11 @@ class ScaleFlowCodec(nn.Module):
 
     @refinement.setter
     def refinement(self, refinement: LatentRefinement | None) -> None:
-        if refinement is not None and not self.can_be_trained:
-            raise UsageError("latents cannot be refined with weights that hold integer priors only: export them again")
         if refinement is not None:
+            if not self.can_be_trained:
+                raise UsageError(
+                    "latents cannot be refined with weights that hold integer priors only: export them again"
+                )
             self.complete_network()
         self._refinement = refinement
 
@@ -385,7 +387,7 @@ class ScaleFlowCodec(nn.Module):
         except RuntimeError as error:
             raise DataError(f"these weights do not fit the model: {str(error).splitlines()[0]}") from error
         self._float_priors = {}
-        self.network.train(self.network.training)
+        self.network.train(self.network.training)  # the new modules, too
 
     def _priors(self) -> list[tuple[FrozenHyperprior, IntraCoder | MotionCoder | ResidualCoder]]:
         network = self.network
