@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from codec.models.video_model import VideoModel
     from efficient_nets.clockwork.weights_file import TrainedAdaptor
     from efficient_nets.diffusion.restoration import RestorationDiffusion
-    from training.diffusion.run import DiffusionProgress
+    from training.loop import TrainingProgress
+    from training.loop_parts import StepLoss
+    from training.single_stage import SingleStage
 
 PRESET_PACKAGE = "training.diffusion_presets"
 
@@ -52,7 +54,7 @@ def load_adaptor(run: Path, model: RestorationDiffusion) -> TrainedAdaptor:
     return read_adaptor(run / ADAPTOR_FOLDER / ADAPTOR_WEIGHTS, hash_tensors(model.state_dict()))
 
 
-def print_step(progress: DiffusionProgress) -> None:
+def print_step(progress: TrainingProgress[SingleStage, StepLoss]) -> None:
     """A line for people."""
     minutes, seconds = divmod(round(progress.seconds_left), 60)
     identity = progress.scalars.get("identity")
@@ -61,7 +63,7 @@ def print_step(progress: DiffusionProgress) -> None:
     typer.echo(f"{progress.step}/{progress.stage.steps}: loss {progress.scalars['loss']:.4f}{beside}, {pace}")
 
 
-def print_step_as_json(progress: DiffusionProgress) -> None:
+def print_step_as_json(progress: TrainingProgress[SingleStage, StepLoss]) -> None:
     """A line for programs."""
     record = {"event": "progress", "step": progress.step, "of": progress.stage.steps}
     print_json(record | progress.scalars | {"seconds_left": progress.seconds_left})

@@ -61,6 +61,7 @@ def train(
         typer.echo(resolved.to_yaml(), nl=False)
         return
     from training.diffusion.run import train_restoration
+    from training.single_stage_loop import RunOptions
 
     set_threads(threads)
 
@@ -77,17 +78,8 @@ def train(
             typer.echo(f"pairs: {done}/{total} clips coded")
 
     with StopRequest() as stop:
-        finished = train_restoration(
-            resolved,
-            out,
-            lambda: load_codec(device),
-            resume=resume,
-            device=device,
-            coded=coded,
-            report=print_step_as_json if json else print_step,
-            validated=validated,
-            stop=stop.is_set,
-        )
+        told = RunOptions(resume, device, print_step_as_json if json else print_step, validated, stop.is_set)
+        finished = train_restoration(resolved, out, lambda: load_codec(device), told, coded=coded)
     if not finished:
         console.print(
             f"scaleflow: stopped; continue with: scaleflow diffusion train --resume --out {out}", markup=False
@@ -111,17 +103,12 @@ def distill(
         typer.echo(resolved.to_yaml(), nl=False)
         return
     from training.diffusion.run import distill_adaptor
+    from training.single_stage_loop import RunOptions
 
     set_threads(threads)
     with StopRequest() as stop:
-        finished = distill_adaptor(
-            resolved,
-            run,
-            resume=resume,
-            device=device,
-            report=print_step_as_json if json else print_step,
-            stop=stop.is_set,
-        )
+        report = print_step_as_json if json else print_step
+        finished = distill_adaptor(resolved, run, RunOptions(resume, device, report, stop=stop.is_set))
     if not finished:
         console.print(f"scaleflow: stopped; continue with: scaleflow diffusion distill {run} --resume", markup=False)
         raise typer.Exit(stop.exit_code)

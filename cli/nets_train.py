@@ -16,8 +16,9 @@ from cli.training_packages import require_training_packages
 from codec.errors import UsageError
 
 if TYPE_CHECKING:
-    from training.networks.configuration import NetworkTrainingConfig
-    from training.networks.network_loop import NetworkProgress
+    from training.loop import TrainingProgress
+    from training.loop_parts import StepLoss
+    from training.networks.configuration import NetworkStage, NetworkTrainingConfig
 
 PRESETS = ("default", "tiny")
 
@@ -102,8 +103,8 @@ def train(
     if show:
         typer.echo(resolved.to_yaml(), nl=False)
         return
-    from training.networks.network_loop import RunOptions
     from training.networks.run import train_network
+    from training.single_stage_loop import RunOptions
 
     set_threads(threads)
 
@@ -158,12 +159,12 @@ def _resolve(
     return resolved
 
 
-def _print_line(progress: NetworkProgress) -> None:
+def _print_line(progress: TrainingProgress[NetworkStage, StepLoss]) -> None:
     minutes, seconds = divmod(round(progress.seconds_left), 60)
     pace = f"{progress.scalars['seconds a step']:.2f} s a step, {minutes}:{seconds:02} left"
     typer.echo(f"{progress.step}/{progress.stage.steps}: loss {progress.scalars['loss']:.3f}, {pace}")
 
 
-def _print_json(progress: NetworkProgress) -> None:
+def _print_json(progress: TrainingProgress[NetworkStage, StepLoss]) -> None:
     record = {"event": "progress", "step": progress.step, "of": progress.stage.steps}
     print_json(record | progress.scalars | {"seconds_left": progress.seconds_left})

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from codec.errors import DataError, UsageError
 from codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
+from codec.models.scaleflow_codec import ScaleFlowCodec
 from training.checkpoint import final_weights, load_checkpoint
 from training.models.trainable import TrainableModel
 
@@ -25,10 +26,28 @@ def load_start(model: TrainableModel, start: str) -> None:
         DataError: it is damaged, of another architecture, or not complete enough to go on.
     """
     frozen = start == DEFAULT_MODEL or start.endswith(".safetensors")
-    weights = _from_weights(start) if frozen else final_weights(load_checkpoint(Path(start)))
+    weights = (
+        load_trainable_codec(start).network.state_dict() if frozen else final_weights(load_checkpoint(Path(start)))
+    )
     if difference := _difference(weights, model.network.state_dict()):
         raise DataError(f"{start}: is of another architecture than {model.name} as configured: {difference}")
     model.network.load_state_dict(weights)
+
+
+def load_trainable_codec(start: str) -> ScaleFlowCodec:
+    """The codec of ``default``, or of a ``.safetensors`` file that ``scaleflow export`` wrote, with float priors.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is damaged, or holds integer priors only, which cannot be trained.
+    """
+    if start != DEFAULT_MODEL and not Path(start).exists():
+        raise UsageError(f"{start}: there is no such weights file")
+    codec = scaleflow_small() if start == DEFAULT_MODEL else load_scaleflow(Path(start))
+    if not codec.can_be_trained:
+        raise DataError(f"{start}: holds integer priors only; export the checkpoint again, or continue from that")
+    codec.complete_network()
+    return codec
 
 
 def _difference(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
@@ -40,13 +59,3 @@ def _difference(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
             return f"its {name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
     unknown = sorted(given.keys() - wanted.keys())
     return f"it has {unknown[0]}" if unknown else ""
-
-
-def _from_weights(start: str) -> dict[str, Tensor]:
-    if start != DEFAULT_MODEL and not Path(start).exists():
-        raise UsageError(f"{start}: there is no such weights file")
-    codec = scaleflow_small() if start == DEFAULT_MODEL else load_scaleflow(Path(start))
-    if not codec.can_be_trained:
-        raise DataError(f"{start}: holds integer priors only; export the checkpoint again, or continue from that")
-    codec.complete_network()
-    return codec.network.state_dict()

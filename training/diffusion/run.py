@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -34,15 +36,13 @@ from training.diffusion.model_card import adaptor_card, restoration_card
 from training.diffusion.pairs import open_pairs, read_pairs
 from training.diffusion.trainable import AdaptorDistillation, DiffusionTraining
 from training.distributed import join_processes
-from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
-from training.loop_parts import StepLoss
+from training.loop import LAST_CHECKPOINT
 from training.precision import with_precision
 from training.run import CARD, CONFIGURATION, check_run_folder, write_text
 from training.single_stage import SingleStage
+from training.single_stage_loop import RunOptions, run_single_stage
 
 logger = logging.getLogger(__name__)
-
-DiffusionProgress = TrainingProgress[SingleStage, StepLoss]
 
 VALIDATION_SEED = 12
 
@@ -51,37 +51,34 @@ def train_restoration(
     config: DiffusionTrainingConfig,
     folder: Path,
     load_codec: Callable[[], VideoModel],
+    options: RunOptions[SingleStage] | None = None,
     *,
-    resume: bool = False,
-    device: str = "auto",
     coded: Callable[[int, int], None] = lambda done, total: None,
-    report: Callable[[DiffusionProgress], None] = lambda progress: None,
-    validated: Callable[[int, dict[str, float]], None] = lambda step, measures: None,
-    stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train in ``folder``, where pairs, checkpoint, configuration, weights and the model card will lie.
 
     Args:
         load_codec: gives the codec that makes the pairs; is called where they are not there yet.
+        options: measures are the loss on held-out pairs.
         coded: is told how many clips of how many have been coded.
-        report: of the steps.
-        validated: is given the step and the loss on held-out pairs.
 
     Returns:
-        Whether all steps are done; False where ``stop`` asked to end before.
+        Whether all steps are done; False where ``options.stop`` asked to end before.
 
     Raises:
         UsageError: the configuration does not fit the data or the folder.
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
-    check_run_folder(folder, resume)
+    options = options or RunOptions()
+    check_run_folder(folder, options.resume)
     if not config.data.path:
         raise UsageError("data.path is empty: name the folder of videos")
-    with join_processes(device) as processes:
+    with join_processes(options.device) as processes:
         config = with_precision(config, processes.device)
-        pairs = open_pairs(config.data, config.seed, folder, load_codec, coded, stop)
-        write_text(folder / CONFIGURATION, config.to_yaml())
+        pairs = open_pairs(config.data, config.seed, folder, load_codec, coded, options.stop)
         if pairs is None:
+            # Whoever resumes needs it, and there is no checkpoint yet.
+            write_text(folder / CONFIGURATION, config.to_yaml())
             return False
         training, held_out = pairs.split(config.data.held_out * config.data.frames)
         torch.manual_seed(config.seed)
@@ -89,51 +86,36 @@ def train_restoration(
         trainable = DiffusionTraining(model, config.optimization.precision)
         batches = PairBatches(training, config.data.crop, config.seed, config.training, processes)
         unseen = PairBatches(held_out, config.data.crop, config.seed, config.training, processes).whole()
-        measures: dict[str, float] = {}
-
-        def check(stage: SingleStage, step: int) -> None:
-            measures.update(_validate(trainable, unseen))
-            validated(step, dict(measures))
-
-        hooks: LoopHooks[SingleStage, StepLoss] = LoopHooks(report, check)
-        loop: TrainingLoop[SingleStage, PairBatch, StepLoss] = TrainingLoop(
-            config, trainable, batches, folder, processes, hooks
+        begun = options.resume and (folder / LAST_CHECKPOINT).exists()
+        measured = partial(_validate, trainable, unseen)
+        finished = run_single_stage(
+            config, trainable, batches, folder, processes, measured, replace(options, resume=begun)
         )
-        if resume and (folder / LAST_CHECKPOINT).exists():
-            loop.resume()
-        done = loop.run(stop)
-        if done:
+        if finished is not None and processes.is_first:
             trained = TrainedRestoration(model, config.data.quality, config.data.crop)
             write_restoration(folder / RUN_WEIGHTS, trained)
-            seconds = loop.seconds[config.training.name]
-            write_text(folder / CARD, restoration_card(config, model, len(pairs), seconds, measures))
-        return done
+            card = restoration_card(config, model, len(pairs), finished.seconds, finished.measures)
+            write_text(folder / CARD, card)
+        return finished is not None
 
 
-def distill_adaptor(
-    config: DistillationConfig,
-    run: Path,
-    *,
-    resume: bool = False,
-    device: str = "auto",
-    report: Callable[[DiffusionProgress], None] = lambda progress: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> bool:
-    """Teach an adaptor, in the folder ``adaptor`` of a run that has been trained.
+def distill_adaptor(config: DistillationConfig, run: Path, options: RunOptions[SingleStage] | None = None) -> bool:
+    """Teach an adaptor, in the folder ``adaptor`` of a run that has been trained; nothing is measured beside.
 
     Returns:
-        Whether all steps are done; False where ``stop`` asked to end before.
+        Whether all steps are done; False where ``options.stop`` asked to end before.
 
     Raises:
         UsageError: the run is not there or not done, or the configuration does not fit it.
         DataError: weights, pairs or checkpoints cannot be read or written.
     """
+    options = options or RunOptions()
     folder = run / ADAPTOR_FOLDER
-    check_run_folder(folder, resume)
+    check_run_folder(folder, options.resume)
     teacher = read_restoration(weights_of_run(run))
     identity = hash_tensors(teacher.model.state_dict())
     pairs = read_pairs(run)
-    with join_processes(device) as processes:
+    with join_processes(options.device) as processes:
         config = with_precision(config, processes.device)
         model = teacher.model.to(processes.device)
         split = UNetSplit(model.unet, config.sampling.cut)
@@ -147,21 +129,14 @@ def distill_adaptor(
         clocked = ClockworkUNet(split, config.clock, adaptor)
         sampling = config.sampling
         trainable = AdaptorDistillation(model, clocked, sampling.steps, sampling.follow, config.optimization.precision)
-        write_text(folder / CONFIGURATION, config.to_yaml())
-        hooks: LoopHooks[SingleStage, StepLoss] = LoopHooks(report)
-        loop: TrainingLoop[SingleStage, PairBatch, StepLoss] = TrainingLoop(
-            config, trainable, batches, folder, processes, hooks
-        )
-        if resume:
-            loop.resume()
-        done = loop.run(stop)
-        if done:
+        finished = run_single_stage(config, trainable, batches, folder, processes, None, options)
+        if finished is not None and processes.is_first:
             trained = TrainedAdaptor(
                 adaptor, shape, config.adaptor, identity, config.clock, sampling.steps, sampling.cut
             )
             write_adaptor(folder / ADAPTOR_WEIGHTS, trained)
-            write_text(folder / CARD, adaptor_card(config, adaptor, loop.seconds[config.training.name]))
-        return done
+            write_text(folder / CARD, adaptor_card(config, adaptor, finished.seconds))
+        return finished is not None
 
 
 @torch.inference_mode()

@@ -7,17 +7,14 @@ every clip, so that one set of weights covers all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.errors import DataError
 from codec.models.hyperprior import CodedLatents
 from codec.models.rate_distortion import squared_error
 from codec.models.region_coding import LatentKind, emphasis_of_samples
-from codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
 from codec.models.scaleflow import InterPrediction
 from codec.models.scaleflow_codec import CELL, ScaleFlowCodec
 from codec.models.transforms import pack_planes, unpack_planes
@@ -28,6 +25,7 @@ from training.configuration import LossConfig, ModelConfig, OptimizationConfig, 
 from training.loop_parts import ParameterGroup
 from training.models.scaleflow import PictureRegion, ScaleFlowTraining
 from training.models.trainable import ClipBatch, StepResult
+from training.start import load_trainable_codec
 
 MOST_OCTAVES = 6.0
 """Strengths are drawn up to 64."""
@@ -46,10 +44,7 @@ class RegionTraining:
     working_format: WorkingFormat = "yuv420"
 
     def __init__(self, model: ModelConfig, loss: LossConfig, optimization: OptimizationConfig) -> None:
-        codec = scaleflow_small() if model.start == DEFAULT_MODEL else load_scaleflow(Path(model.start))
-        if not codec.can_be_trained:
-            raise DataError(f"{model.start}: holds integer priors only; export the checkpoint again")
-        codec.complete_network()
+        codec = load_trainable_codec(model.start)
         config = codec.network.config
         latents: dict[LatentKind, int] = {
             "intra": config.intra_latents,

@@ -22,15 +22,15 @@ from efficient_nets.tasks.action import ActionData, clip_size, open_action_data
 from training.distributed import join_processes
 from training.networks.action_training import ActionSamples, ActionTraining, validate_action
 from training.networks.batches import LabelledBatches
-from training.networks.configuration import NetworkTrainingConfig
+from training.networks.configuration import NetworkStage, NetworkTrainingConfig
 from training.networks.divided_data import open_divided
 from training.networks.model_card import action_card
-from training.networks.network_loop import RunOptions, run_network_loop
 from training.precision import with_precision
 from training.run import CARD, check_run_folder, write_text
+from training.single_stage_loop import RunOptions, run_single_stage
 
 
-def train_action(config: NetworkTrainingConfig, folder: Path, options: RunOptions) -> bool:
+def train_action(config: NetworkTrainingConfig, folder: Path, options: RunOptions[NetworkStage]) -> bool:
     """See :func:`training.networks.run.train_network`, which is this where the task is ``action``."""
     check_run_folder(folder, options.resume)
     training, validation = open_divided(config.data, open_action_data)
@@ -48,7 +48,7 @@ def train_action(config: NetworkTrainingConfig, folder: Path, options: RunOption
         measured = None
         if validation is not None:
             measured = partial(validate_action, gated, validation, config.data.size, config.validation.frames)
-        finished = run_network_loop(config, model, batches, folder, processes, measured, options)
+        finished = run_single_stage(config, model, batches, folder, processes, measured, options)
         if finished is not None and processes.is_first:
             trained = ActionNetwork(training.classes, architecture, gated.network.config, config.data.size, gated)
             write_action_network(folder / RUN_WEIGHTS, trained)

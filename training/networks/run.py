@@ -27,18 +27,18 @@ from efficient_nets.tasks.task import LabelledData, Task
 from efficient_nets.video_network import VideoNetwork
 from training.distributed import join_processes
 from training.networks.batches import LabelledBatches, LabelledSamples
-from training.networks.configuration import NetworkTrainingConfig
+from training.networks.configuration import NetworkStage, NetworkTrainingConfig
 from training.networks.divided_data import open_divided
 from training.networks.model_card import network_card
-from training.networks.network_loop import RunOptions, run_network_loop
 from training.networks.sampling_training import SamplingTraining, validate_sampling
 from training.networks.trainable import AcceleratedTraining, NetworkTraining
 from training.networks.validation import validate
 from training.precision import with_precision
 from training.run import CARD, check_run_folder, write_text
+from training.single_stage_loop import RunOptions, run_single_stage
 
 
-def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptions | None = None) -> bool:
+def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptions[NetworkStage] | None = None) -> bool:
     """Train in ``folder``, where checkpoint, configuration, weights and the model card will lie.
 
     Returns:
@@ -78,7 +78,7 @@ def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptio
             return validate(model.network, task, data, config.data.size, config.validation.frames)
 
         measured = None if validation is None else partial(measure, validation)
-        finished = run_network_loop(config, model, batches, folder, processes, measured, options)
+        finished = run_single_stage(config, model, batches, folder, processes, measured, options)
         if finished is not None and processes.is_first:
             write_network(folder / RUN_WEIGHTS, _trained(config, training, network, model.network))
             card = network_card(config, training, model.network, finished.seconds, finished.measures)

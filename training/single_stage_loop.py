@@ -1,36 +1,40 @@
-"""The training loop as all networks for tasks run it: one stage, and measures of the task beside the steps."""
+"""The training loop of runs with one stage: networks for tasks, diffusion models, adaptors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol
 
 from training.distributed import Processes
 from training.loop import LoopHooks, TrainingLoop, TrainingProgress
-from training.loop_parts import BatchSource, StepLoss, Trainable
-from training.networks.batches import LabelledBatch
-from training.networks.configuration import NetworkStage, NetworkTrainingConfig
+from training.loop_parts import Batch, BatchSource, LoopConfig, Stage, StageOf, StepLoss, Trainable
 from training.run import CONFIGURATION, write_text
 
-NetworkProgress = TrainingProgress[NetworkStage, StepLoss]
+
+class SingleStageConfig(LoopConfig[StageOf], Protocol[StageOf]):
+    """What is read of a configuration."""
+
+    def to_yaml(self) -> str:
+        """The text that :mod:`training.configuration_file` reads."""
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Generic[Stage]):
     """How a run goes on, and who is told of it.
 
     Attributes:
         resume: from the checkpoint in its folder.
         device: see :func:`codec.models.registry.choose_device`.
         report: of the steps.
-        validated: is given the step and the measures of the task, where there is data to validate on.
+        validated: is given the step and what was measured, where there is data to validate on.
         stop: whether to end at the next step.
     """
 
     resume: bool = False
     device: str = "auto"
-    report: Callable[[NetworkProgress], None] = lambda progress: None
+    report: Callable[[TrainingProgress[Stage, StepLoss]], None] = lambda progress: None
     validated: Callable[[int, dict[str, float]], None] = lambda step, measures: None
     stop: Callable[[], bool] = lambda: False
 
@@ -43,19 +47,19 @@ class FinishedSteps:
     measures: dict[str, float]
 
 
-def run_network_loop(
-    config: NetworkTrainingConfig,
-    model: Trainable[NetworkStage, LabelledBatch, StepLoss],
-    batches: BatchSource[NetworkStage, LabelledBatch],
+def run_single_stage(
+    config: SingleStageConfig[Stage],
+    model: Trainable[Stage, Batch, StepLoss],
+    batches: BatchSource[Stage, Batch],
     folder: Path,
     processes: Processes,
     measure: Callable[[], dict[str, float]] | None,
-    options: RunOptions,
+    options: RunOptions[Stage],
 ) -> FinishedSteps | None:
     """All steps that are left, with the configuration saved beside the checkpoints.
 
     Args:
-        measure: the task, with the weights as they are; None where there is no data for it.
+        measure: with the weights as they are; None where there is no data for it.
 
     Returns:
         None where ``options.stop`` asked to end before.
@@ -65,7 +69,7 @@ def run_network_loop(
     """
     measures: dict[str, float] = {}
 
-    def check(stage: NetworkStage, step: int) -> None:
+    def check(stage: Stage, step: int) -> None:
         if measure is not None:
             measures.clear()
             measures.update(measure())
@@ -73,12 +77,10 @@ def run_network_loop(
 
     if processes.is_first:
         write_text(folder / CONFIGURATION, config.to_yaml())
-    hooks: LoopHooks[NetworkStage, StepLoss] = LoopHooks(options.report, check)
-    loop: TrainingLoop[NetworkStage, LabelledBatch, StepLoss] = TrainingLoop(
-        config, model, batches, folder, processes, hooks
-    )
+    hooks: LoopHooks[Stage, StepLoss] = LoopHooks(options.report, check)
+    loop: TrainingLoop[Stage, Batch, StepLoss] = TrainingLoop(config, model, batches, folder, processes, hooks)
     if options.resume:
         loop.resume()
     if not loop.run(options.stop):
         return None
-    return FinishedSteps(loop.seconds[config.training.name], measures)
+    return FinishedSteps(loop.seconds[config.stages[0].name], measures)
