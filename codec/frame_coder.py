@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, TypeGuard
 
 from codec.errors import DataError, UsageError
 from codec.models.picture_change import PictureChange
 from codec.models.region_coding import RegionMask
 from codec.models.video_model import PictureGeometry, Reference, VideoModel
 from codec.picture import Planes
+
+
+class ChangeTellingModel(VideoModel, Protocol):
+    """A model that says where pictures changed."""
+
+    def decode_picture_and_change(
+        self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
+    ) -> tuple[Reference, PictureChange | None]:
+        """As :meth:`codec.models.video_model.VideoModel.decode_picture`; None for a picture that was coded alone."""
+
+
+def says_what_changed(model: VideoModel) -> TypeGuard[ChangeTellingModel]:
+    """Whether pictures can be decoded with :class:`codec.models.picture_change.PictureChange`."""
+    return hasattr(model, "decode_picture_and_change")
 
 
 @dataclass(frozen=True)
@@ -76,12 +91,11 @@ class FrameDecoder:
         """
         if not key and self._reference is None:
             raise DataError("an inter picture came before any key frame: start decoding at a key frame")
-        decode = getattr(self.model, "decode_picture_and_change", None)
-        if decode is None:
+        if not says_what_changed(self.model):
             raise UsageError(f"model {self.model.name} does not say what changed; the default model does")
         reference = None if key else self._reference
         self._reference = None
-        decoded, change = decode(payload, self.geometry, reference)
+        decoded, change = self.model.decode_picture_and_change(payload, self.geometry, reference)
         self._reference = decoded
         return decoded.planes(), change
 

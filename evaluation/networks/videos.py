@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from codec.container import SfvReader
-from codec.decode_file import DecodeSettings, decode_file
 from codec.errors import DataError, UsageError
 from codec.models.picture_change import PictureChange
-from codec.stream_decoder import DecodedPicture, StreamDecoder
-from codec.stream_model import load_stream_model
 from codec.video.reader import open_video
 from efficient_nets.tasks.task import LabelledData, LabelledFrame, PictureTask, Task
 from efficient_nets.tasks.video_pictures import read_pictures
 from evaluation.file_hash import file_hash
+from evaluation.networks.coded_video import CodedVideo
 
 NO_CHANGES = (
     "codec-gates: only an .sfv file says what changed, {}: encode the pictures, and name the file with --pictures"
@@ -87,7 +83,7 @@ def labelled_videos(data: LabelledData, frames: int | None, first: int = 0, code
             pictures = _PictureFiles(chosen)
             found.append(EvaluatedVideo(name, pictures, targets, pictures.changes))
         elif chosen and coded is not None:
-            video = _VideoFile(coded, first, len(chosen), exact=True)
+            video = _VideoFile.open(coded, first, len(chosen), exact=True)
             found.append(EvaluatedVideo(name, video, targets, video.changes))
     place = f"{data.place}, {data.condition}" if data.condition else data.place
     return EvaluatedData(place, tuple(found), _content([*names, *filter(None, [data.condition])], coded))
@@ -95,7 +91,7 @@ def labelled_videos(data: LabelledData, frames: int | None, first: int = 0, code
 
 def unlabelled_video(path: Path, frames: int | None, first: int = 0) -> EvaluatedData:
     """Any video, of which nothing is known but what the dense network finds. Raises as :func:`labelled_videos`."""
-    file = _VideoFile(path, first, frames)
+    file = _VideoFile.open(path, first, frames)
     video = EvaluatedVideo(path.stem, file, (), file.changes)
     return EvaluatedData(str(path), (video,), _content([str(first), str(frames)], path))
 
@@ -146,29 +142,23 @@ class _VideoFile:
     path: Path
     first: int
     frames: int | None
+    coded: CodedVideo | None
     exact: bool = False
 
+    @classmethod
+    def open(cls, path: Path, first: int, frames: int | None, *, exact: bool = False) -> _VideoFile:
+        end = None if frames is None else first + frames
+        return cls(path, first, frames, CodedVideo(path, end) if path.suffix == ".sfv" else None, exact)
+
     def __call__(self) -> Iterator[Tensor]:
-        if self.path.suffix != ".sfv":
-            yield from self._read(self.path)
-            return
-        with tempfile.TemporaryDirectory(prefix="scaleflow-nets-") as folder:
-            decoded = Path(folder) / "decoded.y4m"
-            decode_file(self.path, decoded, load_stream_model, DecodeSettings())
-            yield from self._read(decoded)
+        return self._read(self.path if self.coded is None else self.coded.decoded())
 
     def changes(self) -> Iterator[PictureChange | None]:
         """See :class:`EvaluatedVideo`."""
-        if self.path.suffix != ".sfv":
+        if self.coded is None:
             raise UsageError(NO_CHANGES.format(f"{self.path} is none"))
-        end = None if self.frames is None else self.first + self.frames
-        with SfvReader(self.path) as reader:
-            events = StreamDecoder(reader.header, load_stream_model(reader.header), changes=True).decode(reader)
-            pictures = (event for event in events if isinstance(event, DecodedPicture))
-            for number, picture in enumerate(islice(pictures, end)):
-                if number >= self.first:
-                    # Of the one before the first, the network has seen nothing.
-                    yield picture.change if number > self.first else None
+        # Of the one before the first, the network has seen nothing.
+        return chain([None], self.coded.changes()[self.first + 1 :])
 
     def _read(self, path: Path) -> Iterator[Tensor]:
         count = 0

@@ -146,6 +146,12 @@ def test_pictures_from_a_coded_video(scaleflow: Run, camvid: Path, trained: Path
     assert not decoded["resumed"] and decoded["measures"] != plain["measures"]
     wrong = scaleflow(*arguments[:4], camvid / "train", *arguments[5:], "--pictures", coded)
     assert wrong.code == 1 and "has 5 pictures, the labels are of 12" in wrong.stderr
+    payload = bytearray(coded.read_bytes())
+    payload[len(payload) // 2] ^= 1
+    coded.write_bytes(payload)
+    damaged = scaleflow(*arguments, "--pictures", coded)
+    assert damaged.code == 1 and damaged.stderr.startswith(f"scaleflow: {coded}: damage at byte")
+    assert "whole files only" in damaged.stderr and damaged.stderr.count("\n") == 1
 
 
 def test_gates_open_where_the_codec_says(camvid: Path, trained: Path, tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""An ``.sfv`` file that networks look at: decoded once, however many points are measured on it."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from codec.container import SfvReader
+from codec.errors import DataError, UsageError
+from codec.frame_coder import says_what_changed
+from codec.models.picture_change import PictureChange
+from codec.picture import Picture
+from codec.stream_decoder import Damage, DecodedPicture, StreamDecoder
+from codec.stream_model import load_stream_model
+from codec.video.writer import open_output
+
+
+class CodedVideo:
+    """Its pictures up to number ``end``, which are decoded when they are first asked for.
+
+    They lie in a file of their own while this object is there.
+    """
+
+    def __init__(self, path: Path, end: int | None) -> None:
+        self.path, self.end = path, end
+
+    def decoded(self) -> Path:
+        """A video of the pictures.
+
+        Raises:
+            UsageError: there is no such file.
+            DataError: it is no ``.sfv`` file, or damaged.
+        """
+        return Path(self._decoded[0].name) / "decoded.y4m"
+
+    def changes(self) -> list[PictureChange | None]:
+        """What the decoder says of how each picture differs from the one before; None of key pictures.
+
+        Raises:
+            UsageError: the model of the file does not say; and as :meth:`decoded`.
+        """
+        changes = self._decoded[1]
+        if changes is None:
+            raise UsageError(f"{self.path}: its model does not say what changed; the default model does")
+        return changes
+
+    @cached_property
+    def _decoded(self) -> tuple[tempfile.TemporaryDirectory[str], list[PictureChange | None] | None]:
+        folder = tempfile.TemporaryDirectory(prefix="scaleflow-nets-")
+        changes: list[PictureChange | None] = []
+        with SfvReader(self.path) as reader:
+            model = load_stream_model(reader.header)
+            knows = says_what_changed(model)
+            events = StreamDecoder(reader.header, model, changes=knows).decode(reader)
+            with open_output(Path(folder.name) / "decoded.y4m", reader.header.video) as writer:
+                for event in islice(
+                    (event for event in events if isinstance(event, DecodedPicture | Damage)), self.end
+                ):
+                    if isinstance(event, Damage):
+                        raise DataError(f"{self.path}: {event}: networks are measured on whole files only")
+                    writer.write(Picture(event.planes, event.pts))
+                    changes.append(event.change)
+        return folder, changes if knows else None
