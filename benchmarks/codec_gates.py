@@ -1,7 +1,7 @@
 """MACs and error of a network on decoded video: gates from what the decoder knows beside gates that look at changes.
 
     scaleflow encode CLIP clip.sfv -q 16 && python -m benchmarks.codec_gates clip.sfv [--network resnet18]
-        [--frames 16] [--threshold 0.1 0.3] [--change MOTION RESIDUAL BLUR]... [--block 4] [--dense-above 0.5]
+        [--frames 16] [--threshold 0.1 0.3] [--change PREDICTION RESIDUAL]... [--block 4] [--dense-above 0.5]
 
 The network runs dense, then with norm gates at several thresholds, then with given gates (``DecodedChange``) at several
 thresholds. It is one of torchvision's with random weights, or ``efficientnet_lite0`` with its
@@ -37,8 +37,8 @@ from efficient_nets.conversion import accelerate
 from efficient_nets.skip_convolutions.decoded_change import DecodedChange
 from efficient_nets.skip_convolutions.method import SkipConv
 
-CHANGES = ((0.3, 2, 0.5), (0.3, 2, 1), (0.6, 2, 1), (1, 6, 1.5), (2, 6, 2))
-"""Thresholds of motion, residual and blur."""
+CHANGES = ((1, 1), (2, 2), (3, 3), (4, 4), (8, 8))
+"""Thresholds of prediction and residual."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--threshold", type=float, nargs="+", default=[0.03, 0.1, 0.2, 0.3], help="of norm gates")
     parser.add_argument(
-        "--change", type=float, nargs=3, action="append", metavar=("MOTION", "RESIDUAL", "BLUR"), help="of given gates"
+        "--change", type=float, nargs=2, action="append", metavar=("PREDICTION", "RESIDUAL"), help="of given gates"
     )
     parser.add_argument("--block", type=int, default=SkipConv.block)
     parser.add_argument("--dense-above", type=float, default=SkipConv.dense_above)
@@ -124,9 +124,9 @@ def main() -> None:
         print(f"| hold {every} | {len(held) / -(-len(held) // every):.2f} | {relative_error(held, expected):.3f} | |")
     for threshold in options.threshold:
         line(f"norm, {threshold:g}", SkipConv(threshold, **form), None)
-    for motion, residual, blur in options.change or CHANGES:
-        maps = DecodedChange(motion, residual, blur)
-        line(f"codec, {motion:g}, {residual:g}, {blur:g}", SkipConv(gate="given", **form), maps)
+    for prediction, residual in options.change or CHANGES:
+        maps = DecodedChange(prediction, residual)
+        line(f"codec, {prediction:g}, {residual:g}", SkipConv(gate="given", **form), maps)
 
 
 if __name__ == "__main__":

@@ -28,12 +28,13 @@ class SymbolRecorder(SymbolDecoder):
 class PictureChange:
     """What motion and residual say of each cell of a picture that was coded from the one before.
 
-    It comes from flow and latents alone; no sample of a picture is compared. What the networks that finish a picture do
+    It comes from what the decoder has at hand: the prediction, and latents. What the networks that finish a picture do
     where there is neither (they sharpen, and remove what blocks left) does not show.
 
     Attributes:
-        motion: float32 (h, w), the longest displacement in each cell, in samples of luma.
-        blur: float32 (h, w), the highest level of the volume of blurred references, 0 where all is sharp.
+        prediction: float32 (h, w), root mean square of what motion and blur change, in code values of 8 bits: of the
+            prediction against the picture before, over the samples of a cell. Displacements themselves say less: in
+            even areas, where any of them predicts well, they may be long though nothing moves.
         residual: float32 (h, w), root mean square of the residual, in code values of 8 bits: the energy of its latents
             in the samples of the cell, as if the kernels of their linear synthesis were orthogonal. 0 where all symbols
             of a cell are 0: what the prior expects there is the same everywhere, and says nothing of the picture.
@@ -41,8 +42,7 @@ class PictureChange:
         size: height and width of the picture.
     """
 
-    motion: NDArray[np.float32]
-    blur: NDArray[np.float32]
+    prediction: NDArray[np.float32]
     residual: NDArray[np.float32]
     cell: int
     size: tuple[int, int]

@@ -268,14 +268,14 @@ class ScaleFlowCodec(nn.Module):
         decoded, parts = self._decode_picture(decoder, geometry, reference)
         if parts is None:
             return decoded, None
-        flow, scale = parts.prediction.flow.float(), parts.prediction.scale.float()
         squares = self.network.residual.synthesis.linear.weight.detach().square().sum((1, 2, 3)).view(-1, 1, 1)
         samples = PICTURE_CHANNELS * PATCH * PATCH
         residual = (parts.residual[0].square() * squares).sum(0).div(samples).sqrt() * (255 / SAMPLE_RANGE)
-        cell = CELL // FLOW_STEP
+        assert isinstance(reference, ScaleFlowReference)
+        moved = (parts.prediction.picture.float() - reference.packed.float()).square().mean(1, keepdim=True)
+        prediction = F.avg_pool2d(moved, CELL // 2)[0, 0].sqrt() * (255 / SAMPLE_RANGE)
         return decoded, PictureChange(
-            motion=F.max_pool2d(flow.square().sum(1).sqrt(), cell)[0].cpu().numpy(),
-            blur=F.max_pool2d(scale[:, 0], cell)[0].cpu().numpy(),
+            prediction=prediction.cpu().numpy(),
             residual=residual.cpu().numpy() * decoder.latest.any((0, 1)),  # residual symbols come last, and together
             cell=CELL,
             size=(geometry.height, geometry.width),

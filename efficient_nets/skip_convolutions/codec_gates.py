@@ -16,13 +16,12 @@ class CodecGates:
     """:class:`SkipConv` with given gates, and what makes maps of changes for them.
 
     Attributes:
-        motion, residual, blur: thresholds, see :class:`DecodedChange`.
+        prediction, residual: thresholds, see :class:`DecodedChange`.
         block, dense_above, least_macs_per_sample: see :class:`SkipConv`.
     """
 
-    motion: float = 0.3
+    prediction: float = 2.0
     residual: float = 2.0
-    blur: float = 1.0
     block: int = SkipConv.block
     dense_above: float = SkipConv.dense_above
     least_macs_per_sample: float = SkipConv.least_macs_per_sample
@@ -33,7 +32,7 @@ class CodecGates:
 
     def change_maps(self) -> DecodedChange:
         """For the pictures of a video, from its first one on."""
-        return DecodedChange(self.motion, self.residual, self.blur)
+        return DecodedChange(self.prediction, self.residual)
 
     def convolution(self, dense: nn.Conv2d) -> SkipConvolution | None:
         """See :class:`~efficient_nets.conversion.VideoMethod`."""

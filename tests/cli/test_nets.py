@@ -161,8 +161,8 @@ def test_gates_open_where_the_codec_says(camvid: Path, trained: Path, tmp_path: 
     encode = ("encode", camvid / "val" / "images", coded, "--quality", 40, "--intra-period", 3, "--no-scene-cut")
     assert typed(*encode).code == 0
     arguments = ("nets", "eval", trained, "--data", camvid / "val", "--out", results, "--pictures", coded)
-    everywhere = "codec-gates motion=0 residual=0 blur=0"
-    nowhere = "codec-gates motion=1000 residual=1000 blur=1000"
+    everywhere = "codec-gates prediction=0 residual=0"
+    nowhere = "codec-gates prediction=1000 residual=1000"
     done = typed(*arguments, "--method", everywhere, "--method", nowhere, "--json")
     assert done.code == 0, done.stderr
     dense, whole, kept = events(done.stdout)

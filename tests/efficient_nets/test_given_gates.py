@@ -92,16 +92,16 @@ def test_each_frame_needs_its_map() -> None:
         SkipConv(threshold=0.1, gate="given")
 
 
-def change(motion: float = 0, residual: float = 0, blur: float = 0) -> PictureChange:
+def change(prediction: float = 0, residual: float = 0) -> PictureChange:
     """Of a picture of 20x24 in cells of 16, at the lower left one."""
-    maps = np.zeros((3, 2, 2), np.float32)
-    maps[:, 1, 0] = motion, blur, residual
-    return PictureChange(maps[0], maps[1], maps[2], 16, (20, 24))
+    maps = np.zeros((2, 2, 2), np.float32)
+    maps[:, 1, 0] = prediction, residual
+    return PictureChange(maps[0], maps[1], 16, (20, 24))
 
 
-@pytest.mark.parametrize("kind", ["motion", "residual", "blur"])
+@pytest.mark.parametrize("kind", ["prediction", "residual"])
 def test_a_cell_has_changed_above_a_threshold_or_when_it_adds_up(kind: str) -> None:
-    maps = DecodedChange(motion=1, residual=1, blur=1)
+    maps = DecodedChange(prediction=1, residual=1)
     found = []
     for size in (1.5, 0.6, 0.6, 0.6, 0.4, 0.4, 0.4, 0.6):
         changed = maps(change(**{kind: size}))
@@ -112,9 +112,9 @@ def test_a_cell_has_changed_above_a_threshold_or_when_it_adds_up(kind: str) -> N
 
 
 def test_after_a_key_picture_sums_begin_again() -> None:
-    maps = DecodedChange(motion=1)
-    assert not maps(change(motion=0.8)).any()
+    maps = DecodedChange(prediction=1)
+    assert not maps(change(prediction=0.8)).any()
     assert maps(None) is None
-    assert not maps(change(motion=0.8)).any()
+    assert not maps(change(prediction=0.8)).any()
     with pytest.raises(ValueError, match="residual = -1"):
         DecodedChange(residual=-1)
