@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ from efficient_nets.tasks.detection_output import detection_channels
 from efficient_nets.tasks.label_maps import VOID
 from efficient_nets.tensor_file import misfit, read_tensors, write_tensors
 from efficient_nets.video_network import VideoNetwork
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "scaleflow-network-1"
 
@@ -256,7 +259,8 @@ def load_backbone(network: nn.Module, start: str) -> None:
 
     Args:
         start: ``random`` leaves it as it is; ``imagenet`` for EfficientNet-Lite0's backbone; a run's folder or a
-            file that ``scaleflow nets train`` wrote, all of it; or torchvision's ``.pth`` of a ResNet, the backbone.
+            file that ``scaleflow nets train`` wrote, all of it, but for the last layer where that has other outputs;
+            or torchvision's ``.pth`` of a ResNet, the backbone.
 
     Raises:
         UsageError: there is no such file, or no such weights.
@@ -264,7 +268,7 @@ def load_backbone(network: nn.Module, start: str) -> None:
     """
     path = weights_of_run(Path(start)) if Path(start).is_dir() else Path(start)
     if path.suffix == ".safetensors":
-        _load(network, _dense_weights(path), path)
+        _load(network, _with_own_outputs(network, _dense_weights(path), path), path)
     else:
         load_backbone_alone(getattr(network, "backbone", None), start)
 
@@ -296,6 +300,17 @@ def _dense_weights(path: Path) -> dict[str, Tensor]:
     if trained.method.name != DENSE:
         raise UsageError(f"{path}: was trained for {trained.method.name}; start from a dense network")
     return dict(trained.network.state_dict())
+
+
+def _with_own_outputs(network: nn.Module, given: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Weights with the last layer's replaced by the network's own, if they are of another number of outputs."""
+    own = network.state_dict()
+    last = next(reversed(own)).rpartition(".")[0]
+    misfits = {name.rpartition(".")[0] for name in given if name in own and own[name].shape != given[name].shape}
+    if misfits != {last}:
+        return given
+    logger.info("%s: has other outputs; its last layer, %s, is not taken", path, last)
+    return given | {name: tensor for name, tensor in own.items() if name.rpartition(".")[0] == last}
 
 
 def _load(place: nn.Module, given: Mapping[str, Tensor], path: Path) -> None:

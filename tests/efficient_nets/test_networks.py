@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from codec.errors import DataError
 from efficient_nets.networks.efficientnet_lite import PACKAGE
-from efficient_nets.networks.weights_file import Architecture, build_network, load_backbone
+from efficient_nets.networks.weights_file import (
+    Architecture,
+    TaskNetwork,
+    build_network,
+    load_backbone,
+    write_network,
+)
 from efficient_nets.tasks.picture_file import read_picture
 
 PICTURE = Path(__file__).parents[3] / "shared" / "data" / "davis" / "JPEGImages" / "480p" / "blackswan" / "00000.jpg"
@@ -28,6 +34,21 @@ def test_torchvisions_resnet18_fits_and_gives_the_same_features(tmp_path: Path) 
     assert ours(x).shape == (1, 3, 18, 25)
     with pytest.raises(DataError, match="does not fit the network"):
         load_backbone(build_network(Architecture(width=32), outputs=3), str(tmp_path / "resnet18.pth"))
+
+
+def test_a_network_with_other_outputs_gives_all_but_the_last_layer(tmp_path: Path) -> None:
+    architecture = Architecture(width=8, decoder=8)
+    given, ours = (build_network(architecture, outputs=outputs) for outputs in (11, 3))
+    weights = TaskNetwork("segmentation", tuple("abcdefghijk"), architecture, (64, 64), given)
+    write_network(tmp_path / "other.safetensors", weights)
+    head = ours.head.weight.clone()
+    load_backbone(ours, str(tmp_path / "other.safetensors"))
+    assert torch.equal(ours.head.weight, head)
+    expected = given.state_dict()
+    for name, tensor in ours.state_dict().items():
+        assert name.startswith("head.") or torch.equal(tensor, expected[name]), name
+    with pytest.raises(DataError, match="does not fit the network"):
+        load_backbone(build_network(Architecture(width=8, decoder=16), outputs=3), str(tmp_path / "other.safetensors"))
 
 
 def test_what_is_no_safe_checkpoint_is_refused(tmp_path: Path) -> None:
