@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Pair = tuple[int, int]
@@ -17,6 +21,31 @@ def pad_as(layer: nn.Conv2d, x: Tensor) -> Tensor:
     if not any(sides):
         return x
     return F.pad(x, sides, "constant" if layer.padding_mode == "zeros" else layer.padding_mode)
+
+
+@dataclass(frozen=True)
+class BlockTables:
+    """A :class:`BlockGrid` as arrays of numbers, for loops over blocks.
+
+    Attributes:
+        sources: (N, H, W) input row of each sample of the padded input.
+        corners: of each block, in ``sources``, flattened.
+        tile: offsets (samples) of a block's input from its corner, halo included.
+        patches: offsets (positions of a block, taps) of what each of its positions sees.
+        targets: output row of each position, those outside included.
+        target_corners: of each block, in ``targets``.
+        positions: offsets of a block's positions from its corner there.
+        neighbours: (blocks, n) blocks whose input overlaps with that of a block, itself included; -1 for none.
+    """
+
+    sources: NDArray[np.int64]
+    corners: NDArray[np.int64]
+    tile: NDArray[np.int64]
+    patches: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    target_corners: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    neighbours: NDArray[np.int64]
 
 
 class BlockGrid:
@@ -94,12 +123,41 @@ class BlockGrid:
 
     def _rows(self, table: Tensor, blocks: Tensor, steps: Pair, offsets: Tensor) -> Tensor:
         """Rows of ``table`` at ``offsets`` from the corners of blocks that are ``steps`` apart."""
+        return table.flatten()[self._corners(table, blocks, steps)[:, None] + offsets]
+
+    def _corners(self, table: Tensor, blocks: Tensor, steps: Pair) -> Tensor:
         down, across = self.blocks
         line_step, column_step = steps
         width = table.shape[2]
         picture, line, column = blocks // (down * across), blocks // across % down, blocks % across
-        corner = picture * (table.shape[1] * width) + line * (line_step * width) + column * column_step
-        return table.flatten()[corner[:, None] + offsets]
+        return picture * (table.shape[1] * width) + line * (line_step * width) + column * column_step
+
+    @cached_property
+    def tables(self) -> BlockTables:
+        """Of a layer whose padding repeats no samples."""
+        blocks = torch.arange(self.input_shape[0] * self.blocks[0] * self.blocks[1])
+        parts = (
+            self._sources,
+            self._corners(self._sources, blocks, self._input_steps),
+            self._tile_offsets,
+            self._patch_offsets.view(self.block**2, -1),
+            self._targets.flatten(),
+            self._corners(self._targets, blocks, (self.block, self.block)),
+            self._block_offsets,
+            self._neighbours(blocks),
+        )
+        return BlockTables(*(part.contiguous().numpy() for part in parts))
+
+    def _neighbours(self, blocks: Tensor) -> Tensor:
+        down, across = self.blocks
+        line, column = blocks // across % down, blocks % across
+        reach = [lines[-1] // step for lines, step in zip(self._tile_lines, self._input_steps, strict=True)]
+        found = []
+        for up in range(-reach[0], reach[0] + 1):
+            for aside in range(-reach[1], reach[1] + 1):
+                inside = (line + up >= 0) & (line + up < down) & (column + aside >= 0) & (column + aside < across)
+                found.append(torch.where(inside, blocks + up * across + aside, -1))
+        return torch.stack(found, 1)
 
     def patch_rows(self, open_blocks: Tensor) -> Tensor:
         """Rows (n, block * block * taps) of the input under each tap of each position of blocks (n,)."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from codec.errors import UsageError
 from efficient_nets.cost import Cost, dense_cost, gated_cost
 from efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
+from efficient_nets.skip_convolutions.compiled_steps import CompiledSteps
 from efficient_nets.skip_convolutions.gates import NormGate, change_map, positions_of
 from efficient_nets.skip_convolutions.given_gate import GivenGate
 from efficient_nets.skip_convolutions.learned_gate import LearnedGate
@@ -36,12 +37,14 @@ class SkipState:
         output: what was given last, and a row behind it that is never read.
         unseen: (N, 1, height, width): for each output position, at most how large a change under its kernel is no
             longer in the reference, because other positions whose kernels overlap were computed and this one was not.
+        steps: what is compiled for it, where that is how the layer runs.
     """
 
     grid: BlockGrid
     reference: Tensor
     output: Tensor
     unseen: Tensor
+    steps: CompiledSteps | None = None
 
 
 @dataclass
@@ -105,11 +108,16 @@ class SkipConvolution(VideoConvolution):
     def first_frame(self, x: Tensor) -> tuple[Tensor, SkipState]:
         """See :class:`VideoConvolution`."""
         output = self.dense(x)
-        return output, self._start(x, output)
+        state = self._start(x, output)
+        if self.settings.execution == "compiled" and self._compiles(x):
+            state.steps = CompiledSteps(state.grid)
+        return output, state
 
     def next_frame(self, x: Tensor, state: object) -> tuple[Tensor, Cost]:
         """See :class:`VideoConvolution`."""
         assert isinstance(state, SkipState)
+        if state.steps is not None:
+            return self._next_compiled(as_rows(x).contiguous(), x, state, state.steps)
         opening = self._open(x, *self._decide(x, state), state)
         if opening is None:
             output = self.dense(x)
@@ -181,6 +189,34 @@ class SkipConvolution(VideoConvolution):
         batch, _, height, width = state.grid.input_shape
         return as_pictures(state.reference[:-1], batch, (height, width))
 
+    def _compiles(self, x: Tensor) -> bool:
+        """Whether there are compiled steps for the layer; else it runs as ``sparse`` does."""
+        fits = x.device.type == "cpu" and x.dtype == torch.float32 and self.padding_mode == "zeros"
+        return fits and not isinstance(self.gate, LearnedGate) and self.settings.reference == "opened"
+
+    def _next_compiled(self, rows: Tensor, x: Tensor, state: SkipState, steps: CompiledSteps) -> tuple[Tensor, Cost]:
+        """What :meth:`next_frame` does, with ``rows`` of the input ``x``."""
+        reference, scale = state.reference[:-1], self._prepared().scale
+        if isinstance(self.gate, NormGate):
+            blocks = steps.open_blocks(rows, reference, state.unseen, scale, self.settings.threshold)
+        else:
+            blocks = self._decide(x, state)[0].flatten().nonzero()[:, 0]
+        if len(blocks) > self.settings.dense_above * len(state.grid.tables.corners):
+            reference.copy_(rows)
+            state.unseen.zero_()
+            output = self.dense(x)
+            state.output[:-1] = as_rows(output)
+            return output, self._cost(None, state.grid, masked=False)
+        inside = 0
+        if len(blocks):
+            if isinstance(self.gate, NormGate):
+                steps.let_through(rows, reference, state.unseen, scale, blocks)
+                rows = reference
+            samples = (steps.patches if self._multiplies else steps.tiles)(rows, blocks)
+            inside = steps.scatter(self._product(samples, state.grid, self.bias), blocks, state.output[:-1])
+        output = as_pictures(state.output[:-1], x.shape[0], state.grid.output_size).clone()
+        return output, self._sparse_cost(inside, len(blocks), state.grid)
+
     def _decide(self, x: Tensor, state: SkipState) -> tuple[Tensor, Tensor | None]:
         """Open blocks (N, lines, columns), and the change map where the gate made one."""
         if isinstance(self.gate, LearnedGate):
@@ -242,11 +278,20 @@ class SkipConvolution(VideoConvolution):
 
     def _convolve(self, opening: Opening, grid: BlockGrid, bias: Tensor | None) -> Tensor:
         """Rows of output (n * block * block, O) in open blocks."""
-        if self.groups > 1 or (self.in_channels < PRODUCT_CHANNELS and self.kernel_size != (1, 1)):
-            samples = opening.source.index_select(0, grid.input_rows(opening.blocks).flatten())
+        rows = (grid.patch_rows if self._multiplies else grid.input_rows)(opening.blocks)
+        return self._product(opening.source.index_select(0, rows.flatten()), grid, bias)
+
+    @property
+    def _multiplies(self) -> bool:
+        """Whether open blocks are computed as one matrix product, from patches, or as a convolution of tiles."""
+        return self.groups == 1 and (self.in_channels >= PRODUCT_CHANNELS or self.kernel_size == (1, 1))
+
+    def _product(self, samples: Tensor, grid: BlockGrid, bias: Tensor | None) -> Tensor:
+        """Rows of output of what was gathered for it."""
+        if not self._multiplies:
             return grid.convolve_tiles(samples, bias)
         matrix = self._matrix()
-        patches = opening.source.index_select(0, grid.patch_rows(opening.blocks).flatten()).view(-1, len(matrix))
+        patches = samples.view(-1, len(matrix))
         return patches @ matrix if bias is None else torch.addmm(bias, patches, matrix)
 
     def _advance_masked(self, opening: Opening, state: SkipState) -> None:
@@ -260,13 +305,18 @@ class SkipConvolution(VideoConvolution):
             output.add_(self._conv_forward(picture, self.weight, None) * opening.gate)
 
     def _cost(self, opening: Opening | None, grid: BlockGrid, masked: bool) -> Cost:
+        if opening is not None and not masked:
+            return self._sparse_cost(int(opening.gate.sum()), len(opening.blocks), grid)
         dense = grid.outside_row * self.macs_per_position
+        spent = dense if opening is None else int(opening.gate.sum()) * self.macs_per_position
+        return gated_cost(spent, self.gate.macs(grid.input_shape, grid.outside_row), dense, dense)
+
+    def _sparse_cost(self, positions: int, blocks: int, grid: BlockGrid) -> Cost:
         gate = self.gate.macs(grid.input_shape, grid.outside_row)
-        if opening is None:
-            return gated_cost(dense, gate, dense, dense)
-        spent = int(opening.gate.sum()) * self.macs_per_position
-        executed = len(opening.blocks) * self.settings.block**2 * self.macs_per_position
-        return gated_cost(spent, gate, dense if masked else executed, dense)
+        spent, executed, dense = (
+            count * self.macs_per_position for count in (positions, blocks * self.settings.block**2, grid.outside_row)
+        )
+        return gated_cost(spent, gate, executed, dense)
 
 
 def _with_last_row(x: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ def changes(video: list[Tensor]) -> list[Tensor]:
         {"kernel_size": 1, "stride": 3},
     ],
 )
-@pytest.mark.parametrize("execution", ["sparse", "masked"])
+@pytest.mark.parametrize("execution", ["sparse", "compiled", "masked"])
 @pytest.mark.parametrize("coarser", [1, 4])
 def test_a_layer_gives_what_the_dense_one_gives(coarser: int, execution: str, form: dict[str, Any]) -> None:
     """Where the map is exact, and where it has cells of 4x4 that reach beyond the frame."""

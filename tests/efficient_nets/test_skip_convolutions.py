@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from codec.errors import UsageError
 from efficient_nets.conversion import accelerate
 from efficient_nets.skip_convolutions.method import SkipConv
 from tests.efficient_nets.conftest import frames, moving_square, seeded
@@ -43,16 +44,18 @@ def named(form: dict[str, Any]) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
-@pytest.mark.parametrize("reference", ["opened", "every"])
+@pytest.mark.parametrize(
+    ("reference", "execution"), [("opened", "sparse"), ("every", "sparse"), ("opened", "compiled")]
+)
 @pytest.mark.parametrize("form", FORMS, ids=named)
-def test_every_form_of_convolution(form: dict[str, Any], reference: str) -> None:
+def test_every_form_of_convolution(form: dict[str, Any], reference: str, execution: str) -> None:
     """At threshold 0 as dense; above, sparse as masked. Sizes that no block divides, and a batch of two videos."""
     torch.manual_seed(0)
     model = nn.Conv2d(4, 8, **form)
     for block in (1, 2, 4, 8):
         common = {"block": block, "reference": reference, "dense_above": 1}
-        exact = accelerate(model, SkipConv(threshold=0, **common))
-        sparse = accelerate(model, SkipConv(threshold=0.3, **common))
+        exact = accelerate(model, SkipConv(threshold=0, execution=execution, **common))
+        sparse = accelerate(model, SkipConv(threshold=0.3, execution=execution, **common))
         masked = accelerate(model, SkipConv(threshold=0.3, execution="masked", **common))
         for frame in moving_square(4, 21, 27, batch=2):
             expected = model(frame)
@@ -60,6 +63,8 @@ def test_every_form_of_convolution(form: dict[str, Any], reference: str) -> None
             found = sparse(frame)
             assert found.shape == expected.shape
             assert torch.allclose(found, masked(frame), atol=1e-5)
+        ours, theirs = sparse.cost().total, masked.cost().total
+        assert (ours.macs, ours.gate_macs, ours.dense_macs) == (theirs.macs, theirs.gate_macs, theirs.dense_macs)
         for network in (exact, sparse):
             later = network.cost().latest[1:]
             assert all(frame.total.macs > frame.total.gate_macs for frame in later), "the square was seen"
@@ -69,17 +74,43 @@ def test_every_form_of_convolution(form: dict[str, Any], reference: str) -> None
 
 @pytest.mark.parametrize("gate", ["input", "output"])
 @pytest.mark.parametrize("block", [1, 4])
-def test_sparse_is_masked_on_a_real_network(gate: str, block: int, frames: list[Tensor]) -> None:
+@pytest.mark.parametrize("execution", ["sparse", "compiled"])
+def test_sparse_is_masked_on_a_real_network(gate: str, block: int, execution: str, frames: list[Tensor]) -> None:
     torch.manual_seed(0)
     model = seeded(torchvision.models.resnet18(weights=None))
     common = {"threshold": 0.05, "gate": gate, "block": block}
-    sparse = accelerate(model, SkipConv(**common))
+    sparse = accelerate(model, SkipConv(**common, execution=execution))
     masked = accelerate(model, SkipConv(**common, execution="masked"))
     for frame in frames[:4]:
         found, expected = sparse(frame), masked(frame)
         assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
     assert sparse.cost().total.macs == pytest.approx(masked.cost().total.macs, rel=1e-3)
     assert sparse.cost().total.executed_macs < masked.cost().total.executed_macs
+
+
+def test_what_is_not_compiled_runs_all_the_same() -> None:
+    """In double precision, and in a layer whose padding repeats samples."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 8, 3, padding=1, padding_mode="reflect"))
+    for network, video in ((model, moving_square(5, 16, 20)), (model.double(), moving_square(5, 16, 20))):
+        video_model = accelerate(network, SkipConv(threshold=0, execution="compiled", dense_above=1))
+        for frame in video:
+            frame = frame.to(network[0].weight.dtype)
+            assert torch.allclose(video_model(frame), network(frame), atol=1e-5)
+
+
+def test_what_is_not_a_number_is_let_through_compiled_too() -> None:
+    video_model = accelerate(nn.Conv2d(2, 3, 3), SkipConv(threshold=1e3, execution="compiled", dense_above=1))
+    first, second = torch.zeros(2, 1, 2, 12, 12)
+    second[0, 0, 5, 5] = torch.nan
+    video_model(first)
+    assert video_model(second).isnan().any()
+
+
+def test_without_its_compiler_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"needs numba: pip install .*, or use execution = 'sparse'"):
+        SkipConv(execution="compiled")
 
 
 def fade(frames: int, by: float) -> list[Tensor]:

@@ -1,0 +1,92 @@
+"""A Skip-Convolution's steps around its products, compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from efficient_nets.skip_convolutions.block_grid import BlockGrid
+from efficient_nets.skip_convolutions.sparse_kernels import (
+    compiled,
+    gather,
+    let_through,
+    magnitudes,
+    open_blocks,
+    scatter,
+    sums_under_kernel,
+)
+
+
+class CompiledSteps:
+    """Gate, gather and scatter of one layer on inputs of one shape; see :mod:`.sparse_kernels`.
+
+    All tensors are rows in float32, contiguous, on the CPU. Runs in one thread, whatever torch uses.
+    """
+
+    def __init__(self, grid: BlockGrid) -> None:
+        tables, layer, block = grid.tables, grid.layer, grid.block
+        self._tables, self._block = tables, block
+        self._form = _pair(layer.kernel_size), _pair(layer.stride), _pair(layer.dilation)
+        lines, columns = (count * block for count in grid.blocks)
+        self._line_sums = np.empty((tables.sources.shape[1], columns), np.float32)
+        self._sums = np.empty((len(tables.sources), lines, columns), np.float32)
+        self._change = np.empty(grid.padding_row + 1, np.float32)
+        self._found = np.empty(len(tables.corners), np.int64)
+
+    def open_blocks(self, rows: Tensor, reference: Tensor, unseen: Tensor, scale: float, threshold: float) -> Tensor:
+        """Numbers of the blocks (n,) whose change since ``reference`` is above the threshold; see ``NormGate``."""
+        compiled(magnitudes)(rows.numpy(), reference.numpy(), self._change)
+        sums = self._sums
+        compiled(sums_under_kernel)(self._change, self._tables.sources, *self._form, self._line_sums, sums)
+        seen = unseen[:, 0].numpy()
+        count = compiled(open_blocks)(sums, seen, scale, threshold, self._block, self._found)
+        return torch.from_numpy(self._found[:count].copy())
+
+    def let_through(self, rows: Tensor, reference: Tensor, unseen: Tensor, scale: float, blocks: Tensor) -> None:
+        """After :meth:`open_blocks`: input under open blocks becomes the reference."""
+        tables = self._tables
+        compiled(let_through)(
+            rows.numpy(),
+            reference.numpy(),
+            self._change,
+            unseen.view(-1).numpy(),
+            tables.sources.reshape(-1),
+            tables.corners,
+            tables.patches,
+            tables.tile,
+            tables.targets,
+            tables.target_corners,
+            tables.positions,
+            scale,
+            blocks.numpy(),
+            tables.neighbours,
+        )
+
+    def tiles(self, rows: Tensor, blocks: Tensor) -> Tensor:
+        """Rows (n * samples of a tile, C): see :meth:`BlockGrid.input_rows`."""
+        return self._gather(rows, blocks, self._tables.tile)
+
+    def patches(self, rows: Tensor, blocks: Tensor) -> Tensor:
+        """Rows (n * positions of a block * taps, C): see :meth:`BlockGrid.patch_rows`."""
+        return self._gather(rows, blocks, self._tables.patches.reshape(-1))
+
+    def _gather(self, rows: Tensor, blocks: Tensor, offsets: NDArray[np.int64]) -> Tensor:
+        samples = rows.new_empty(len(blocks) * len(offsets), rows.shape[1])
+        tables = self._tables
+        compiled(gather)(
+            rows.numpy(), tables.sources.reshape(-1), tables.corners, offsets, blocks.numpy(), samples.numpy()
+        )
+        return samples
+
+    def scatter(self, computed: Tensor, blocks: Tensor, output: Tensor) -> int:
+        """Put rows (n * positions of a block, O) into ``output``; returns how many positions lie inside."""
+        tables = self._tables
+        return compiled(scatter)(
+            computed.numpy(), tables.targets, tables.target_corners, tables.positions, blocks.numpy(), output.numpy()
+        )
+
+
+def _pair(values: tuple[int, ...]) -> tuple[int, int]:
+    return values[0], values[1]
