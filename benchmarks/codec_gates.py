@@ -2,6 +2,7 @@
 
     scaleflow encode CLIP clip.sfv -q 16 && python -m benchmarks.codec_gates clip.sfv [--network resnet18]
         [--frames 16] [--threshold 0.1 0.3] [--change PREDICTION RESIDUAL]... [--block 4] [--dense-above 0.5]
+        [--execution sparse]
 
 The network runs dense, then with norm gates at several thresholds, then with given gates (``DecodedChange``) at several
 thresholds. It is one of torchvision's with random weights, or ``efficientnet_lite0`` with its
@@ -18,7 +19,7 @@ import time
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ from codec.video.pixel_format import describe_pixel_format
 from codec.video.working_format import color_coding, from_working
 from efficient_nets.conversion import accelerate
 from efficient_nets.skip_convolutions.decoded_change import DecodedChange
-from efficient_nets.skip_convolutions.method import SkipConv
+from efficient_nets.skip_convolutions.method import Execution, SkipConv
 
 CHANGES = ((1, 1), (2, 2), (3, 3), (4, 4), (8, 8))
 """Thresholds of prediction and residual."""
@@ -99,6 +100,7 @@ def main() -> None:
     )
     parser.add_argument("--block", type=int, default=SkipConv.block)
     parser.add_argument("--dense-above", type=float, default=SkipConv.dense_above)
+    parser.add_argument("--execution", choices=get_args(Execution), default=SkipConv.execution)
     options = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -118,7 +120,7 @@ def main() -> None:
         found, cost, taken = run_on(model, settings, inputs, maps)
         print(f"| {name} | {cost.ratio:.2f} | {relative_error(found, expected):.3f} | {taken:.0f} |", flush=True)
 
-    form = {"block": options.block, "dense_above": options.dense_above}
+    form = {"block": options.block, "dense_above": options.dense_above, "execution": options.execution}
     for every in (2, 4):
         held = [expected[number - number % every] for number in range(len(expected))]
         print(f"| hold {every} | {len(held) / -(-len(held) // every):.2f} | {relative_error(held, expected):.3f} | |")

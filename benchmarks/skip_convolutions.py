@@ -1,7 +1,8 @@
 """Wall-clock time and MACs of a network with Skip-Convolutions beside the same network run dense, on one clip.
 
     python -m benchmarks.skip_convolutions CLIP [--network resnet18] [--start 84] [--frames 12] [--threshold 0.1 0.3]
-        [--threads 1 2] [--block 4] [--gate output] [--reference opened] [--key-interval 0] [--layers]
+        [--threads 1 2] [--block 4] [--gate output] [--reference opened] [--execution sparse]
+        [--key-interval 0] [--layers]
 
 The network is one of torchvision's, with random weights: they change neither the arithmetic nor, much, where a picture
 changes. Dense is the same network with its batch norms folded and in channels-last order, with the same threads. Times
@@ -30,7 +31,7 @@ from efficient_nets.batch_norm import fold_batch_norms
 from efficient_nets.conversion import accelerate
 from efficient_nets.cost import VideoCost
 from efficient_nets.skip_convolutions.gates import Norm
-from efficient_nets.skip_convolutions.method import BLOCKS, Reference, SkipConv
+from efficient_nets.skip_convolutions.method import BLOCKS, Execution, Reference, SkipConv
 
 
 def read_frames(clip: Path, start: int, count: int) -> list[Tensor]:
@@ -120,6 +121,7 @@ def main() -> None:
     parser.add_argument("--block", type=int, choices=BLOCKS, default=SkipConv.block)
     parser.add_argument("--gate", choices=get_args(Norm), default=SkipConv.gate)
     parser.add_argument("--reference", choices=get_args(Reference), default=SkipConv.reference)
+    parser.add_argument("--execution", choices=get_args(Execution), default=SkipConv.execution)
     parser.add_argument("--dense-above", type=float, default=SkipConv.dense_above)
     parser.add_argument("--least-macs", type=float, default=SkipConv.least_macs_per_sample)
     parser.add_argument("--key-interval", type=int, default=0, help="a key frame every so many; 0: the first alone")
@@ -136,7 +138,8 @@ def main() -> None:
     print(
         f"{options.network} on pictures {options.start} to {options.start + options.frames - 1} of {options.clip.name},"
     )
-    print(f"{width}x{height}; blocks of {options.block}, {options.gate} norm, reference {options.reference}.\n")
+    print(f"{width}x{height}; blocks of {options.block}, {options.gate} norm, reference {options.reference},")
+    print(f"{options.execution}.\n")
     print(
         "| threshold | threads | dense, ms | video, ms | times faster | after the first frame "
         "| times fewer MACs | after the first frame | error |\n" + "|---" * 9 + "|"
@@ -147,6 +150,7 @@ def main() -> None:
             gate=options.gate,
             block=options.block,
             reference=options.reference,
+            execution=options.execution,
             dense_above=options.dense_above,
             least_macs_per_sample=options.least_macs,
         )
