@@ -27,6 +27,9 @@ The convolution brings the weights into an order of its own in each call, which 
 channels are many and open blocks are few; the product gathers each sample once for each tap.
 """
 
+COMPILED_PRODUCT_CHANNELS = 32
+"""The same where gathering is compiled, and so takes less time."""
+
 
 class SkipConvolution(VideoConvolution):
     """Convolution with a gate on the residual: Habibian et al., "Skip-Convolutions", CVPR 2021.
@@ -60,7 +63,7 @@ class SkipConvolution(VideoConvolution):
         output = self.dense(x)
         state = self._start(x, output)
         if self.settings.execution == "compiled" and self._compiles(x):
-            state.steps = CompiledSteps(state.grid)
+            state.steps = CompiledSteps(state.grid, state.reference, state.output, state.unseen)
         return output, state
 
     def next_frame(self, x: Tensor, state: object) -> tuple[Tensor, Cost]:
@@ -146,24 +149,24 @@ class SkipConvolution(VideoConvolution):
 
     def _next_compiled(self, rows: Tensor, x: Tensor, state: SkipState, steps: CompiledSteps) -> tuple[Tensor, Cost]:
         """What :meth:`next_frame` does, with ``rows`` of the input ``x``."""
-        reference, scale = state.reference[:-1], self._prepared().scale
-        if isinstance(self.gate, NormGate):
-            blocks = steps.open_blocks(rows, reference, state.unseen, scale, self.settings.threshold)
+        looks = isinstance(self.gate, NormGate)
+        if looks:
+            scale = self._prepared().scale
+            blocks = steps.open_blocks(rows, scale, self.settings.threshold)
         else:
-            blocks = self._decide(x, state)[0].flatten().nonzero()[:, 0]
-        if len(blocks) > self.settings.dense_above * len(state.grid.tables.corners):
-            reference.copy_(rows)
+            blocks = self._decide(x, state)[0].flatten().nonzero()[:, 0].numpy()
+        if len(blocks) > self.settings.dense_above * steps.blocks:
+            state.reference[:-1] = rows
             state.unseen.zero_()
             output = self.dense(x)
             state.output[:-1] = as_rows(output)
             return output, self._cost(None, state.grid, masked=False)
         inside = 0
         if len(blocks):
-            if isinstance(self.gate, NormGate):
-                steps.let_through(rows, reference, state.unseen, scale, blocks)
-                rows = reference
+            if looks:
+                steps.let_through(rows, scale, blocks)
             samples = (steps.patches if self._multiplies else steps.tiles)(rows, blocks)
-            inside = steps.scatter(self._product(samples, state.grid, self.bias), blocks, state.output[:-1])
+            inside = steps.scatter(self._product(samples, state.grid, self.bias), blocks)
         output = as_pictures(state.output[:-1], x.shape[0], state.grid.output_size).clone()
         return output, self._sparse_cost(inside, len(blocks), state.grid)
 
@@ -234,7 +237,8 @@ class SkipConvolution(VideoConvolution):
     @property
     def _multiplies(self) -> bool:
         """Whether open blocks are computed as one matrix product, from patches, or as a convolution of tiles."""
-        return self.groups == 1 and (self.in_channels >= PRODUCT_CHANNELS or self.kernel_size == (1, 1))
+        least = COMPILED_PRODUCT_CHANNELS if self.settings.execution == "compiled" else PRODUCT_CHANNELS
+        return self.groups == 1 and (self.in_channels >= least or self.kernel_size == (1, 1))
 
     def _product(self, samples: Tensor, grid: BlockGrid, bias: Tensor | None) -> Tensor:
         """Rows of output of what was gathered for it."""

@@ -117,7 +117,8 @@ def _frames(
 ) -> Iterator[_Frame]:
     """Frames in their order. Without a network, output and time are those of the dense one.
 
-    The first call of all prepares kernels, and is made twice where the networks are not ``warm``.
+    The first two calls of all prepare kernels, of first frames and of later ones; they are made before where the
+    networks are not ``warm``.
     """
     models = [dense] if network is None else [dense, network]
     for model in models:
@@ -128,6 +129,9 @@ def _frames(
         if not warm:
             for model in models:
                 model(frame)
+                if gates is not None and model is network:
+                    model.change_map(torch.ones(1, 1))
+                model(_changed_in_part(frame))
                 model.reset()
                 model.clear_cost()
             warm = True
@@ -155,6 +159,12 @@ def shown_frames(
         if video.targets:
             shown, target = example(task, shown, video.targets[number](), generator_of_frame(number))
         yield source, shown[None].contiguous(memory_format=torch.channels_last), target
+
+
+def _changed_in_part(frame: Tensor) -> Tensor:
+    changed = frame.clone()
+    changed[..., : frame.shape[-2] // 4, : frame.shape[-1] // 4] += 1
+    return changed
 
 
 def _map_size(target: Tensor, source: tuple[int, int]) -> tuple[int, int]:
