@@ -8,7 +8,7 @@ from torch import nn
 
 from efficient_nets.skip_convolutions.convolution import SkipConvolution
 from efficient_nets.skip_convolutions.decoded_change import DecodedChange
-from efficient_nets.skip_convolutions.method import SkipConv
+from efficient_nets.skip_convolutions.method import Execution, SkipConv
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,13 @@ class CodecGates:
 
     Attributes:
         prediction, residual: thresholds, see :class:`DecodedChange`.
-        block, dense_above, least_macs_per_sample: see :class:`SkipConv`.
+        block, execution, dense_above, least_macs_per_sample: see :class:`SkipConv`.
     """
 
     prediction: float = 2.0
     residual: float = 2.0
     block: int = SkipConv.block
+    execution: Execution = SkipConv.execution
     dense_above: float = SkipConv.dense_above
     least_macs_per_sample: float = SkipConv.least_macs_per_sample
 
@@ -42,6 +43,7 @@ class CodecGates:
         return SkipConv(
             gate="given",
             block=self.block,
+            execution=self.execution,
             dense_above=self.dense_above,
             least_macs_per_sample=self.least_macs_per_sample,
         )

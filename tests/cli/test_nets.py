@@ -161,7 +161,7 @@ def test_gates_open_where_the_codec_says(camvid: Path, trained: Path, tmp_path: 
     encode = ("encode", camvid / "val" / "images", coded, "--quality", 40, "--intra-period", 3, "--no-scene-cut")
     assert typed(*encode).code == 0
     arguments = ("nets", "eval", trained, "--data", camvid / "val", "--out", results, "--pictures", coded)
-    everywhere = "codec-gates prediction=0 residual=0"
+    everywhere = "codec-gates prediction=0 residual=0 execution=compiled"
     nowhere = "codec-gates prediction=1000 residual=1000"
     done = typed(*arguments, "--method", everywhere, "--method", nowhere, "--json")
     assert done.code == 0, done.stderr
