@@ -1,16 +1,17 @@
 """The steps of a Skip-Convolution around its products, as loops over rows that numba compiles.
 
 Each reads and writes memory once, where a chain of tensor operations does so several times. They are plain functions of
-arrays and run uncompiled as well, only slowly. Tables are those of :class:`efficient_nets.skip_convolutions.block_grid
-.BlockTables`; a row number equal to the number of rows stands for padding, or for what lies outside.
+arrays and run uncompiled as well, only slowly. Tables are those of :class:`.block_grid.BlockTables`; a row number equal
+to the number of rows stands for padding, or for what lies outside.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ Rows = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+logger = logging.getLogger(__name__)
 
 PACKAGE = "numba"
 
@@ -35,12 +38,16 @@ def check_compiler() -> None:
 
 @functools.cache
 def compiled(kernel: Kernel) -> Kernel:
-    """A function of this module as machine code, which is kept on disk for the next process."""
+    """A function of this module as machine code, which is kept on disk for the next process where that can be."""
     import numba
 
     # Sums of magnitudes may be added in any order; what is no number must stay one.
-    machine_code: Kernel = numba.njit(kernel, nogil=True, cache=True, fastmath={"reassoc", "contract"})
-    return machine_code
+    translate = functools.partial(numba.njit, kernel, nogil=True, fastmath={"reassoc", "contract"})
+    try:
+        return cast(Kernel, translate(cache=True))
+    except RuntimeError as error:  # neither beside the source nor in the user's cache is a place that can be written
+        logger.info("%s is compiled anew in each process: %s", kernel.__name__, error)
+        return cast(Kernel, translate())
 
 
 def magnitudes(rows: Rows, reference: Rows, change: Rows) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from codec.errors import UsageError
 from efficient_nets.conversion import accelerate
 from efficient_nets.skip_convolutions.method import SkipConv
+from efficient_nets.skip_convolutions.sparse_kernels import compiled
 from tests.efficient_nets.conftest import frames, moving_square, seeded
 
 __all__ = ["frames"]
@@ -105,6 +107,13 @@ def test_what_is_not_a_number_is_let_through_compiled_too() -> None:
     second[0, 0, 5, 5] = torch.nan
     video_model(first)
     assert video_model(second).isnan().any()
+
+
+def test_kernels_compile_where_no_cache_can_be_written() -> None:
+    """As of a function whose source lies in no file."""
+    place: dict[str, Any] = {}
+    exec("def double(rows):\n    return rows * 2", place)
+    assert compiled(place["double"])(np.arange(3.0)).tolist() == [0, 2, 4]
 
 
 def test_without_its_compiler_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
