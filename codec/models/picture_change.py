@@ -26,7 +26,7 @@ class SymbolRecorder(SymbolDecoder):
 
 @dataclass(frozen=True)
 class PictureChange:
-    """What motion and residual say of each cell of a picture that was coded from the one before.
+    """What prediction and residual say of each cell of a picture that was coded from the one before.
 
     It comes from what the decoder has at hand: the prediction, and latents. What the networks that finish a picture do
     where there is neither (they sharpen, and remove what blocks left) does not show.

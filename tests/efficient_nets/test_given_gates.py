@@ -1,4 +1,4 @@
-"""Gates that are told where a frame changed, and the maps that a decoder's motion and residual make."""
+"""Gates that are told where a frame changed, and the maps that a decoder's prediction and residual make."""
 
 from __future__ import annotations
 
