@@ -69,16 +69,12 @@ class SkipConvolution(VideoConvolution):
     def next_frame(self, x: Tensor, state: object) -> tuple[Tensor, Cost]:
         """See :class:`VideoConvolution`."""
         assert isinstance(state, SkipState)
-        if state.steps is not None:
-            return self._next_compiled(as_rows(x).contiguous(), x, state, state.steps)
-        opening = self._open(x, *self._decide(x, state), state)
-        if opening is None:
+        cost = self._update(x, state) if state.steps is None else self._update_compiled(x, state, state.steps)
+        if cost is None:
             output = self.dense(x)
             state.output[:-1] = as_rows(output)
-        else:
-            (self._advance_masked if self.settings.execution == "masked" else self._advance)(opening, state)
-            output = as_pictures(state.output[:-1], x.shape[0], state.grid.output_size).clone()
-        return output, self._cost(opening, state.grid, masked=self.settings.execution == "masked")
+            return output, self._cost(None, state.grid, masked=False)
+        return as_pictures(state.output[:-1], x.shape[0], state.grid.output_size).clone(), cost
 
     def whole_clip(self, clip: Tensor) -> tuple[Tensor, list[Cost]]:
         """See :class:`VideoConvolution`; computes every frame in full and lets through what is open."""
@@ -147,28 +143,34 @@ class SkipConvolution(VideoConvolution):
         fits = x.device.type == "cpu" and x.dtype == torch.float32 and self.padding_mode == "zeros"
         return fits and not isinstance(self.gate, LearnedGate) and self.settings.reference == "opened"
 
-    def _next_compiled(self, rows: Tensor, x: Tensor, state: SkipState, steps: CompiledSteps) -> tuple[Tensor, Cost]:
-        """What :meth:`next_frame` does, with ``rows`` of the input ``x``."""
+    def _update(self, x: Tensor, state: SkipState) -> Cost | None:
+        """Bring the state forward; None where so much is open that all positions are to be computed."""
+        opening = self._open(x, *self._decide(x, state), state)
+        if opening is None:
+            return None
+        masked = self.settings.execution == "masked"
+        (self._advance_masked if masked else self._advance)(opening, state)
+        return self._cost(opening, state.grid, masked)
+
+    def _update_compiled(self, x: Tensor, state: SkipState, steps: CompiledSteps) -> Cost | None:
+        """The same in compiled steps."""
+        rows, scale = as_rows(x).contiguous(), self._prepared().scale
         looks = isinstance(self.gate, NormGate)
         if looks:
-            scale = self._prepared().scale
             blocks = steps.open_blocks(rows, scale, self.settings.threshold)
         else:
             blocks = self._decide(x, state)[0].flatten().nonzero()[:, 0].numpy()
         if len(blocks) > self.settings.dense_above * steps.blocks:
-            state.reference[:-1] = rows
-            state.unseen.zero_()
-            output = self.dense(x)
-            state.output[:-1] = as_rows(output)
-            return output, self._cost(None, state.grid, masked=False)
+            _see_all(rows, state)
+            return None
         inside = 0
         if len(blocks):
             if looks:
                 steps.let_through(rows, scale, blocks)
-            samples = (steps.patches if self._multiplies else steps.tiles)(rows, blocks)
-            inside = steps.scatter(self._product(samples, state.grid, self.bias), blocks)
-        output = as_pictures(state.output[:-1], x.shape[0], state.grid.output_size).clone()
-        return output, self._sparse_cost(inside, len(blocks), state.grid)
+            multiplies = self._multiplies(COMPILED_PRODUCT_CHANNELS)
+            samples = (steps.patches if multiplies else steps.tiles)(rows, blocks)
+            inside = steps.scatter(self._product(samples, multiplies, state.grid, self.bias), blocks)
+        return self._sparse_cost(inside, len(blocks), state.grid)
 
     def _decide(self, x: Tensor, state: SkipState) -> tuple[Tensor, Tensor | None]:
         """Open blocks (N, lines, columns), and the change map where the gate made one."""
@@ -192,8 +194,7 @@ class SkipConvolution(VideoConvolution):
         blocks = open_blocks.flatten().nonzero()[:, 0]
         rows = as_rows(x)
         if not always and len(blocks) > self.settings.dense_above * open_blocks.numel():
-            state.reference[:-1] = rows
-            state.unseen.zero_()
+            _see_all(rows, state)
             return None
         gate = positions_of(open_blocks, self.settings.block, state.grid.output_size)
         if isinstance(self.gate, GivenGate):
@@ -231,18 +232,17 @@ class SkipConvolution(VideoConvolution):
 
     def _convolve(self, opening: Opening, grid: BlockGrid, bias: Tensor | None) -> Tensor:
         """Rows of output (n * block * block, O) in open blocks."""
-        rows = (grid.patch_rows if self._multiplies else grid.input_rows)(opening.blocks)
-        return self._product(opening.source.index_select(0, rows.flatten()), grid, bias)
+        multiplies = self._multiplies(PRODUCT_CHANNELS)
+        rows = (grid.patch_rows if multiplies else grid.input_rows)(opening.blocks)
+        return self._product(opening.source.index_select(0, rows.flatten()), multiplies, grid, bias)
 
-    @property
-    def _multiplies(self) -> bool:
+    def _multiplies(self, least_channels: int) -> bool:
         """Whether open blocks are computed as one matrix product, from patches, or as a convolution of tiles."""
-        least = COMPILED_PRODUCT_CHANNELS if self.settings.execution == "compiled" else PRODUCT_CHANNELS
-        return self.groups == 1 and (self.in_channels >= least or self.kernel_size == (1, 1))
+        return self.groups == 1 and (self.in_channels >= least_channels or self.kernel_size == (1, 1))
 
-    def _product(self, samples: Tensor, grid: BlockGrid, bias: Tensor | None) -> Tensor:
+    def _product(self, samples: Tensor, multiplies: bool, grid: BlockGrid, bias: Tensor | None) -> Tensor:
         """Rows of output of what was gathered for it."""
-        if not self._multiplies:
+        if not multiplies:
             return grid.convolve_tiles(samples, bias)
         matrix = self._matrix()
         patches = samples.view(-1, len(matrix))
@@ -271,6 +271,12 @@ class SkipConvolution(VideoConvolution):
             count * self.macs_per_position for count in (positions, blocks * self.settings.block**2, grid.outside_row)
         )
         return gated_cost(spent, gate, executed, dense)
+
+
+def _see_all(rows: Tensor, state: SkipState) -> None:
+    """The input of a frame that is computed in full becomes the reference."""
+    state.reference[:-1] = rows
+    state.unseen.zero_()
 
 
 def _with_last_row(x: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ from codec.errors import UsageError
 
 Rows = NDArray[np.float32]
 Numbers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
@@ -137,16 +136,15 @@ def let_through(
         neighbours: (blocks, n) numbers of those whose input overlaps, -1 for none.
     """
     seen = np.zeros(len(change), np.bool_)
+    state = np.zeros(len(corners), np.int8)  # 1: closed beside an open one, 2: open
     for block in opened:
+        state[block] = 2
         for offset in tile:
             seen[sources[corners[block] + offset]] = True
-    state = np.zeros(len(corners), np.int8)  # 1: closed beside an open one, 2: open
     for block in opened:
         for other in neighbours[block]:
             if other >= 0 and state[other] == 0:
                 state[other] = 1
-    for block in opened:
-        state[block] = 2
     seen[len(rows)] = False
     for block in range(len(corners)):
         if state[block] == 0:

@@ -78,7 +78,8 @@ def train_restoration(
         pairs = open_pairs(config.data, config.seed, folder, load_codec, coded, options.stop)
         if pairs is None:
             # Whoever resumes needs it, and there is no checkpoint yet.
-            write_text(folder / CONFIGURATION, config.to_yaml())
+            if processes.is_first:
+                write_text(folder / CONFIGURATION, config.to_yaml())
             return False
         training, held_out = pairs.split(config.data.held_out * config.data.frames)
         torch.manual_seed(config.seed)
