@@ -28,15 +28,15 @@ from torch import Tensor, nn
 
 from benchmarks.efficientnet_lite0 import efficientnet_lite0_features
 from benchmarks.skip_convolutions import dense_network, relative_error, run
-from codec.container import SfvReader
-from codec.models.picture_change import PictureChange
-from codec.stream_decoder import DecodedPicture, StreamDecoder
-from codec.stream_model import load_stream_model
-from codec.video.pixel_format import describe_pixel_format
-from codec.video.working_format import color_coding, from_working
-from efficient_nets.conversion import accelerate
-from efficient_nets.skip_convolutions.decoded_change import DecodedChange
-from efficient_nets.skip_convolutions.method import Execution, SkipConv
+from scaleflow.codec.container import SfvReader
+from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.codec.stream_decoder import DecodedPicture, StreamDecoder
+from scaleflow.codec.stream_model import load_stream_model
+from scaleflow.codec.video.pixel_format import describe_pixel_format
+from scaleflow.codec.video.working_format import color_coding, from_working
+from scaleflow.efficient_nets.conversion import accelerate
+from scaleflow.efficient_nets.skip_convolutions.decoded_change import DecodedChange
+from scaleflow.efficient_nets.skip_convolutions.method import Execution, SkipConv
 
 CHANGES = ((1, 1), (2, 2), (3, 3), (4, 4), (8, 8))
 """Thresholds of prediction and residual."""

@@ -29,17 +29,17 @@ from compressai.entropy_models import EntropyModel
 from compressai.models.video import ScaleSpaceFlow
 from torch import Tensor, nn
 
-from codec.errors import DataError
-from codec.frame_coder import FrameDecoder, FrameEncoder
-from codec.models import scaleflow, scaleflow_codec
-from codec.models.registry import scaleflow_small
-from codec.models.scaleflow_codec import ScaleFlowCodec
-from codec.models.video_model import Precision
-from codec.picture import Planes, WorkingFormat
-from codec.video.reader import open_video
-from entropy.frequency_tables import FrequencyTables
-from entropy.integer_network import IntegerConvolution, IntegerNetwork
-from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models import scaleflow, scaleflow_codec
+from scaleflow.codec.models.registry import scaleflow_small
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.video_model import Precision
+from scaleflow.codec.picture import Planes, WorkingFormat
+from scaleflow.codec.video.reader import open_video
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.integer_network import IntegerConvolution, IntegerNetwork
+from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
 logger = logging.getLogger("codec_speed")
 

@@ -24,15 +24,15 @@ import torch
 from PIL import Image
 
 from benchmarks.training_speed import OurStep, seconds_of
-from codec.picture import WorkingFormat
-from training.clip_batches import PREFETCH, ClipBatches
-from training.configuration import DataConfig, StageConfig, TrainingConfig
-from training.data.clip import ClipSource
-from training.data.packed import pack_clips
-from training.data.samples import SampleKey, SampleSet
-from training.data.shards import write_shards
-from training.data.sources import open_source
-from training.distributed import Processes
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.training.clip_batches import PREFETCH, ClipBatches
+from scaleflow.training.configuration import DataConfig, StageConfig, TrainingConfig
+from scaleflow.training.data.clip import ClipSource
+from scaleflow.training.data.packed import pack_clips
+from scaleflow.training.data.samples import SampleKey, SampleSet
+from scaleflow.training.data.shards import write_shards
+from scaleflow.training.data.sources import open_source
+from scaleflow.training.distributed import Processes
 
 Kind = Literal["videos", "packed", "shards", "vimeo"]
 

@@ -27,9 +27,9 @@ import torch
 from compressai.entropy_models import GaussianConditional
 from numpy.typing import NDArray
 
-from entropy.gaussian_tables import gaussian_tables
-from entropy.scale_grid import ScaleGrid
-from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.entropy.gaussian_tables import gaussian_tables
+from scaleflow.entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
 logger = logging.getLogger("entropy_coder")
 

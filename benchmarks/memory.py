@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--size", default="320x136")
     parser.add_argument("--quality", default="20")
     arguments = parser.parse_args()
-    scaleflow = [sys.executable, "-W", "ignore", "-m", "cli.main"]
+    scaleflow = [sys.executable, "-W", "ignore", "-m", "scaleflow"]
     peaks: dict[str, list[float]] = {"encode": [], "decode": []}
     with tempfile.TemporaryDirectory() as name:
         for frames in arguments.frames:

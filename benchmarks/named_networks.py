@@ -15,9 +15,9 @@ import time
 
 import torch
 
-from cli.values import parse_size
-from efficient_nets.methods import NamedMethod
-from efficient_nets.networks.weights_file import NETWORK_NAMES, Architecture, build_network
+from scaleflow.cli.values import parse_size
+from scaleflow.efficient_nets.methods import NamedMethod
+from scaleflow.efficient_nets.networks.weights_file import NETWORK_NAMES, Architecture, build_network
 
 
 def main() -> None:

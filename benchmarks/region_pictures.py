@@ -18,19 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from codec.distortion import region_psnr, weighted_psnr
-from codec.encode_file import encode_file
-from codec.encode_settings import EncodeSettings
-from codec.models.registry import load_model
-from codec.picture import Planes
-from codec.region_masks import to_codes
-from codec.stream_analysis import analyse_stream
-from codec.video.reader import open_video
-from evaluation.report.region_outlines import draw_outline
-from evaluation.report.stream_maps import heat, sum_of_kinds
-from evaluation.report.stream_pictures import read_pictures
-from roi.coding import RegionSettings, set_region_coding
-from roi.mask_sources.mask_file import open_mask_file
+from scaleflow.codec.distortion import region_psnr, weighted_psnr
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.models.registry import load_model
+from scaleflow.codec.picture import Planes
+from scaleflow.codec.region_masks import to_codes
+from scaleflow.codec.stream_analysis import analyse_stream
+from scaleflow.codec.video.reader import open_video
+from scaleflow.evaluation.report.region_outlines import draw_outline
+from scaleflow.evaluation.report.stream_maps import heat, sum_of_kinds
+from scaleflow.evaluation.report.stream_pictures import read_pictures
+from scaleflow.roi.coding import RegionSettings, set_region_coding
+from scaleflow.roi.mask_sources.mask_file import open_mask_file
 
 LABEL_HEIGHT = 26
 """Samples above each row."""

@@ -26,12 +26,12 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from codec.video.reader import open_video
-from efficient_nets.batch_norm import fold_batch_norms
-from efficient_nets.conversion import accelerate
-from efficient_nets.cost import VideoCost
-from efficient_nets.skip_convolutions.gates import Norm
-from efficient_nets.skip_convolutions.method import BLOCKS, Execution, Reference, SkipConv
+from scaleflow.codec.video.reader import open_video
+from scaleflow.efficient_nets.batch_norm import fold_batch_norms
+from scaleflow.efficient_nets.conversion import accelerate
+from scaleflow.efficient_nets.cost import VideoCost
+from scaleflow.efficient_nets.skip_convolutions.gates import Norm
+from scaleflow.efficient_nets.skip_convolutions.method import BLOCKS, Execution, Reference, SkipConv
 
 
 def read_frames(clip: Path, start: int, count: int) -> list[Tensor]:

@@ -26,18 +26,18 @@ from typing import Literal
 import numpy as np
 import torch
 
-from codec.errors import DataError
-from codec.models.scaleflow_codec import ScaleFlowCodec
-from evaluation.bd_rate import bd_rate
-from evaluation.results import Curve
-from training.clip_batches import ClipBatches
-from training.configuration import DataConfig, ModelConfig, StageConfig, TrainingConfig
-from training.data.sources import open_source
-from training.distributed import Processes
-from training.loop import LoopHooks, TrainingLoop, TrainingProgress
-from training.precision import with_precision
-from training.run import make_model
-from training.validation import ValidationPoint, rate_distortion_points
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.evaluation.bd_rate import bd_rate
+from scaleflow.evaluation.results import Curve
+from scaleflow.training.clip_batches import ClipBatches
+from scaleflow.training.configuration import DataConfig, ModelConfig, StageConfig, TrainingConfig
+from scaleflow.training.data.sources import open_source
+from scaleflow.training.distributed import Processes
+from scaleflow.training.loop import LoopHooks, TrainingLoop, TrainingProgress
+from scaleflow.training.precision import with_precision
+from scaleflow.training.run import make_model
+from scaleflow.training.validation import ValidationPoint, rate_distortion_points
 
 logger = logging.getLogger("start_ablation")
 

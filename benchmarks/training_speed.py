@@ -25,13 +25,13 @@ from compressai.models.video import ScaleSpaceFlow
 from torch import Tensor, nn
 
 from benchmarks.codec_speed import read_crop
-from codec.models.video_model import Precision
-from codec.picture import WorkingFormat
-from training.configuration import DataConfig, ModelConfig, OptimizationConfig, StageConfig, TrainingConfig
-from training.losses import spread_qualities
-from training.models.trainable import ClipBatch
-from training.moving_average import MovingAverage
-from training.run import make_model
+from scaleflow.codec.models.video_model import Precision
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.training.configuration import DataConfig, ModelConfig, OptimizationConfig, StageConfig, TrainingConfig
+from scaleflow.training.losses import spread_qualities
+from scaleflow.training.models.trainable import ClipBatch
+from scaleflow.training.moving_average import MovingAverage
+from scaleflow.training.run import make_model
 
 ModelName = Literal["default", "ssf2020"]
 Trained = Literal["inter", "all"]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options, region_options
-from cli.threads import set_threads
+from scaleflow.cli import options, region_options
+from scaleflow.cli.threads import set_threads
 
 if TYPE_CHECKING:
-    from codec.encode_settings import EncodeSettings
+    from scaleflow.codec.encode_settings import EncodeSettings
 
 app = typer.Typer(
     help="Favour a region of interest in ways that need no codec made for it, to compare with.",
@@ -43,9 +43,9 @@ def blur(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Blur what is outside the region, then encode to an .sfv file."""
-    from codec.encode_request import VideoSource
-    from codec.models.registry import load_model
-    from roi.baselines.background_blur import check_blur, encode_blurred
+    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.models.registry import load_model
+    from scaleflow.roi.baselines.background_blur import check_blur, encode_blurred
 
     masks = region_options.required_region(roi, roi_boxes)
     check_blur(sigma)
@@ -71,10 +71,10 @@ def objects(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Encode region and background as two streams of two qualities, with masks that put them together."""
-    from codec.encode_request import VideoSource
-    from codec.models.registry import load_model
-    from roi.baselines.objects import encode_objects
-    from roi.coding import RegionSettings
+    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.models.registry import load_model
+    from scaleflow.roi.baselines.objects import encode_objects
+    from scaleflow.roi.coding import RegionSettings
 
     masks = region_options.required_region(roi, roi_boxes)
     chosen = RegionSettings(strength=strength)
@@ -97,8 +97,8 @@ def join_objects(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Decode the two streams of scaleflow baseline objects and put their pictures together."""
-    from codec.stream_model import load_stream_model
-    from roi.baselines.objects import decode_objects
+    from scaleflow.codec.stream_model import load_stream_model
+    from scaleflow.roi.baselines.objects import decode_objects
 
     set_threads(threads)
     decode_objects(
@@ -123,8 +123,8 @@ def x265(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Encode with x265 and FFmpeg's regions of interest to a .nut file, which any ffmpeg decodes."""
-    from codec.encode_request import VideoSource
-    from roi.baselines.x265 import X265Settings, encode_x265
+    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.roi.baselines.x265 import X265Settings, encode_x265
 
     masks = region_options.required_region(roi, roi_boxes)
     settings = X265Settings(crf, strength, preset, intra_period, threads or 1)
@@ -132,6 +132,6 @@ def x265(
 
 
 def _settings(quality: float, intra_period: int, overwrite: bool) -> EncodeSettings:
-    from codec.encode_settings import EncodeSettings
+    from scaleflow.codec.encode_settings import EncodeSettings
 
     return EncodeSettings(quality=quality, intra_period=intra_period, overwrite=overwrite)

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options, region_options
-from cli.console import ProgressReport, print_json
-from cli.threads import set_threads
-from cli.values import parse_frame_rate
-from codec.errors import DataError, UsageError
+from scaleflow.cli import options, region_options
+from scaleflow.cli.console import ProgressReport, print_json
+from scaleflow.cli.threads import set_threads
+from scaleflow.cli.values import parse_frame_rate
+from scaleflow.codec.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from codec.decode_file import DecodeSummary
-    from evaluation.metrics.comparison import Comparison
+    from scaleflow.codec.decode_file import DecodeSummary
+    from scaleflow.evaluation.metrics.comparison import Comparison
 
 STREAM_SUFFIX = ".sfv"
 
@@ -65,9 +65,9 @@ def compare(
 
     With masks or boxes, psnr, ms-ssim and lpips are also taken within the region of interest and outside.
     """
-    from codec.video.output_file import check_output, open_output_file
-    from evaluation.metrics.comparison import compare as compare_files
-    from evaluation.metrics.names import expand_metrics
+    from scaleflow.codec.video.output_file import check_output, open_output_file
+    from scaleflow.evaluation.metrics.comparison import compare as compare_files
+    from scaleflow.evaluation.metrics.names import expand_metrics
 
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
     frame_rate = parse_frame_rate(fps) if fps is not None else None
@@ -119,9 +119,9 @@ def _playable(
         yield Path(decoded)
         return
 
-    from cli.decode import show_decoding
-    from codec.decode_file import DecodeSettings, decode_file
-    from codec.stream_model import load_stream_model
+    from scaleflow.cli.decode import show_decoding
+    from scaleflow.codec.decode_file import DecodeSettings, decode_file
+    from scaleflow.codec.stream_model import load_stream_model
 
     with tempfile.TemporaryDirectory() as folder:
         # Matroska keeps uneven times, which y4m does not.
@@ -150,7 +150,7 @@ def _finite(value: float) -> float | None:
 
 def _worst(found: Comparison, name: str) -> tuple[int, float] | None:
     """Number and value of the worst picture that has a finite value."""
-    from evaluation.rate_point import LOWER_IS_BETTER
+    from scaleflow.evaluation.rate_point import LOWER_IS_BETTER
 
     values = [(value, number) for number, value in enumerate(found.frames[name]) if math.isfinite(value)]
     if not values:
@@ -191,7 +191,7 @@ def _table(found: Comparison) -> str:
 
 
 def _lines(original: str, decoded: str, found: Comparison) -> list[str]:
-    from evaluation.metrics.names import OF_MEAN_MSE
+    from scaleflow.evaluation.metrics.names import OF_MEAN_MSE
 
     count = len(found.times)
     same = f", {found.identical} of them identical" if found.identical else ""
@@ -223,7 +223,7 @@ def _lines(original: str, decoded: str, found: Comparison) -> list[str]:
 
 
 def _text(name: str, value: float) -> str:
-    from evaluation.metrics.names import is_in_decibels
+    from scaleflow.evaluation.metrics.names import is_in_decibels
 
     if math.isinf(value):
         return "identical"

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from codec.errors import UsageError
+from scaleflow.codec.errors import UsageError
 
 JSON_PERIOD = 1.0
 """Seconds between JSON lines of progress."""
@@ -33,11 +33,10 @@ class _LineHandler(logging.Handler):
 def start_logging(verbosity: int) -> None:
     """Show warnings; with ``verbosity`` 1 information too, with 2 everything."""
     level = LEVELS[min(verbosity, len(LEVELS) - 1)]
-    for package in ("codec", "entropy", "roi", "efficient_nets", "evaluation", "training", "cli"):
-        logger = logging.getLogger(package)
-        logger.handlers = [_LineHandler()]
-        logger.setLevel(level)
-        logger.propagate = False
+    logger = logging.getLogger("scaleflow")
+    logger.handlers = [_LineHandler()]
+    logger.setLevel(level)
+    logger.propagate = False
 
 
 def check_json(use_json: bool, output: str) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
-from cli.console import ProgressReport, check_json, console, print_json
-from cli.threads import set_threads
+from scaleflow.cli import options
+from scaleflow.cli.console import ProgressReport, check_json, console, print_json
+from scaleflow.cli.threads import set_threads
 
 if TYPE_CHECKING:
-    from codec.decode_file import DecodeProgress, DecodeSummary
+    from scaleflow.codec.decode_file import DecodeProgress, DecodeSummary
 
 
 def decode(
@@ -46,8 +46,8 @@ def decode(
 ) -> None:
     """Decode an .sfv file to a video."""
     check_json(json, output)
-    from codec.decode_file import DecodeSettings, check_decode, decode_file
-    from codec.stream_model import load_stream_model
+    from scaleflow.codec.decode_file import DecodeSettings, check_decode, decode_file
+    from scaleflow.codec.stream_model import load_stream_model
 
     settings = DecodeSettings(start, duration, frames, lossless, format, overwrite)
     check_decode(source, output, settings)

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from cli import options
-from cli.console import ProgressReport
-from cli.decode import show_decoding
-from cli.encode import show_encoding
-from cli.interruption import StopRequest
-from cli.threads import set_threads
-from codec.errors import UsageError
+from scaleflow.cli import options
+from scaleflow.cli.console import ProgressReport
+from scaleflow.cli.decode import show_decoding
+from scaleflow.cli.encode import show_encoding
+from scaleflow.cli.interruption import StopRequest
+from scaleflow.cli.threads import set_threads
+from scaleflow.codec.errors import UsageError
 
 PICTURE_NAME = "scaleflow-demo.png"
 
@@ -35,14 +35,14 @@ def demo(
     if picture.exists() and not overwrite:
         raise UsageError(f"{picture}: exists already; choose another folder with --out or pass --overwrite")
 
-    from cli import demo_material
+    from scaleflow.cli import demo_material
 
     clip, program = demo_material.find_clip(), demo_material.find_ffmpeg()
 
-    from codec.decode_file import decode_file
-    from codec.encode_file import encode_file
-    from codec.encode_settings import EncodeSettings
-    from codec.models.registry import load_model
+    from scaleflow.codec.decode_file import decode_file
+    from scaleflow.codec.encode_file import encode_file
+    from scaleflow.codec.encode_settings import EncodeSettings
+    from scaleflow.codec.models.registry import load_model
 
     set_threads(threads)
     with tempfile.TemporaryDirectory() as name, StopRequest() as stop:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.distortion import picture_psnr, weighted_psnr
-from codec.errors import DataError, UsageError
-from codec.picture import Planes, VideoProperties
-from codec.video.pixel_format import describe_pixel_format
-from codec.video.reader import open_video
-from codec.video.working_format import color_coding, from_working
+from scaleflow.codec.distortion import picture_psnr, weighted_psnr
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.picture import Planes, VideoProperties
+from scaleflow.codec.video.pixel_format import describe_pixel_format
+from scaleflow.codec.video.reader import open_video
+from scaleflow.codec.video.working_format import color_coding, from_working
 
 CLIP = Path("datasets", "data", "bikes.mp4")
 X264 = ("-c:v", "libx264", "-preset", "medium", "-tune", "zerolatency", "-bf", "0", "-g", "32")

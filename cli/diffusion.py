@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import diffusion_eval, diffusion_restore, diffusion_train
+from scaleflow.cli import diffusion_eval, diffusion_restore, diffusion_train
 
 app = typer.Typer(
     help="Restore heavily compressed video by a small diffusion model: train it, clock it, measure it.",

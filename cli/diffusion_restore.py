@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from cli import options
-from cli.console import ProgressReport, print_json
-from cli.diffusion_run import Seed, load_adaptor, load_restoration
-from cli.threads import set_threads
-from codec.errors import UsageError
+from scaleflow.cli import options
+from scaleflow.cli.console import ProgressReport, print_json
+from scaleflow.cli.diffusion_run import Seed, load_adaptor, load_restoration
+from scaleflow.cli.threads import set_threads
+from scaleflow.codec.errors import UsageError
 
 
 class AdaptorKind(str, Enum):
@@ -51,12 +51,12 @@ def restore(
     json: options.Json = False,
 ) -> None:
     """Restore the pictures of a video that was coded at low quality."""
-    from codec.decode_file import DecodeSettings
-    from codec.stream_model import load_stream_model
-    from efficient_nets.clockwork.clock import Clock, parse_clock
-    from efficient_nets.clockwork.network import ClockworkUNet
-    from efficient_nets.clockwork.split import UNetSplit
-    from efficient_nets.diffusion.restore_video import RestoreSettings, restore_file
+    from scaleflow.codec.decode_file import DecodeSettings
+    from scaleflow.codec.stream_model import load_stream_model
+    from scaleflow.efficient_nets.clockwork.clock import Clock, parse_clock
+    from scaleflow.efficient_nets.clockwork.network import ClockworkUNet
+    from scaleflow.efficient_nets.clockwork.split import UNetSplit
+    from scaleflow.efficient_nets.diffusion.restore_video import RestoreSettings, restore_file
 
     settings = RestoreSettings(steps, seed, DecodeSettings(frames=frames, lossless=lossless, overwrite=overwrite))
     chosen = Clock(period=1) if clock is None else parse_clock(clock)

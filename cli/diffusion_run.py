@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import print_json
+from scaleflow.cli.console import print_json
 
 if TYPE_CHECKING:
-    from codec.models.video_model import VideoModel
-    from efficient_nets.clockwork.weights_file import TrainedAdaptor
-    from efficient_nets.diffusion.restoration import RestorationDiffusion
-    from training.loop import TrainingProgress
-    from training.loop_parts import StepLoss
-    from training.single_stage import SingleStage
+    from scaleflow.codec.models.video_model import VideoModel
+    from scaleflow.efficient_nets.clockwork.weights_file import TrainedAdaptor
+    from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
+    from scaleflow.training.loop import TrainingProgress
+    from scaleflow.training.loop_parts import StepLoss
+    from scaleflow.training.single_stage import SingleStage
 
-PRESET_PACKAGE = "training.diffusion_presets"
+PRESET_PACKAGE = "scaleflow.training.diffusion_presets"
 
 Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped, as it was set up.")]
 Show = Annotated[bool, typer.Option("--show", help="Print the resolved configuration and stop.")]
@@ -32,15 +32,15 @@ Seed = Annotated[int, typer.Option(min=0, help="Of the noise that all pictures s
 
 def load_codec(device: str) -> VideoModel:
     """The default codec, whose pictures are restored."""
-    from codec.models import registry
+    from scaleflow.codec.models import registry
 
     return registry.load_model(registry.DEFAULT_MODEL, device=device)
 
 
 def load_restoration(run: Path, device: str) -> RestorationDiffusion:
     """What a run trained. Raises :class:`UsageError` where it has no weights, :class:`DataError` for damaged ones."""
-    from codec.models.registry import choose_device
-    from efficient_nets.diffusion.weights_file import read_restoration, weights_of_run
+    from scaleflow.codec.models.registry import choose_device
+    from scaleflow.efficient_nets.diffusion.weights_file import read_restoration, weights_of_run
 
     return read_restoration(weights_of_run(run)).model.to(choose_device(device))
 
@@ -48,8 +48,8 @@ def load_restoration(run: Path, device: str) -> RestorationDiffusion:
 def load_adaptor(run: Path, model: RestorationDiffusion) -> TrainedAdaptor:
     """What was distilled for the model. Raises :class:`UsageError` where nothing was, :class:`DataError` where it was
     for other weights."""
-    from codec.models.weights_hash import hash_tensors
-    from efficient_nets.clockwork.weights_file import ADAPTOR_FOLDER, ADAPTOR_WEIGHTS, read_adaptor
+    from scaleflow.codec.models.weights_hash import hash_tensors
+    from scaleflow.efficient_nets.clockwork.weights_file import ADAPTOR_FOLDER, ADAPTOR_WEIGHTS, read_adaptor
 
     return read_adaptor(run / ADAPTOR_FOLDER / ADAPTOR_WEIGHTS, hash_tensors(model.state_dict()))
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
-from cli.console import console, print_json
-from cli.diffusion_run import (
+from scaleflow.cli import options
+from scaleflow.cli.console import console, print_json
+from scaleflow.cli.diffusion_run import (
     PRESET_PACKAGE,
     Changes,
     Resume,
@@ -21,12 +21,12 @@ from cli.diffusion_run import (
     print_step,
     print_step_as_json,
 )
-from cli.interruption import StopRequest
-from cli.threads import set_threads
-from cli.training_packages import require_training_packages
+from scaleflow.cli.interruption import StopRequest
+from scaleflow.cli.threads import set_threads
+from scaleflow.cli.training_packages import require_training_packages
 
 if TYPE_CHECKING:
-    from training.diffusion.configuration import DiffusionTrainingConfig, DistillationConfig
+    from scaleflow.training.diffusion.configuration import DiffusionTrainingConfig, DistillationConfig
 
 PRESETS = ("small", "tiny")
 
@@ -60,8 +60,8 @@ def train(
     if show:
         typer.echo(resolved.to_yaml(), nl=False)
         return
-    from training.diffusion.run import train_restoration
-    from training.single_stage_loop import RunOptions
+    from scaleflow.training.diffusion.run import train_restoration
+    from scaleflow.training.single_stage_loop import RunOptions
 
     set_threads(threads)
 
@@ -102,8 +102,8 @@ def distill(
     if show:
         typer.echo(resolved.to_yaml(), nl=False)
         return
-    from training.diffusion.run import distill_adaptor
-    from training.single_stage_loop import RunOptions
+    from scaleflow.training.diffusion.run import distill_adaptor
+    from scaleflow.training.single_stage_loop import RunOptions
 
     set_threads(threads)
     with StopRequest() as stop:
@@ -115,10 +115,10 @@ def distill(
 
 
 def _training_configuration(changes: list[str], out: Path, preset_name: str, resume: bool) -> DiffusionTrainingConfig:
-    from cli.train import starting_values
-    from efficient_nets.diffusion.unet import small_unet, tiny_unet
-    from training.configuration_file import checked_configuration, override, preset
-    from training.diffusion.configuration import DiffusionTrainingConfig
+    from scaleflow.cli.train import starting_values
+    from scaleflow.efficient_nets.diffusion.unet import small_unet, tiny_unet
+    from scaleflow.training.configuration_file import checked_configuration, override, preset
+    from scaleflow.training.diffusion.configuration import DiffusionTrainingConfig
 
     networks = {"small": small_unet, "tiny": tiny_unet}
 
@@ -132,10 +132,10 @@ def _training_configuration(changes: list[str], out: Path, preset_name: str, res
 
 
 def _distillation_configuration(changes: list[str], run: Path, resume: bool) -> DistillationConfig:
-    from cli.train import starting_values
-    from efficient_nets.clockwork.weights_file import ADAPTOR_FOLDER
-    from training.configuration_file import checked_configuration, override, preset
-    from training.diffusion.configuration import DistillationConfig
+    from scaleflow.cli.train import starting_values
+    from scaleflow.efficient_nets.clockwork.weights_file import ADAPTOR_FOLDER
+    from scaleflow.training.configuration_file import checked_configuration, override, preset
+    from scaleflow.training.diffusion.configuration import DistillationConfig
 
     def of_preset(name: str) -> dict[str, Any]:
         return preset(name, (name,), PRESET_PACKAGE)

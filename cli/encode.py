@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options, region_options
-from cli.console import ProgressReport, check_json, console, print_json
-from cli.interruption import StopRequest
-from cli.threads import set_threads
-from cli.values import bitrate_text, parse_bitrate, parse_times, size_text
-from cli.video_source import check_input, video_source
+from scaleflow.cli import options, region_options
+from scaleflow.cli.console import ProgressReport, check_json, console, print_json
+from scaleflow.cli.interruption import StopRequest
+from scaleflow.cli.threads import set_threads
+from scaleflow.cli.values import bitrate_text, parse_bitrate, parse_times, size_text
+from scaleflow.cli.video_source import check_input, video_source
 
 if TYPE_CHECKING:
-    from codec.encode_session import EncodeProgress
-    from codec.encode_summary import EncodeSummary
+    from scaleflow.codec.encode_session import EncodeProgress
+    from scaleflow.codec.encode_summary import EncodeSummary
 
 
 def encode(
@@ -85,8 +85,8 @@ def encode(
     json: options.Json = False,
 ) -> None:
     """Encode a video to an .sfv file."""
-    from codec.encode_request import check_request
-    from codec.encode_settings import DEFAULT_QUALITY, EncodeSettings
+    from scaleflow.codec.encode_request import check_request
+    from scaleflow.codec.encode_settings import DEFAULT_QUALITY, EncodeSettings
 
     check_json(json, output)
     no_goal = all(goal is None for goal in (quality, bitrate, bpp, target_psnr, target_roi_psnr))
@@ -126,9 +126,9 @@ def encode(
         networks=roi_weights,
     )
 
-    from codec.encode_file import encode_file
-    from codec.models.latent_refinement import LatentRefinement
-    from codec.models.registry import load_model, set_refinement
+    from scaleflow.codec.encode_file import encode_file
+    from scaleflow.codec.models.latent_refinement import LatentRefinement
+    from scaleflow.codec.models.registry import load_model, set_refinement
 
     refinement = None if refine is None else LatentRefinement(refine)
 

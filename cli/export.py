@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli import options
-from cli.console import print_json
-from cli.training_packages import require_training_packages
+from scaleflow.cli import options
+from scaleflow.cli.console import print_json
+from scaleflow.cli.training_packages import require_training_packages
 
 
 def export(
@@ -30,7 +30,7 @@ def export(
     require_training_packages()
     from dataclasses import asdict
 
-    from training.export import export_checkpoint
+    from scaleflow.training.export import export_checkpoint
 
     report = export_checkpoint(checkpoint, output, calibration or (), frames=frames, overwrite=overwrite)
     if json:

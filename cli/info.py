@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli import options
-from cli.console import print_json
-from cli.values import bitrate_text, seconds_text, size_text
+from scaleflow.cli import options
+from scaleflow.cli.console import print_json
+from scaleflow.cli.values import bitrate_text, seconds_text, size_text
 
 if TYPE_CHECKING:
-    from codec.stream_info import StreamInfo
+    from scaleflow.codec.stream_info import StreamInfo
 
 
 def info(source: options.Source, json: options.Json = False) -> None:
     """Say what an .sfv file holds; exit with 1 where it is damaged."""
-    from codec.stream_info import read_info
+    from scaleflow.codec.stream_info import read_info
 
     found = read_info(source)
     if json:

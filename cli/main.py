@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli import (
+from scaleflow.cli import (
     baseline,
     compare,
     decode,
@@ -32,9 +32,9 @@ from cli import (
     train,
     verify,
 )
-from cli.console import console, start_logging
-from cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
-from codec.errors import ScaleFlowError
+from scaleflow.cli.console import console, start_logging
+from scaleflow.cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
+from scaleflow.codec.errors import ScaleFlowError
 
 EXIT_BROKEN_PIPE = 141
 
@@ -106,7 +106,7 @@ app.add_typer(roi_app, name="roi")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from codec.version import scaleflow_version
+        from scaleflow.codec.version import scaleflow_version
 
         typer.echo(f"scaleflow {scaleflow_version()}")
         raise typer.Exit
@@ -144,7 +144,3 @@ def main() -> None:
             raise
         console.print(f"scaleflow: internal error, {type(error).__name__}: {error}; --debug shows where", markup=False)
         sys.exit(ScaleFlowError.exit_code)
-
-
-if __name__ == "__main__":
-    main()

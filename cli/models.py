@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from cli import options
-from cli.console import print_json
+from scaleflow.cli import options
+from scaleflow.cli.console import print_json
 
 
 def models(json: options.Json = False) -> None:
     """List the models that encode --model knows, and which weights are on this machine."""
-    from codec.models.installed import installed_models
+    from scaleflow.codec.models.installed import installed_models
 
     for model in installed_models():
         place = None if model.path is None else str(model.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import nets_eval, nets_generate, nets_show, nets_train
+from scaleflow.cli import nets_eval, nets_generate, nets_show, nets_train
 
 app = typer.Typer(
     help="Networks for tasks (segmentation, keypoints, ...): train them, and measure what they cost on video.",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
-from cli.console import ProgressReport, print_json
-from cli.threads import set_threads
-from codec.errors import UsageError
+from scaleflow.cli.console import ProgressReport, print_json
+from scaleflow.cli.threads import set_threads
+from scaleflow.codec.errors import UsageError
 
 
 def evaluate_action_run(
@@ -31,12 +31,12 @@ def evaluate_action_run(
     Raises:
         UsageError: one of them was given, or the data have other classes.
     """
-    from efficient_nets.frame_exit.weights_file import read_action_network
-    from efficient_nets.tasks.action import open_action_data
-    from evaluation.file_hash import file_hash
-    from evaluation.networks.evaluate import read_network_points
-    from evaluation.networks.evaluate_action import action_settings, evaluate_action
-    from evaluation.networks.tables import markdown_table, write_tables
+    from scaleflow.efficient_nets.frame_exit.weights_file import read_action_network
+    from scaleflow.efficient_nets.tasks.action import open_action_data
+    from scaleflow.evaluation.file_hash import file_hash
+    from scaleflow.evaluation.networks.evaluate import read_network_points
+    from scaleflow.evaluation.networks.evaluate_action import action_settings, evaluate_action
+    from scaleflow.evaluation.networks.tables import markdown_table, write_tables
 
     for name, value in unused.items():
         if value:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options
-from cli.console import ProgressReport, console, print_json
-from cli.interruption import termination_as_interrupt
-from cli.threads import set_threads
-from cli.values import parse_size
-from codec.errors import UsageError
+from scaleflow.cli import options
+from scaleflow.cli.console import ProgressReport, console, print_json
+from scaleflow.cli.interruption import termination_as_interrupt
+from scaleflow.cli.threads import set_threads
+from scaleflow.cli.values import parse_size
+from scaleflow.codec.errors import UsageError
 
 if TYPE_CHECKING:
-    from evaluation.networks.evaluate import NetworkPointDone
-    from evaluation.networks.point import NetworkPoint
+    from scaleflow.evaluation.networks.evaluate import NetworkPointDone
+    from scaleflow.evaluation.networks.point import NetworkPoint
 
 
 def evaluate(
@@ -82,19 +82,19 @@ def evaluate(
 
     The dense network comes with every method. Its points at several sizes are what a method is to be compared with.
     """
-    from efficient_nets.frame_exit.weights_file import is_action_network
-    from efficient_nets.networks.weights_file import read_network, weights_of_run
-    from efficient_nets.tasks.names import make_task
-    from efficient_nets.tasks.restoration import NOISE
-    from evaluation.file_hash import file_hash
-    from evaluation.networks.evaluate import evaluate_network, read_network_points
-    from evaluation.networks.settings import network_settings
-    from evaluation.networks.tables import markdown_table, write_tables
-    from evaluation.networks.videos import open_evaluated
+    from scaleflow.efficient_nets.frame_exit.weights_file import is_action_network
+    from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
+    from scaleflow.efficient_nets.tasks.names import make_task
+    from scaleflow.efficient_nets.tasks.restoration import NOISE
+    from scaleflow.evaluation.file_hash import file_hash
+    from scaleflow.evaluation.networks.evaluate import evaluate_network, read_network_points
+    from scaleflow.evaluation.networks.settings import network_settings
+    from scaleflow.evaluation.networks.tables import markdown_table, write_tables
+    from scaleflow.evaluation.networks.videos import open_evaluated
 
     weights = weights_of_run(run)
     if is_action_network(weights):
-        from cli.nets_action import evaluate_action_run
+        from scaleflow.cli.nets_action import evaluate_action_run
 
         unused: dict[str, object] = {"--dense": dense, "--threshold": threshold, "--size": size, "--pictures": pictures}
         unused |= {"--first": first, "--frames": frames, "--repeats": repeats > 1}

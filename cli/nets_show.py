@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import options
+from scaleflow.cli import options
 
 Results = Annotated[
     list[Path],
@@ -32,10 +32,10 @@ def plot(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Draw accuracy over cost: a panel for each task and data, a curve for each network and method."""
-    from evaluation.networks.evaluate import read_network_points
-    from evaluation.networks.figure import draw_network_figure
-    from evaluation.plot import write_figure
-    from evaluation.plot.figure_file import check_figure_output
+    from scaleflow.evaluation.networks.evaluate import read_network_points
+    from scaleflow.evaluation.networks.figure import draw_network_figure
+    from scaleflow.evaluation.plot import write_figure
+    from scaleflow.evaluation.plot.figure_file import check_figure_output
 
     check_figure_output(output, overwrite)
     points = [point for folder in results for point in read_network_points(folder)]
@@ -46,8 +46,8 @@ def table(
     results: Results,
 ) -> None:
     """Print all points of several folders beside each other, as tables in Markdown."""
-    from evaluation.networks.evaluate import read_network_points
-    from evaluation.networks.tables import markdown_table
+    from scaleflow.evaluation.networks.evaluate import read_network_points
+    from scaleflow.evaluation.networks.tables import markdown_table
 
     points = [point for folder in results for point in read_network_points(folder)]
     typer.echo("\n".join(markdown_table(points)))

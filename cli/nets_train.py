@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import options
-from cli.console import console, print_json
-from cli.interruption import StopRequest
-from cli.threads import set_threads
-from cli.training_packages import require_training_packages
-from codec.errors import UsageError
+from scaleflow.cli import options
+from scaleflow.cli.console import console, print_json
+from scaleflow.cli.interruption import StopRequest
+from scaleflow.cli.threads import set_threads
+from scaleflow.cli.training_packages import require_training_packages
+from scaleflow.codec.errors import UsageError
 
 if TYPE_CHECKING:
-    from training.loop import TrainingProgress
-    from training.loop_parts import StepLoss
-    from training.networks.configuration import NetworkStage, NetworkTrainingConfig
+    from scaleflow.training.loop import TrainingProgress
+    from scaleflow.training.loop_parts import StepLoss
+    from scaleflow.training.networks.configuration import NetworkStage, NetworkTrainingConfig
 
 PRESETS = ("default", "tiny")
 
@@ -103,8 +103,8 @@ def train(
     if show:
         typer.echo(resolved.to_yaml(), nl=False)
         return
-    from training.networks.run import train_network
-    from training.single_stage_loop import RunOptions
+    from scaleflow.training.networks.run import train_network
+    from scaleflow.training.single_stage_loop import RunOptions
 
     set_threads(threads)
 
@@ -129,7 +129,7 @@ def _method_changes(text: str | None) -> list[str]:
     """The part of the configuration that a method and its settings stand for."""
     if text is None:
         return []
-    from efficient_nets.methods import parse_settings
+    from scaleflow.efficient_nets.methods import parse_settings
 
     name, *words = text.split() or [""]
     settings = parse_settings(words)
@@ -141,13 +141,13 @@ def _method_changes(text: str | None) -> list[str]:
 def _resolve(
     changes: list[str], out: Path, config: Path | None, preset_name: str, resume: bool
 ) -> NetworkTrainingConfig:
-    from cli.train import starting_values
-    from efficient_nets.networks.named_networks import check_network_settings
-    from training.configuration_file import checked_configuration, override, preset
-    from training.networks.configuration import NetworkTrainingConfig
+    from scaleflow.cli.train import starting_values
+    from scaleflow.efficient_nets.networks.named_networks import check_network_settings
+    from scaleflow.training.configuration_file import checked_configuration, override, preset
+    from scaleflow.training.networks.configuration import NetworkTrainingConfig
 
     def of_preset(name: str) -> dict[str, Any]:
-        return preset(name, PRESETS, "training.network_presets")
+        return preset(name, PRESETS, "scaleflow.training.network_presets")
 
     values, source = starting_values(out, config, preset_name, resume, of_preset)
     if not resume and "task" not in values and not any(change.startswith("task.name=") for change in changes):

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from cli import options
-from cli.console import ProgressReport, print_json
-from cli.training_packages import require_training_packages
+from scaleflow.cli import options
+from scaleflow.cli.console import ProgressReport, print_json
+from scaleflow.cli.training_packages import require_training_packages
 
 
 def pack(
@@ -34,10 +34,10 @@ def pack(
 ) -> None:
     """Cut clips for training once, so that nothing is decoded between the steps (data.kind=packed or shards)."""
     require_training_packages()
-    from training.configuration_file import data_configuration_of
-    from training.data.packed import pack_clips
-    from training.data.shards import write_shards
-    from training.data.sources import open_source
+    from scaleflow.training.configuration_file import data_configuration_of
+    from scaleflow.training.data.packed import pack_clips
+    from scaleflow.training.data.shards import write_shards
+    from scaleflow.training.data.sources import open_source
 
     # mirrored and reversed at random when they are read
     values = {"kind": kind, "path": str(source), "crop": crop, "stride": stride, "flip": False, "reverse": False}

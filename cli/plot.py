@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import options
+from scaleflow.cli import options
 
 
 class Rate(str, Enum):
@@ -47,8 +47,8 @@ def plot(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Draw rate-distortion curves for a paper."""
-    from evaluation.plot import PlotSettings, draw_figure, read_curves, write_figure
-    from evaluation.plot.figure_file import check_figure_output
+    from scaleflow.evaluation.plot import PlotSettings, draw_figure, read_curves, write_figure
+    from scaleflow.evaluation.plot.figure_file import check_figure_output
 
     check_figure_output(output, overwrite)
     metrics = tuple(name.strip() for names in metric or [] for name in names.split(",") if name.strip())

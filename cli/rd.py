@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options
-from cli.console import ProgressReport, console, print_json
-from cli.interruption import termination_as_interrupt
-from cli.rd_table import summary_lines
-from cli.threads import set_threads
-from cli.values import parse_frame_rate
-from codec.errors import DataError, UsageError
+from scaleflow.cli import options
+from scaleflow.cli.console import ProgressReport, console, print_json
+from scaleflow.cli.interruption import termination_as_interrupt
+from scaleflow.cli.rd_table import summary_lines
+from scaleflow.cli.threads import set_threads
+from scaleflow.cli.values import parse_frame_rate
+from scaleflow.codec.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from evaluation.rate_distortion import PointDone
+    from scaleflow.evaluation.rate_distortion import PointDone
 
 
 def rd(
@@ -84,18 +84,18 @@ def rd(
     json: options.Json = False,
 ) -> None:
     """Measure rate-distortion: clips, coded by codecs at several settings, decoded and compared."""
-    from codec.optional_packages import require_packages
-    from evaluation.bd_rate_summary import choose_anchor
-    from evaluation.clip_files import find_clips
-    from evaluation.clip_masks import find_masks
-    from evaluation.codec_software import check_codecs
-    from evaluation.codecs import parse_codec
-    from evaluation.measure_point import MeasuringSettings
-    from evaluation.metrics.comparison import check_metrics
-    from evaluation.metrics.names import expand_metrics
-    from evaluation.rate_distortion import measure
-    from evaluation.results import read_points
-    from evaluation.results_files import write_results
+    from scaleflow.codec.optional_packages import require_packages
+    from scaleflow.evaluation.bd_rate_summary import choose_anchor
+    from scaleflow.evaluation.clip_files import find_clips
+    from scaleflow.evaluation.clip_masks import find_masks
+    from scaleflow.evaluation.codec_software import check_codecs
+    from scaleflow.evaluation.codecs import parse_codec
+    from scaleflow.evaluation.measure_point import MeasuringSettings
+    from scaleflow.evaluation.metrics.comparison import check_metrics
+    from scaleflow.evaluation.metrics.names import expand_metrics
+    from scaleflow.evaluation.rate_distortion import measure
+    from scaleflow.evaluation.results import read_points
+    from scaleflow.evaluation.results_files import write_results
 
     require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from cli.video_source import check_input
-from codec.errors import UsageError
+from scaleflow.cli.video_source import check_input
+from scaleflow.codec.errors import UsageError
 
 if TYPE_CHECKING:
-    from codec.encode_request import VideoSource
-    from codec.models.video_model import VideoModel
-    from codec.region_masks import OpenMasks
-    from roi.coding import RegionMode, RegionSettings
-    from roi.finders.region_finder import RegionFinder
+    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.models.video_model import VideoModel
+    from scaleflow.codec.region_masks import OpenMasks
+    from scaleflow.roi.coding import RegionMode, RegionSettings
+    from scaleflow.roi.finders.region_finder import RegionFinder
 
 Masks = Annotated[
     str | None,
@@ -95,7 +95,7 @@ class RegionRequest:
 
     def prepare(self, model: VideoModel) -> None:
         """Let a model code regions. Raises :class:`UsageError` or :class:`DataError`."""
-        from roi.coding import set_region_coding
+        from scaleflow.roi.coding import set_region_coding
 
         set_region_coding(model, self.settings, self.networks)
 
@@ -129,8 +129,8 @@ def region_request(
                 raise UsageError(f"{name} is of a region of interest: give one with {', '.join(sources)}")
         return None
 
-    from codec.models.registry import DEFAULT_MODEL
-    from roi.coding import DEFAULT_MODE, DEFAULT_STRENGTH, RegionSettings
+    from scaleflow.codec.models.registry import DEFAULT_MODEL
+    from scaleflow.roi.coding import DEFAULT_MODE, DEFAULT_STRENGTH, RegionSettings
 
     if model != DEFAULT_MODEL:
         raise UsageError(f"{given[0]}: model {model} codes no regions of interest: use the default model")
@@ -159,7 +159,7 @@ def _masks(
 ) -> tuple[OpenMasks, float | None]:
     """The one source that is given, and the strength that it asks for, if it does."""
     if finder is not None:
-        from roi.mask_sources.found import open_found_masks
+        from scaleflow.roi.mask_sources.found import open_found_masks
 
         return partial(open_found_masks, source, region_finder(finder, finder_network, finder_classes)), None
     for name, value in (("--roi-network", finder_network), ("--roi-classes", finder_classes)):
@@ -175,7 +175,7 @@ def region_finder(name: str, network: Path | None, classes: str | None) -> Regio
         UsageError: there is none, or it lacks a network, or takes none, or knows other classes.
         DataError: the network's file is damaged.
     """
-    from roi.finders.names import OF_NETWORKS, make_finder
+    from scaleflow.roi.finders.names import OF_NETWORKS, make_finder
 
     if name not in OF_NETWORKS:
         for option, value in (("--roi-network", network), ("--roi-classes", classes)):
@@ -183,8 +183,8 @@ def region_finder(name: str, network: Path | None, classes: str | None) -> Regio
                 raise UsageError(f"{option} is of {' and '.join(OF_NETWORKS)}: {name} takes none")
     if name not in OF_NETWORKS or network is None:
         return make_finder(name)
-    from efficient_nets.networks.weights_file import read_network, weights_of_run
-    from efficient_nets.tasks.region_finder import NetworkRegionFinder
+    from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
+    from scaleflow.efficient_nets.tasks.region_finder import NetworkRegionFinder
 
     chosen = [part.strip() for part in classes.split(",")] if classes is not None else []
     return NetworkRegionFinder(read_network(weights_of_run(network)), chosen, boxes=name == "detection")
@@ -193,12 +193,12 @@ def region_finder(name: str, network: Path | None, classes: str | None) -> Regio
 def _masks_of_files(masks: str | None, boxes: Path | None) -> tuple[OpenMasks, float | None]:
     """As :func:`_masks`, of sources that do not look at the video."""
     if boxes is not None:
-        from roi.mask_sources.box_file import read_box_file
+        from scaleflow.roi.mask_sources.box_file import read_box_file
 
         box_file = read_box_file(boxes)
         return box_file.masks, box_file.strength
 
-    from roi.mask_sources.mask_file import open_mask_file
+    from scaleflow.roi.mask_sources.mask_file import open_mask_file
 
     assert masks is not None
     check_input(masks)

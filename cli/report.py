@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from cli import options
-from cli.console import ProgressReport
-from cli.threads import set_threads
+from scaleflow.cli import options
+from scaleflow.cli.console import ProgressReport
+from scaleflow.cli.threads import set_threads
 
 
 def report(
@@ -36,7 +36,7 @@ def report(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a report to look at: one HTML file with curves, pictures side by side and maps."""
-    from evaluation.report import ReportSettings, write_report
+    from scaleflow.evaluation.report import ReportSettings, write_report
 
     settings = ReportSettings(tuple(clip or ()), bits_per_pixel, pictures, anchor, device)
     set_threads(threads)

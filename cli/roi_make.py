@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import options, region_options
-from cli.console import ProgressReport, check_json, console, print_json
-from cli.threads import set_threads
-from cli.video_source import check_input, video_source
+from scaleflow.cli import options, region_options
+from scaleflow.cli.console import ProgressReport, check_json, console, print_json
+from scaleflow.cli.threads import set_threads
+from scaleflow.cli.video_source import check_input, video_source
 
 if TYPE_CHECKING:
-    from roi.make_masks import MakingProgress
+    from scaleflow.roi.make_masks import MakingProgress
 
 
 def make(
@@ -48,7 +48,7 @@ def make(
     video = video_source(source, size, fps, pix_fmt)
     check_input(source)
 
-    from roi.make_masks import make_masks
+    from scaleflow.roi.make_masks import make_masks
 
     chosen = region_options.region_finder(finder, network, classes)
     set_threads(threads)

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch.multiprocessing.spawn import ProcessException, spawn
 
-from cli.console import start_logging
-from cli.interruption import StopRequest
-from codec.errors import DataError, ScaleFlowError, UsageError
-from training.configuration import TrainingConfig
-from training.loop import TrainingProgress
-from training.run import train
+from scaleflow.cli.console import start_logging
+from scaleflow.cli.interruption import StopRequest
+from scaleflow.codec.errors import DataError, ScaleFlowError, UsageError
+from scaleflow.training.configuration import TrainingConfig
+from scaleflow.training.loop import TrainingProgress
+from scaleflow.training.run import train
 
 Report = Callable[[TrainingProgress], None]
 
@@ -36,10 +36,10 @@ def launch(
     report: Report,
     stop: Callable[[], bool],
 ) -> bool:
-    """See :func:`training.run.train`; ``threads`` are of each process.
+    """See :func:`scaleflow.training.run.train`; ``threads`` are of each process.
 
     Raises:
-        UsageError, DataError: as :func:`training.run.train`, also where another process fails.
+        UsageError, DataError: as :func:`scaleflow.training.run.train`, also where another process fails.
     """
     if processes > 1 and "WORLD_SIZE" in os.environ:
         raise UsageError(f"--processes {processes} under torchrun: it has started the processes already, leave it out")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from cli import options
-from cli.console import ProgressReport
-from cli.decode import report_decoding, show_decoding
-from cli.threads import set_threads
+from scaleflow.cli import options
+from scaleflow.cli.console import ProgressReport
+from scaleflow.cli.decode import report_decoding, show_decoding
+from scaleflow.cli.threads import set_threads
 
 
 def verify(
@@ -19,8 +19,8 @@ def verify(
     json: options.Json = False,
 ) -> None:
     """Check an .sfv file and decode all its pictures; exit with 1 where it is damaged."""
-    from codec.decode_file import verify_file
-    from codec.stream_model import load_stream_model
+    from scaleflow.codec.decode_file import verify_file
+    from scaleflow.codec.stream_model import load_stream_model
 
     set_threads(threads)
     with ProgressReport(json) as report:

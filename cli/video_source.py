@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.values import parse_frame_rate, parse_size
-from codec.errors import UsageError
+from scaleflow.cli.values import parse_frame_rate, parse_size
+from scaleflow.codec.errors import UsageError
 
 if TYPE_CHECKING:
-    from codec.encode_request import VideoSource
+    from scaleflow.codec.encode_request import VideoSource
 
 
 def video_source(path: str, size: str | None, fps: str | None, pix_fmt: str | None) -> VideoSource:
     """What to read, from INPUT, --size, --fps and --pix-fmt. Raises :class:`UsageError`."""
-    from codec.encode_request import VideoSource
-    from codec.video.raw_format import RawVideoFormat
+    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.video.raw_format import RawVideoFormat
 
     frame_rate = None if fps is None else parse_frame_rate(fps)
     if size is None:

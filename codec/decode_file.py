@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from codec.container import AudioPacket, DamagedRegion, Item, KeyFrame, SfvHeader, SfvReader, VideoPacket
-from codec.encode_request import check_destination
-from codec.errors import DataError, UsageError
-from codec.excerpt import AUDIO_DELAY, Excerpt, ExcerptClock
-from codec.models.video_model import VideoModel
-from codec.picture import Picture
-from codec.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
-from codec.stream_model import check_weights
-from codec.video.audio import AudioPacketData
-from codec.video.picture_writer import is_picture_output
-from codec.video.writer import open_output
+from scaleflow.codec.container import AudioPacket, DamagedRegion, Item, KeyFrame, SfvHeader, SfvReader, VideoPacket
+from scaleflow.codec.encode_request import check_destination
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.excerpt import AUDIO_DELAY, Excerpt, ExcerptClock
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture
+from scaleflow.codec.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
+from scaleflow.codec.stream_model import check_weights
+from scaleflow.codec.video.audio import AudioPacketData
+from scaleflow.codec.video.picture_writer import is_picture_output
+from scaleflow.codec.video.writer import open_output
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class DecodeSettings:
     Attributes:
         start, duration: seconds of the stream to decode, from its first picture on.
         frames: most pictures to decode.
-        lossless, format: of the output, see :func:`codec.video.writer.open_output`.
+        lossless, format: of the output, see :func:`scaleflow.codec.video.writer.open_output`.
         overwrite: replace an output that exists.
     """
 
@@ -118,8 +118,9 @@ def decode_file(
 
     Args:
         source: an ``.sfv`` file; ``-`` is standard input.
-        destination: a video of any form, see :func:`codec.video.writer.open_output`; ``-`` is standard output.
-        choose_model: gives the model for a header, as :func:`codec.stream_model.load_stream_model` does.
+        destination: a video of any form, see :func:`scaleflow.codec.video.writer.open_output`; ``-`` is standard
+            output.
+        choose_model: gives the model for a header, as :func:`scaleflow.codec.stream_model.load_stream_model` does.
         settings: which part, and the form of the output.
         progress: called after each picture.
 

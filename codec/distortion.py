@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.picture import Planes, WorkingFormat
+from scaleflow.codec.picture import Planes, WorkingFormat
 
 IDENTICAL_PSNR = 100.0
 """Stands for the PSNR of identical planes, so that means stay finite."""

@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from codec.encode_request import VideoSource, check_request
-from codec.encode_search import search_quality
-from codec.encode_session import EncodeProgress, EncodeSession
-from codec.encode_settings import EncodeSettings
-from codec.encode_summary import EncodeSummary
-from codec.errors import UsageError
-from codec.models.video_model import VideoModel
-from codec.rate_control import ConstantQuality, OnePassControl, QualityControl
-from codec.region_masks import MaskSource, OpenMasks
+from scaleflow.codec.encode_request import VideoSource, check_request
+from scaleflow.codec.encode_search import search_quality
+from scaleflow.codec.encode_session import EncodeProgress, EncodeSession
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.encode_summary import EncodeSummary
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.rate_control import ConstantQuality, OnePassControl, QualityControl
+from scaleflow.codec.region_masks import MaskSource, OpenMasks
 
 
 def encode_file(

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from codec.encode_settings import EncodeSettings
-from codec.errors import UsageError
-from codec.picture import WorkingFormat
-from codec.video.output_file import check_output, is_special
-from codec.video.raw_format import RawVideoFormat
-from codec.video.reader import VideoReader, open_video
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.codec.video.output_file import check_output, is_special
+from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.video.reader import VideoReader, open_video
 
 PIPE = "-"
 
 
 @dataclass(frozen=True)
 class VideoSource:
-    """What to read, and how; the fields are those of :func:`codec.video.reader.open_video`."""
+    """What to read, and how; the fields are those of :func:`scaleflow.codec.video.reader.open_video`."""
 
     path: str | os.PathLike[str]
     raw: RawVideoFormat | None = None

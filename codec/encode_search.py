@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-from codec.encode_session import EncodeSession, WrittenFile
-from codec.encode_settings import DEFAULT_QUALITY, EncodeSettings
-from codec.encode_summary import PassStatistics
-from codec.errors import DataError
-from codec.key_frames import PlannedPicture
-from codec.picture import VideoProperties
-from codec.quality_search import QualitySearch
-from codec.rate_control import BITS_OCTAVES, ConstantQuality, RateGoal
-from codec.stream_sink import CountingSink
+from scaleflow.codec.encode_session import EncodeSession, WrittenFile
+from scaleflow.codec.encode_settings import DEFAULT_QUALITY, EncodeSettings
+from scaleflow.codec.encode_summary import PassStatistics
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.key_frames import PlannedPicture
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.codec.quality_search import QualitySearch
+from scaleflow.codec.rate_control import BITS_OCTAVES, ConstantQuality, RateGoal
+from scaleflow.codec.stream_sink import CountingSink
 
 logger = logging.getLogger(__name__)
 

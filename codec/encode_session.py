@@ -12,24 +12,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
-from codec.container import SfvHeader, SfvWriter
-from codec.encode_request import PIPE, VideoSource
-from codec.encode_settings import EncodeSettings
-from codec.encode_summary import PassStatistics
-from codec.errors import DataError
-from codec.excerpt import Excerpt, cut_excerpt
-from codec.group_workers import WorkerPool
-from codec.key_frames import PlannedItem, plan_key_frames
-from codec.models.video_model import VideoModel
-from codec.picture import Picture
-from codec.picture_coder import CodedPicture, CoderSettings, PictureCoder
-from codec.rate_control import QualityControl
-from codec.region_masks import MaskSource, OpenMasks, RegionMasks
-from codec.stream_sink import CountingSink, FileSink
-from codec.version import scaleflow_version
-from codec.video.audio import AudioPacketData
-from codec.video.output_file import is_special, write_failure
-from codec.video.reader import VideoReader
+from scaleflow.codec.container import SfvHeader, SfvWriter
+from scaleflow.codec.encode_request import PIPE, VideoSource
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.encode_summary import PassStatistics
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.excerpt import Excerpt, cut_excerpt
+from scaleflow.codec.group_workers import WorkerPool
+from scaleflow.codec.key_frames import PlannedItem, plan_key_frames
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture
+from scaleflow.codec.picture_coder import CodedPicture, CoderSettings, PictureCoder
+from scaleflow.codec.rate_control import QualityControl
+from scaleflow.codec.region_masks import MaskSource, OpenMasks, RegionMasks
+from scaleflow.codec.stream_sink import CountingSink, FileSink
+from scaleflow.codec.version import scaleflow_version
+from scaleflow.codec.video.audio import AudioPacketData
+from scaleflow.codec.video.output_file import is_special, write_failure
+from scaleflow.codec.video.reader import VideoReader
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from codec.distortion import weighted_psnr
-from codec.picture import VideoProperties
-from codec.picture_coder import CodedPicture
+from scaleflow.codec.distortion import weighted_psnr
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.codec.picture_coder import CodedPicture
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from codec.picture import Picture, VideoProperties
-from codec.video.audio import AudioPacketData, AudioStream
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.codec.video.audio import AudioPacketData, AudioStream
 
 AUDIO_DELAY = 1.0
 """Seconds that audio may stand behind its pictures in a file, and is still found at the end of an excerpt."""

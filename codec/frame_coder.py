@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard
 
-from codec.errors import DataError, UsageError
-from codec.models.picture_change import PictureChange
-from codec.models.region_coding import RegionMask
-from codec.models.video_model import PictureGeometry, Reference, VideoModel
-from codec.picture import Planes
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
+from scaleflow.codec.picture import Planes
 
 
 class ChangeTellingModel(VideoModel, Protocol):
@@ -18,11 +18,12 @@ class ChangeTellingModel(VideoModel, Protocol):
     def decode_picture_and_change(
         self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
     ) -> tuple[Reference, PictureChange | None]:
-        """As :meth:`codec.models.video_model.VideoModel.decode_picture`; None for a picture that was coded alone."""
+        """As :meth:`scaleflow.codec.models.video_model.VideoModel.decode_picture`; None for a picture that was coded
+        alone."""
 
 
 def says_what_changed(model: VideoModel) -> TypeGuard[ChangeTellingModel]:
-    """Whether pictures can be decoded with :class:`codec.models.picture_change.PictureChange`."""
+    """Whether pictures can be decoded with :class:`scaleflow.codec.models.picture_change.PictureChange`."""
     return hasattr(model, "decode_picture_and_change")
 
 
@@ -48,10 +49,11 @@ class FrameEncoder:
         """Code one picture.
 
         Args:
-            planes: in the model's working format, as described at :class:`codec.picture.Picture`.
+            planes: in the model's working format, as described at :class:`scaleflow.codec.picture.Picture`.
             key: code it alone; the first picture always is.
             quality: 0..63; ignored by models of a single rate.
-            region: of interest, see :mod:`codec.models.region_coding`; the quality is that of what lies in it.
+            region: of interest, see :mod:`scaleflow.codec.models.region_coding`; the quality is that of what lies in
+                it.
         """
         if not 0 <= quality <= 63:
             raise UsageError(f"quality {quality} is outside 0..63")

@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from codec.errors import DataError, ScaleFlowError
-from codec.key_frames import PlannedItem, PlannedPicture
-from codec.models.region_coding import RegionMask
-from codec.models.video_model import VideoModel
-from codec.picture import Picture, Planes, VideoProperties
-from codec.picture_coder import CodedPicture, CoderSettings, PictureCoder
-from codec.rate_control import QualityControl
-from codec.video.audio import AudioPacketData
+from scaleflow.codec.errors import DataError, ScaleFlowError
+from scaleflow.codec.key_frames import PlannedItem, PlannedPicture
+from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture, Planes, VideoProperties
+from scaleflow.codec.picture_coder import CodedPicture, CoderSettings, PictureCoder
+from scaleflow.codec.rate_control import QualityControl
+from scaleflow.codec.video.audio import AudioPacketData
 
 logger = logging.getLogger(__name__)
 

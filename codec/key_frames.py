@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from codec.encode_settings import EncodeSettings
-from codec.models.region_coding import RegionMask
-from codec.picture import Picture, VideoProperties
-from codec.scene_cut import SceneCutDetector
-from codec.video.audio import AudioPacketData
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.codec.scene_cut import SceneCutDetector
+from scaleflow.codec.video.audio import AudioPacketData
 
 
 @dataclass(frozen=True)

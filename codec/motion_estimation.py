@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.models.quality import quantization_step
+from scaleflow.codec.models.quality import quantization_step
 
 BLOCK = 8
 """Side of a block in luma samples: there is one vector for each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from codec.errors import UsageError
+from scaleflow.codec.errors import UsageError
 
 
 def require_packages(purpose: str, extra: str, modules: Sequence[str]) -> None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec.distortion import picture_psnr, region_psnr
-from codec.errors import DataError
-from codec.frame_coder import FrameDecoder, FrameEncoder
-from codec.models.region_coding import RegionMask
-from codec.models.video_model import VideoModel
-from codec.picture import Picture, Planes, VideoProperties
+from scaleflow.codec.distortion import picture_psnr, region_psnr
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture, Planes, VideoProperties
 
 
 @dataclass(frozen=True)

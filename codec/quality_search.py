@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from scipy.interpolate import PchipInterpolator
 
-from codec.encode_settings import HIGHEST_QUALITY, QUALITY_STEPS, round_quality
+from scaleflow.codec.encode_settings import HIGHEST_QUALITY, QUALITY_STEPS, round_quality
 
 FLATTEST = 0.25
 """Of the slope that is assumed at first: least slope beyond the measurements, which noise may turn around."""

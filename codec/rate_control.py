@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from codec.encode_settings import EncodeSettings, round_quality
-from codec.key_frames import PlannedPicture
-from codec.picture import VideoProperties
+from scaleflow.codec.encode_settings import EncodeSettings, round_quality
+from scaleflow.codec.key_frames import PlannedPicture
+from scaleflow.codec.picture import VideoProperties
 
 BITS_OCTAVES = 6 / 63
 """Octaves of rate to a step of quality, to start with."""

@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.key_frames import PlannedItem, PlannedPicture
-from codec.models.region_coding import RegionMask
-from codec.picture import Picture, SourcePlace, VideoProperties
-from codec.video.audio import AudioPacketData
+from scaleflow.codec.key_frames import PlannedItem, PlannedPicture
+from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.picture import Picture, SourcePlace, VideoProperties
+from scaleflow.codec.video.audio import AudioPacketData
 
 
 @runtime_checkable

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from codec.container import DamagedRegion, SfvHeader, SfvReader, VideoPacket
-from codec.errors import DataError, UsageError
-from codec.models.picture_analysis import PictureAnalysis
-from codec.models.video_model import PictureGeometry, Reference, VideoModel
-from codec.stream_model import check_weights, load_stream_model
+from scaleflow.codec.container import DamagedRegion, SfvHeader, SfvReader, VideoPacket
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.picture_analysis import PictureAnalysis
+from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
+from scaleflow.codec.stream_model import check_weights, load_stream_model
 
 
 def analyse_stream(

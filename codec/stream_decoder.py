@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from codec.container import AudioPacket, DamagedRegion, Item, SfvHeader, VideoPacket
-from codec.container.timing import FrameClock
-from codec.errors import DataError
-from codec.frame_coder import FrameDecoder
-from codec.models.picture_change import PictureChange
-from codec.models.video_model import VideoModel
-from codec.picture import Planes
+from scaleflow.codec.container import AudioPacket, DamagedRegion, Item, SfvHeader, VideoPacket
+from scaleflow.codec.container.timing import FrameClock
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.frame_coder import FrameDecoder
+from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
 
 MOST_REPEATS = 1000
 """Pictures that are filled in for a gap of which nothing but the numbers around it is known."""
@@ -67,7 +67,7 @@ Event = DecodedPicture | AudioPacket | Damage | Loss
 
 
 class StreamDecoder:
-    """Decodes the items of an :class:`codec.container.SfvReader`, one pass.
+    """Decodes the items of an :class:`scaleflow.codec.container.SfvReader`, one pass.
 
     Pictures come with rising times. Where pictures are lost and their number is known, the last good one is repeated at
     the times at which they were expected; before the first good one there is nothing to repeat.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from codec.container import DamagedRegion, SfvHeader, SfvReader, measure
+from scaleflow.codec.container import DamagedRegion, SfvHeader, SfvReader, measure
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from codec.container import SfvHeader
-from codec.errors import DataError, UsageError
-from codec.models.video_model import VideoModel
+from scaleflow.codec.container import SfvHeader
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.video_model import VideoModel
 
 
 def load_stream_model(
@@ -17,7 +17,7 @@ def load_stream_model(
 
     Args:
         header: of the stream to decode.
-        device: see :func:`codec.models.registry.load_model`.
+        device: see :func:`scaleflow.codec.models.registry.load_model`.
         model: another name or place of the model than the header's.
         weights: another file of weights.
 
@@ -25,7 +25,7 @@ def load_stream_model(
         UsageError: the precision or the model is unknown here.
         DataError: the weights are missing, or are not those that the stream was encoded with.
     """
-    from codec.models.registry import load_model
+    from scaleflow.codec.models.registry import load_model
 
     if header.precision not in ("fp32", "bf16"):
         raise DataError(f"the stream needs precision {header.precision!r}, which is unknown here: update scaleflow")

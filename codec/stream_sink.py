@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from codec.container import SfvWriter
-from codec.encode_summary import PassStatistics
-from codec.picture import VideoProperties
-from codec.picture_coder import CodedPicture
-from codec.video.audio import AudioPacketData
+from scaleflow.codec.container import SfvWriter
+from scaleflow.codec.encode_summary import PassStatistics
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.codec.picture_coder import CodedPicture
+from scaleflow.codec.video.audio import AudioPacketData
 
 PACKET_BITS_PER_PICTURE = 12
 """What the container adds to a picture that still waits to be written, about."""

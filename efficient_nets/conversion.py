@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from codec.errors import UsageError
-from efficient_nets.batch_norm import fold_batch_norms, has_hooks, replace_module
-from efficient_nets.video_convolution import VideoConvolution, VideoLayer
-from efficient_nets.video_network import UnconvertedLayer, VideoNetwork
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.batch_norm import fold_batch_norms, has_hooks, replace_module
+from scaleflow.efficient_nets.video_convolution import VideoConvolution, VideoLayer
+from scaleflow.efficient_nets.video_network import UnconvertedLayer, VideoNetwork
 
 
 class VideoMethod(Protocol):
@@ -44,11 +44,12 @@ def accelerate(
     """A video network that does ``model``'s work by ``method``.
 
     ``model`` is copied and stays as it is. The copy is in eval mode, and batch norms
-    are folded into the convolutions before them (see :func:`~efficient_nets.batch_norm.fold_batch_norms`), so it has
-    none to fine-tune. Every ``nn.Conv2d`` is replaced, whatever its stride, padding, groups and dilation; a layer that
-    stands at several places is replaced by one. All else runs in full on every frame; what of it has parameters is
-    named in ``unconverted``, with the reason. Weights of converted layers are in channels-last order, as their outputs.
-    A :class:`BlockMethod` replaces the blocks that it names, with all layers below them, before single convolutions.
+    are folded into the convolutions before them (see :func:`~scaleflow.efficient_nets.batch_norm.fold_batch_norms`), so
+    it has none to fine-tune. Every ``nn.Conv2d`` is replaced, whatever its stride, padding, groups and dilation; a
+    layer that stands at several places is replaced by one. All else runs in full on every frame; what of it has
+    parameters is named in ``unconverted``, with the reason. Weights of converted layers are in channels-last order, as
+    their outputs. A :class:`BlockMethod` replaces the blocks that it names, with all layers below them, before single
+    convolutions.
 
     Args:
         key_interval: compute one frame of so many in full; None for the first alone.

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from efficient_nets.cost import Cost, FrameCost, VideoCost, dense_cost
-from efficient_nets.counted_product import CountedProduct
+from scaleflow.efficient_nets.cost import Cost, FrameCost, VideoCost, dense_cost
+from scaleflow.efficient_nets.counted_product import CountedProduct
 
 DETAILED_FRAMES = 300
 """Frames that are kept one by one; sums cover all of them."""

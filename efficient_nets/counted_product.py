@@ -12,7 +12,7 @@ class CountedProduct(nn.Module, ABC):
     """A module without weights whose MACs are counted beside those of layers.
 
     What a model multiplies by hand is seen by no hook. A subclass does it in its ``forward``, takes positional tensors,
-    and says what that took; see :data:`efficient_nets.cost_record.COUNTED_LAYERS`.
+    and says what that took; see :data:`scaleflow.efficient_nets.cost_record.COUNTED_LAYERS`.
     """
 
     @abstractmethod

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.cost import VideoCost
-from efficient_nets.cost_record import COUNTED_LAYERS, dense_macs
-from efficient_nets.video_convolution import VideoClock, VideoLayer
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.cost import VideoCost
+from scaleflow.efficient_nets.cost_record import COUNTED_LAYERS, dense_macs
+from scaleflow.efficient_nets.video_convolution import VideoClock, VideoLayer
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class UnconvertedLayer:
 
 
 class VideoNetwork(nn.Module):
-    """``model`` with convolutions that reuse the frame before; made by :func:`efficient_nets.conversion.accelerate`.
+    """``model`` with convolutions that reuse the frame before; made by
+    :func:`scaleflow.efficient_nets.conversion.accelerate`.
 
     Called with a frame as ``model`` was, it gives what ``model`` gave, without gradients, and holds the state of one
     video (or of one batch of videos that run side by side). For training, :meth:`forward_clip` takes whole clips. A

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from entropy.frequency_tables import FrequencyTables
-from entropy.gaussian_tables import ESCAPE_PROBABILITY
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.gaussian_tables import ESCAPE_PROBABILITY
 
 if TYPE_CHECKING:
     from compressai.entropy_models import EntropyBottleneck

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.scale_grid import ScaleGrid
 
 FRACTION_BITS = 10
 """Fractional bits of means, scale indices and everything that an integer network passes on."""

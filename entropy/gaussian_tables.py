@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from entropy.frequency_tables import FrequencyTables
-from entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.scale_grid import ScaleGrid
 
 DEVIATIONS = 6.0
 """A row reaches this many standard deviations to each side; what lies beyond is escaped."""

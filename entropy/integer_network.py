@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from entropy.fixed_point import FRACTION_BITS, ONE, round_shift
+from scaleflow.entropy.fixed_point import FRACTION_BITS, ONE, round_shift
 
 WEIGHT_BITS = 14
 LARGEST_ACTIVATION = float(1 << 26)

@@ -14,8 +14,8 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from entropy.errors import DamagedSymbolsError
-from entropy.frequency_tables import TOTAL, FrequencyTables, falling_frequencies
+from scaleflow.entropy.errors import DamagedSymbolsError
+from scaleflow.entropy.frequency_tables import TOTAL, FrequencyTables, falling_frequencies
 
 _Uniform = constriction.stream.model.Uniform
 _SIGN = _Uniform(2)

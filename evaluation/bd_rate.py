@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.errors import DataError
-from evaluation.bootstrap import FEWEST_CLIPS, bootstrap_interval
-from evaluation.decibels import column_in_decibels
-from evaluation.rate_point import LOWER_IS_BETTER, RatePoint
-from evaluation.results import Curve, average_curve, curve_of_clip
+from scaleflow.codec.errors import DataError
+from scaleflow.evaluation.bootstrap import FEWEST_CLIPS, bootstrap_interval
+from scaleflow.evaluation.decibels import column_in_decibels
+from scaleflow.evaluation.rate_point import LOWER_IS_BETTER, RatePoint
+from scaleflow.evaluation.results import Curve, average_curve, curve_of_clip
 
 logger = logging.getLogger(__name__)
 

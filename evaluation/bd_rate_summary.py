@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from codec.errors import DataError, UsageError
-from evaluation.bd_rate import bd_rate_of_average, bd_rates_of_clips, mean_bd_rate
-from evaluation.rate_point import RatePoint
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.evaluation.bd_rate import bd_rate_of_average, bd_rates_of_clips, mean_bd_rate
+from scaleflow.evaluation.rate_point import RatePoint
 
 USUAL_ANCHORS = ("x265", "x264")
 

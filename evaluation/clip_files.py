@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from codec.errors import UsageError
-from codec.video.picture_sequence import PICTURE_SUFFIXES
-from codec.video.raw_format import RawVideoFormat
-from codec.video.raw_name import is_raw_file, raw_format_of_name
-from evaluation.datasets import DATASETS, open_dataset
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.video.picture_sequence import PICTURE_SUFFIXES
+from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
+from scaleflow.evaluation.datasets import DATASETS, open_dataset
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -45,7 +45,8 @@ def find_clips(places: Sequence[str], *, frame_rate: Fraction | None = None, par
 
     Args:
         places: a file; a folder, of which all videos and folders of pictures in it are taken, or itself where it holds
-            pictures; or ``NAME:FOLDER`` for a data set of :mod:`evaluation.datasets`, such as ``uvg:videos/uvg``.
+            pictures; or ``NAME:FOLDER`` for a data set of :mod:`scaleflow.evaluation.datasets`, such as
+            ``uvg:videos/uvg``.
         frame_rate: of pictures and of raw files whose names do not say it.
         partial: data sets may lack clips.
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.errors import UsageError
-from codec.region_masks import OpenMasks, to_codes
-from codec.video.picture_sequence import PICTURE_SUFFIXES
-from evaluation.clip_files import VIDEO_SUFFIXES, ClipFile
-from roi.mask_sources.box_file import read_box_file
-from roi.mask_sources.mask_file import open_mask_file
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.region_masks import OpenMasks, to_codes
+from scaleflow.codec.video.picture_sequence import PICTURE_SUFFIXES
+from scaleflow.evaluation.clip_files import VIDEO_SUFFIXES, ClipFile
+from scaleflow.roi.mask_sources.box_file import read_box_file
+from scaleflow.roi.mask_sources.mask_file import open_mask_file
 
 DAVIS = "davis"
 """Stands for the masks that DAVIS has of its pictures."""

@@ -36,12 +36,12 @@ PROGRAMS = {
     "roi-objects": CodecProgram(("baseline", "objects"), ("baseline", "join-objects"), OBJECTS_SUFFIX, True),
     "roi-x265": CodecProgram(("baseline", "x265"), (), FFMPEG_SUFFIX, True),
 }
-"""By the name that stands after ``=`` in a codec's definition. Those of ``roi-`` are :mod:`roi.baselines`."""
+"""By the name that stands after ``=`` in a codec's definition. Those of ``roi-`` are :mod:`scaleflow.roi.baselines`."""
 
 
 def scaleflow_command() -> list[str]:
     """The command of this very installation, whatever is first on the path."""
-    return [sys.executable, "-W", "ignore", "-m", "cli.main"]
+    return [sys.executable, "-W", "ignore", "-m", "scaleflow"]
 
 
 def shown_command(command: Sequence[str]) -> list[str]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import av
 
-from codec.errors import ScaleFlowError, UsageError
-from codec.models.registry import WEIGHTS_FOLDER, load_model
-from codec.version import scaleflow_version
-from evaluation.codecs import CodecSetting, EvaluatedCodec
-from evaluation.ffmpeg import find_ffmpeg
-from evaluation.file_hash import file_hash
+from scaleflow.codec.errors import ScaleFlowError, UsageError
+from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model
+from scaleflow.codec.version import scaleflow_version
+from scaleflow.evaluation.codecs import CodecSetting, EvaluatedCodec
+from scaleflow.evaluation.ffmpeg import find_ffmpeg
+from scaleflow.evaluation.file_hash import file_hash
 
 
 def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path | None:

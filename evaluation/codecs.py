@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, get_args
 
-from codec.errors import UsageError
-from evaluation.codec_programs import PROGRAMS, CodecProgram, scaleflow_command
-from roi.coding import DEFAULT_NETWORKS, RegionMode, RegionSettings
+from scaleflow.codec.errors import UsageError
+from scaleflow.evaluation.codec_programs import PROGRAMS, CodecProgram, scaleflow_command
+from scaleflow.roi.coding import DEFAULT_NETWORKS, RegionMode, RegionSettings
 
 INTRA_PERIOD, THREADS = "{intra_period}", "{threads}"
 """In a codec's options, stand for the intra period and the threads of the comparison."""
@@ -40,7 +40,7 @@ class EvaluatedCodec:
 
     Attributes:
         name: in plots and file names; letters, digits and ``. _ + -``.
-        program: one of :data:`evaluation.codec_programs.PROGRAMS`.
+        program: one of :data:`scaleflow.evaluation.codec_programs.PROGRAMS`.
         options: of the encoder; one option may list the settings as ``{18,23,28}``.
         settings: what ``options`` lists.
     """

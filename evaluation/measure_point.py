@@ -11,19 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.errors import DataError, UsageError
-from codec.stream_model import load_stream_model
-from codec.video.reader import open_video
-from evaluation.clip_masks import open_masks_at
-from evaluation.codec_programs import shown_command
-from evaluation.codec_software import software_of
-from evaluation.codecs import CodecSetting, EvaluatedCodec
-from evaluation.file_hash import file_hash
-from evaluation.metrics.comparison import Comparison, compare
-from evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, with_regions
-from evaluation.rate_point import FrameRecords, RatePoint
-from evaluation.source_clip import SourceClip
-from evaluation.stream_bits import StreamBits, read_stream_bits
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.stream_model import load_stream_model
+from scaleflow.codec.video.reader import open_video
+from scaleflow.evaluation.clip_masks import open_masks_at
+from scaleflow.evaluation.codec_programs import shown_command
+from scaleflow.evaluation.codec_software import software_of
+from scaleflow.evaluation.codecs import CodecSetting, EvaluatedCodec
+from scaleflow.evaluation.file_hash import file_hash
+from scaleflow.evaluation.metrics.comparison import Comparison, compare
+from scaleflow.evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, with_regions
+from scaleflow.evaluation.rate_point import FrameRecords, RatePoint
+from scaleflow.evaluation.source_clip import SourceClip
+from scaleflow.evaluation.stream_bits import StreamBits, read_stream_bits
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MeasuringSettings:
     """How every point is measured.
 
     Attributes:
-        metrics: single metrics of :mod:`evaluation.metrics.names`; with masks, regions have them too.
+        metrics: single metrics of :mod:`scaleflow.evaluation.metrics.names`; with masks, regions have them too.
         intra_period: most pictures from key frame to key frame.
         threads: of each encoder, decoder and comparison.
         ffmpeg: the program; None where neither a codec nor a metric needs it.
@@ -83,7 +83,7 @@ class PointTask:
 
     @property
     def software(self) -> dict[str, str]:
-        """See :func:`evaluation.codec_software.software_of`."""
+        """See :func:`scaleflow.evaluation.codec_software.software_of`."""
         return software_of(self.codec, self.setting, self.settings.ffmpeg)
 
     @property

@@ -17,13 +17,13 @@ from types import FrameType
 
 import torch
 
-from codec.errors import DataError, ScaleFlowError, UsageError
-from codec.video.output_file import write_whole_file
-from evaluation.clip_files import ClipFile
-from evaluation.codecs import EvaluatedCodec
-from evaluation.measure_point import MeasuringSettings, PointTask, is_as_measured, measure_point
-from evaluation.rate_point import RatePoint
-from evaluation.source_clip import prepare_clip
+from scaleflow.codec.errors import DataError, ScaleFlowError, UsageError
+from scaleflow.codec.video.output_file import write_whole_file
+from scaleflow.evaluation.clip_files import ClipFile
+from scaleflow.evaluation.codecs import EvaluatedCodec
+from scaleflow.evaluation.measure_point import MeasuringSettings, PointTask, is_as_measured, measure_point
+from scaleflow.evaluation.rate_point import RatePoint
+from scaleflow.evaluation.source_clip import prepare_clip
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codec.errors import DataError
-from evaluation.metrics.names import INSIDE, OUTSIDE
+from scaleflow.codec.errors import DataError
+from scaleflow.evaluation.metrics.names import INSIDE, OUTSIDE
 
 LOWER_IS_BETTER = frozenset("lpips" + part for part in ("", INSIDE, OUTSIDE))
 """Metrics of which less is better; of all others more is."""

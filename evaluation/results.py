@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codec.errors import DataError
-from evaluation.rate_point import RatePoint
+from scaleflow.codec.errors import DataError
+from scaleflow.evaluation.rate_point import RatePoint
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from codec.optional_packages import require_packages
-from codec.video.output_file import write_whole_file
-from evaluation.rate_point import RatePoint, without_infinities
-from evaluation.results import compressai_schema
+from scaleflow.codec.optional_packages import require_packages
+from scaleflow.codec.video.output_file import write_whole_file
+from scaleflow.evaluation.rate_point import RatePoint, without_infinities
+from scaleflow.evaluation.results import compressai_schema
 
 
 def write_results(points: Sequence[RatePoint], folder: Path) -> list[Path]:

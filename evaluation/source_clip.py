@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from codec.picture import Picture, Planes, VideoProperties
-from codec.video.reader import VideoReader, open_video
-from codec.video.writer import open_output
-from evaluation.clip_files import ClipFile
-from evaluation.clip_masks import WrittenMasks, open_masks_at
-from evaluation.rate_point import EvaluatedClip
+from scaleflow.codec.picture import Picture, Planes, VideoProperties
+from scaleflow.codec.video.reader import VideoReader, open_video
+from scaleflow.codec.video.writer import open_output
+from scaleflow.evaluation.clip_files import ClipFile
+from scaleflow.evaluation.clip_masks import WrittenMasks, open_masks_at
+from scaleflow.evaluation.rate_point import EvaluatedClip
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ContentHash:
 
 
 def open_clip(source: ClipFile) -> VideoReader:
-    """Its pictures in 4:2:0. Raises as :func:`codec.video.open_video`."""
+    """Its pictures in 4:2:0. Raises as :func:`scaleflow.codec.video.open_video`."""
     return open_video(str(source.path), raw=source.raw, frame_rate=source.frame_rate, threads=1)
 
 

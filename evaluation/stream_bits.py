@@ -11,14 +11,14 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.container import SfvHeader, SfvReader, VideoPacket
-from codec.errors import DataError, UsageError
-from codec.models.picture_analysis import PictureAnalysis
-from codec.models.video_model import VideoModel
-from codec.region_masks import MaskSource
-from codec.stream_analysis import analyse_stream
-from evaluation.codec_programs import OBJECTS_SUFFIX
-from roi.baselines.objects import object_bits
+from scaleflow.codec.container import SfvHeader, SfvReader, VideoPacket
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.picture_analysis import PictureAnalysis
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.region_masks import MaskSource
+from scaleflow.codec.stream_analysis import analyse_stream
+from scaleflow.evaluation.codec_programs import OBJECTS_SUFFIX
+from scaleflow.roi.baselines.objects import object_bits
 
 logger = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from codec.models.bin_width_map import WIDEST, WIDTH_STEPS_PER_OCTAVE
-from codec.models.region_coding import LatentKind, RegionCoding
-from codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER
-from codec.models.scaleflow_codec import ScaleFlowCodec
-from codec.models.video_model import VideoModel
-from roi.networks import MOST_STRENGTH, RegionNetworks, load_region_networks
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.bin_width_map import WIDEST, WIDTH_STEPS_PER_OCTAVE
+from scaleflow.codec.models.region_coding import LatentKind, RegionCoding
+from scaleflow.codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.roi.networks import MOST_STRENGTH, RegionNetworks, load_region_networks
 
 RegionMode = Literal["latent-scaling", "learned-scaling", "implicit", "both"]
 DEFAULT_MODE: RegionMode = "latent-scaling"
@@ -114,7 +114,7 @@ class LatentScaling:
         return latents
 
     def bin_widths(self, analyse: Callable[[], Tensor], region: Tensor, quality: Tensor) -> NDArray[np.int32]:
-        """See :class:`codec.models.region_coding.RegionCoding`."""
+        """See :class:`scaleflow.codec.models.region_coding.RegionCoding`."""
         return whole_widths((1 - region) * self.octaves, WIDTH_STEPS_PER_OCTAVE)
 
 
@@ -131,7 +131,7 @@ class LearnedScaling:
         return latents
 
     def bin_widths(self, analyse: Callable[[], Tensor], region: Tensor, quality: Tensor) -> NDArray[np.int32]:
-        """See :class:`codec.models.region_coding.RegionCoding`."""
+        """See :class:`scaleflow.codec.models.region_coding.RegionCoding`."""
         octaves = torch.full_like(quality, self.octaves)
         return whole_widths(self._networks.widths(analyse(), region, octaves, quality), LEARNED_STEPS_PER_OCTAVE)
 
@@ -147,12 +147,12 @@ class Steering:
         self.codes_widths = share < 1
 
     def steer(self, kind: LatentKind, latents: Tensor, towards: Tensor, region: Tensor, quality: Tensor) -> Tensor:
-        """See :class:`codec.models.region_coding.RegionCoding`."""
+        """See :class:`scaleflow.codec.models.region_coding.RegionCoding`."""
         octaves = torch.full_like(quality, self._steered_octaves)
         return self._networks.steer(kind, latents, towards, region, octaves, quality)
 
     def bin_widths(self, analyse: Callable[[], Tensor], region: Tensor, quality: Tensor) -> NDArray[np.int32]:
-        """See :class:`codec.models.region_coding.RegionCoding`."""
+        """See :class:`scaleflow.codec.models.region_coding.RegionCoding`."""
         return self._scaling.bin_widths(analyse, region, quality)
 
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.encode_request import VideoSource, check_destination
-from codec.errors import UsageError
-from codec.picture import Picture, VideoProperties
-from codec.region_masks import to_codes
-from codec.video.picture_sequence import is_picture_sequence
-from codec.video.picture_writer import is_picture_output
-from codec.video.writer import open_output
-from roi.finders.region_finder import RegionFinder
-from roi.mask_sources.fitting import Mask
-from roi.mask_sources.found import find_in
+from scaleflow.codec.encode_request import VideoSource, check_destination
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.codec.region_masks import to_codes
+from scaleflow.codec.video.picture_sequence import is_picture_sequence
+from scaleflow.codec.video.picture_writer import is_picture_output
+from scaleflow.codec.video.writer import open_output
+from scaleflow.roi.finders.region_finder import RegionFinder
+from scaleflow.roi.mask_sources.fitting import Mask
+from scaleflow.roi.mask_sources.found import find_in
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def make_masks(
 
     Args:
         source: a video; ``-`` is standard input.
-        destination: a video or a folder or pattern of pictures, see :func:`codec.video.writer.open_output`.
+        destination: a video or a folder or pattern of pictures, see :func:`scaleflow.codec.video.writer.open_output`.
         finder: makes the masks.
         frames: most pictures, from the first on.
         overwrite: replace what is there.

@@ -23,15 +23,13 @@ settings.load_profile("no deadline")
 def logging_as_imported() -> Iterator[None]:
     """The command line sets up logging for its process; tests and fixtures that run it in theirs, of whatever scope,
     must not change what other tests see."""
-    packages = ("codec", "entropy", "roi", "efficient_nets", "evaluation", "training", "cli")
-    _forget_logging(packages)
+    _forget_logging()
     yield
-    _forget_logging(packages)
+    _forget_logging()
 
 
-def _forget_logging(packages: tuple[str, ...]) -> None:
-    for package in packages:
-        logger = logging.getLogger(package)
-        logger.setLevel(logging.NOTSET)
-        logger.propagate = True
-        logger.handlers = []
+def _forget_logging() -> None:
+    logger = logging.getLogger("scaleflow")
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+    logger.handlers = []

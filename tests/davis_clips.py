@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from codec.picture import VideoProperties
-from codec.region_masks import MaskSource
-from roi.mask_sources.mask_file import open_mask_file
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.codec.region_masks import MaskSource
+from scaleflow.roi.mask_sources.mask_file import open_mask_file
 
 DAVIS = Path(__file__).parents[2] / "shared" / "data" / "davis"
 SEQUENCES = ("car-roundabout", "libby")

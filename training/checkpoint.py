@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
+from scaleflow.codec.errors import DataError, UsageError
 
 FORMAT = "scaleflow-checkpoint-1"
 

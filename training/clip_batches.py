@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 
 from torch.utils.data import DataLoader, Sampler
 
-from codec.errors import ScaleFlowError
-from codec.picture import WorkingFormat
-from training.configuration import StageConfig, TrainingConfig
-from training.data.clip import ClipSource
-from training.data.samples import SampleKey, Samples, SampleSet, UnreadReport, stack_samples
-from training.distributed import Processes
-from training.loop_parts import MicroBatch
-from training.losses import spread_qualities
-from training.models.trainable import ClipBatch
+from scaleflow.codec.errors import ScaleFlowError
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.training.configuration import StageConfig, TrainingConfig
+from scaleflow.training.data.clip import ClipSource
+from scaleflow.training.data.samples import SampleKey, Samples, SampleSet, UnreadReport, stack_samples
+from scaleflow.training.distributed import Processes
+from scaleflow.training.loop_parts import MicroBatch
+from scaleflow.training.losses import spread_qualities
+from scaleflow.training.models.trainable import ClipBatch
 
 PREFETCH = 4
 """Parts that each loading process is ahead."""
@@ -31,7 +31,7 @@ class _Plan(Sampler[list[SampleKey]]):
 
 
 class ClipBatches:
-    """Implements :class:`training.loop.BatchSource` for one of several processes."""
+    """Implements :class:`scaleflow.training.loop.BatchSource` for one of several processes."""
 
     def __init__(
         self, config: TrainingConfig, source: ClipSource, working_format: WorkingFormat, processes: Processes
@@ -49,7 +49,7 @@ class ClipBatches:
             self._unread.add(self._samples.load(SampleKey(number, 0, stage.unroll[1])).unread)
 
     def steps(self, number: int, stage: StageConfig, first_step: int) -> Iterator[list[MicroBatch]]:
-        """See :class:`training.loop.BatchSource`."""
+        """See :class:`scaleflow.training.loop.BatchSource`."""
         rank, count = self._processes.rank, self._processes.count
         size = stage.micro_batch or -(-stage.batch // count)
         parts = [range(first, min(first + size, stage.batch)) for first in range(0, stage.batch, size)]
@@ -69,7 +69,7 @@ class ClipBatches:
             yield parts_of_step
 
     def start(self, number: int, stage: StageConfig) -> Iterator[ClipBatch]:
-        """See :class:`training.loop.BatchSource`."""
+        """See :class:`scaleflow.training.loop.BatchSource`."""
         frames = max(2, stage.unroll[0]) if stage.trains != "intra" else 1
 
         def keys() -> Iterator[list[SampleKey]]:

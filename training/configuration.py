@@ -1,4 +1,5 @@
-"""Configuration of a training run: dataclasses, checked when made. See :mod:`training.configuration_file` for YAML.
+"""Configuration of a training run: dataclasses, checked when made. See :mod:`scaleflow.training.configuration_file` for
+YAML.
 
 Everything is counted in steps, never in seconds, so that a run that was stopped and resumed is the run that was not.
 """
@@ -13,8 +14,8 @@ from typing import Any, ClassVar, Literal
 import yaml
 from pydantic import ConfigDict
 
-from codec.distortion import DISTORTION_OVER_STEP
-from codec.errors import UsageError
+from scaleflow.codec.distortion import DISTORTION_OVER_STEP
+from scaleflow.codec.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -169,7 +170,7 @@ class LoopOptimization:
         clip_norm: largest norm of the gradient.
         average: decay of the exponential moving average that is validated and exported.
         precision: of convolutions; latents, likelihoods, warp and loss are in float32 always. ``auto`` is bf16 where
-            the device computes in it, see :mod:`training.precision`; elsewhere that is slower than fp32.
+            the device computes in it, see :mod:`scaleflow.training.precision`; elsewhere that is slower than fp32.
         most_skipped: successive steps without a finite gradient after which the run stops.
     """
 
@@ -279,7 +280,7 @@ class RunConfig:
         check_range("log_every", self.log_every, 1, 10**9)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Nested dictionaries and lists; :mod:`training.configuration_file` takes them back."""
+        """Nested dictionaries and lists; :mod:`scaleflow.training.configuration_file` takes them back."""
         return dict(plain_values(asdict(self)))
 
     def to_yaml(self) -> str:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from codec.errors import UsageError
-from training.configuration import DataConfig, StageConfig, TrainingConfig
+from scaleflow.codec.errors import UsageError
+from scaleflow.training.configuration import DataConfig, StageConfig, TrainingConfig
 
 PRESETS = ("default", "finetune", "roi", "ssf2020", "tiny")
 
@@ -56,7 +56,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def preset(name: str, names: Sequence[str] = PRESETS, package: str = "training.presets") -> dict[str, Any]:
+def preset(name: str, names: Sequence[str] = PRESETS, package: str = "scaleflow.training.presets") -> dict[str, Any]:
     """The values of a preset, to be changed by :func:`override`; ``package`` holds those that ``names`` lists."""
     if name not in names:
         raise UsageError(f"preset {name!r} is unknown: use {', '.join(names)}")

@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save as serialized
 
-from codec.errors import DataError, UsageError
-from codec.frame_coder import FrameDecoder, FrameEncoder
-from codec.models.registry import WEIGHTS_FORMAT, load_scaleflow
-from codec.models.scaleflow_codec import ScaleFlowCodec
-from codec.models.ssf2020_codec import Ssf2020Codec, load_ssf2020
-from codec.models.video_model import VideoModel
-from codec.picture import Planes, WorkingFormat
-from roi.coding import RegionSettings, set_region_coding
-from training.checkpoint import final_weights, load_checkpoint
-from training.configuration import TrainingConfig
-from training.configuration_file import configuration_of
-from training.freezing_cost import FreezingCost, freezing_costs
-from training.models.regions import RegionTraining
-from training.models.scaleflow import ScaleFlowTraining
-from training.models.ssf2020 import Ssf2020Training
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.registry import WEIGHTS_FORMAT, load_scaleflow
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec, load_ssf2020
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes, WorkingFormat
+from scaleflow.roi.coding import RegionSettings, set_region_coding
+from scaleflow.training.checkpoint import final_weights, load_checkpoint
+from scaleflow.training.configuration import TrainingConfig
+from scaleflow.training.configuration_file import configuration_of
+from scaleflow.training.freezing_cost import FreezingCost, freezing_costs
+from scaleflow.training.models.regions import RegionTraining
+from scaleflow.training.models.scaleflow import ScaleFlowTraining
+from scaleflow.training.models.ssf2020 import Ssf2020Training
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from codec.errors import DataError, UsageError
-from training.checkpoint import load_checkpoint, save_checkpoint
-from training.distributed import Processes
-from training.loop_parts import (
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.training.checkpoint import load_checkpoint, save_checkpoint
+from scaleflow.training.distributed import Processes
+from scaleflow.training.loop_parts import (
     Batch,
     BatchSource,
     LoopConfig,
@@ -32,7 +32,7 @@ from training.loop_parts import (
     Stage,
     Trainable,
 )
-from training.moving_average import MovingAverage
+from scaleflow.training.moving_average import MovingAverage
 
 logger = logging.getLogger(__name__)
 

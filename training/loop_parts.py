@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
-from training.configuration import LoopOptimization, StageConfig
+from scaleflow.training.configuration import LoopOptimization, StageConfig
 
 
 class ScheduledStage(Protocol):

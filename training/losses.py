@@ -8,9 +8,9 @@ import torch
 from pytorch_msssim import ms_ssim
 from torch import Tensor
 
-from codec.models.quality import quantization_step
-from codec.models.rate_distortion import rate_distortion_cost, squared_error
-from training.configuration import LossConfig
+from scaleflow.codec.models.quality import quantization_step
+from scaleflow.codec.models.rate_distortion import rate_distortion_cost, squared_error
+from scaleflow.training.configuration import LossConfig
 
 LEAST_MS_SSIM_SIDE = 161
 """Four halvings of an 11-tap window leave nothing of smaller pictures."""

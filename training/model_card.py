@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.configuration import TrainingConfig
-from training.validation import ValidationPoint
+from scaleflow.training.configuration import TrainingConfig
+from scaleflow.training.validation import ValidationPoint
 
 
 @dataclass(frozen=True)

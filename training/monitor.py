@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from training.configuration import StageConfig
-from training.loop import TrainingProgress
-from training.pictures import step_picture
-from training.validation import ValidationPoint
+from scaleflow.training.configuration import StageConfig
+from scaleflow.training.loop import TrainingProgress
+from scaleflow.training.pictures import step_picture
+from scaleflow.training.validation import ValidationPoint
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codec.models.scale_space import BLURRED_LEVELS
-from codec.video.color import ColorCoding, quantize, yuv_to_rgb
-from training.models.trainable import FlowField, StepResult
+from scaleflow.codec.models.scale_space import BLURRED_LEVELS
+from scaleflow.codec.video.color import ColorCoding, quantize, yuv_to_rgb
+from scaleflow.training.models.trainable import FlowField, StepResult
 
 CODING = ColorCoding(matrix="bt709", full_range=False)
 """What crops are shown as; they carry no tags."""

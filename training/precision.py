@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 import torch
 
-from training.configuration import RunConfig
+from scaleflow.training.configuration import RunConfig
 
 Config = TypeVar("Config", bound=RunConfig)
 

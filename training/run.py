@@ -8,22 +8,22 @@ from pathlib import Path
 
 import torch
 
-from codec.errors import UsageError
-from training.clip_batches import ClipBatches
-from training.configuration import StageConfig, TrainingConfig
-from training.data.clip import ClipSource
-from training.data.sources import open_source
-from training.distributed import Processes, join_processes
-from training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
-from training.model_card import StageRecord, model_card
-from training.models.regions import RegionTraining
-from training.models.scaleflow import ScaleFlowTraining
-from training.models.ssf2020 import Ssf2020Training
-from training.models.trainable import TrainableModel
-from training.monitor import TensorBoardMonitor
-from training.precision import with_precision
-from training.start import load_start
-from training.validation import ValidationPoint, check_clips, rate_distortion_points
+from scaleflow.codec.errors import UsageError
+from scaleflow.training.clip_batches import ClipBatches
+from scaleflow.training.configuration import StageConfig, TrainingConfig
+from scaleflow.training.data.clip import ClipSource
+from scaleflow.training.data.sources import open_source
+from scaleflow.training.distributed import Processes, join_processes
+from scaleflow.training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
+from scaleflow.training.model_card import StageRecord, model_card
+from scaleflow.training.models.regions import RegionTraining
+from scaleflow.training.models.scaleflow import ScaleFlowTraining
+from scaleflow.training.models.ssf2020 import Ssf2020Training
+from scaleflow.training.models.trainable import TrainableModel
+from scaleflow.training.monitor import TensorBoardMonitor
+from scaleflow.training.precision import with_precision
+from scaleflow.training.start import load_start
+from scaleflow.training.validation import ValidationPoint, check_clips, rate_distortion_points
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from training.configuration import STRICT, Schedule, check_range, learning_rate_factor
+from scaleflow.training.configuration import STRICT, Schedule, check_range, learning_rate_factor
 
 
 @dataclass(frozen=True)
 class SingleStage:
-    """The steps of a run; implements :class:`training.loop_parts.ScheduledStage`.
+    """The steps of a run; implements :class:`scaleflow.training.loop_parts.ScheduledStage`.
 
     Attributes:
         steps: optimizer steps.
@@ -36,5 +36,5 @@ class SingleStage:
         check_range("training.warm_up", self.warm_up, 0, 10**9)
 
     def learning_rate_at(self, step: int) -> float:
-        """See :class:`training.loop_parts.ScheduledStage`."""
+        """See :class:`scaleflow.training.loop_parts.ScheduledStage`."""
         return self.learning_rate * learning_rate_factor(self.schedule, step, self.steps, self.warm_up)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol
 
-from training.distributed import Processes
-from training.loop import LoopHooks, TrainingLoop, TrainingProgress
-from training.loop_parts import Batch, BatchSource, LoopConfig, Stage, StageOf, StepLoss, Trainable
-from training.run import CONFIGURATION, write_text
+from scaleflow.training.distributed import Processes
+from scaleflow.training.loop import LoopHooks, TrainingLoop, TrainingProgress
+from scaleflow.training.loop_parts import Batch, BatchSource, LoopConfig, Stage, StageOf, StepLoss, Trainable
+from scaleflow.training.run import CONFIGURATION, write_text
 
 
 class SingleStageConfig(LoopConfig[StageOf], Protocol[StageOf]):
     """What is read of a configuration."""
 
     def to_yaml(self) -> str:
-        """The text that :mod:`training.configuration_file` reads."""
+        """The text that :mod:`scaleflow.training.configuration_file` reads."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RunOptions(Generic[Stage]):
 
     Attributes:
         resume: from the checkpoint in its folder.
-        device: see :func:`codec.models.registry.choose_device`.
+        device: see :func:`scaleflow.codec.models.registry.choose_device`.
         report: of the steps.
         validated: is given the step and what was measured, where there is data to validate on.
         stop: whether to end at the next step.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
-from codec.models.scaleflow_codec import ScaleFlowCodec
-from training.checkpoint import final_weights, load_checkpoint
-from training.models.trainable import TrainableModel
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.training.checkpoint import final_weights, load_checkpoint
+from scaleflow.training.models.trainable import TrainableModel
 
 
 def load_start(model: TrainableModel, start: str) -> None:

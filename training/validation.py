@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from codec.distortion import picture_psnr, weighted_psnr
-from codec.encode_settings import EncodeSettings
-from codec.errors import DataError, ScaleFlowError
-from codec.frame_coder import FrameDecoder, FrameEncoder
-from codec.models.video_model import VideoModel
-from codec.picture import Planes
-from codec.video.reader import open_video
+from scaleflow.codec.distortion import picture_psnr, weighted_psnr
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import DataError, ScaleFlowError
+from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
+from scaleflow.codec.video.reader import open_video
 
 logger = logging.getLogger(__name__)
 

@@ -1,13 +1,13 @@
 """The ``.sfv`` file: header, packets, checksums, index; ``docs/bitstream.md`` specifies it."""
 
-from codec.container.header import SfvHeader
-from codec.container.index import KeyFrame, KeyFrameIndex
-from codec.container.packet import AudioPacket, DamagedRegion, VideoPacket
-from codec.container.packet_stream import Item
-from codec.container.reader import SfvReader
-from codec.container.statistics import SfvStatistics, measure
-from codec.container.writer import SfvWriter
-from codec.video.audio import AudioStream
+from scaleflow.codec.container.header import SfvHeader
+from scaleflow.codec.container.index import KeyFrame, KeyFrameIndex
+from scaleflow.codec.container.packet import AudioPacket, DamagedRegion, VideoPacket
+from scaleflow.codec.container.packet_stream import Item
+from scaleflow.codec.container.reader import SfvReader
+from scaleflow.codec.container.statistics import SfvStatistics, measure
+from scaleflow.codec.container.writer import SfvWriter
+from scaleflow.codec.video.audio import AudioStream
 
 __all__ = [
     "AudioPacket",

@@ -10,7 +10,7 @@ from typing import Any
 
 import cbor2
 
-from codec.errors import DataError
+from scaleflow.codec.errors import DataError
 
 DEEPEST = 8
 """Most levels of nesting."""

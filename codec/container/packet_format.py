@@ -11,8 +11,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from codec.container.packet import PacketKind
-from codec.container.varint import (
+from scaleflow.codec.container.packet import PacketKind
+from scaleflow.codec.container.varint import (
     LONGEST,
     IncompleteVarint,
     MalformedVarint,
@@ -21,7 +21,7 @@ from codec.container.varint import (
     write_signed,
     write_varint,
 )
-from codec.picture import VideoProperties
+from scaleflow.codec.picture import VideoProperties
 
 KEY_MARKER = b"\x1aSFK"
 END_MARKER = b"\x1aSFE"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from codec.container.header import SfvHeader
-from codec.container.index import TRAILER_SIZE, EndBody, KeyFrameIndex, parse_index, parse_trailer
-from codec.container.packet import AudioPacket, DamagedRegion, VideoPacket
-from codec.container.packet_format import (
+from scaleflow.codec.container.header import SfvHeader
+from scaleflow.codec.container.index import TRAILER_SIZE, EndBody, KeyFrameIndex, parse_index, parse_trailer
+from scaleflow.codec.container.packet import AudioPacket, DamagedRegion, VideoPacket
+from scaleflow.codec.container.packet_format import (
     LARGEST_TIME,
     LONGEST_HEAD,
     MARKER_PREFIX,
@@ -27,9 +27,9 @@ from codec.container.packet_format import (
     parse_inter,
     video_payload_limit,
 )
-from codec.container.source import ByteSource
-from codec.container.timing import FrameClock, following_audio
-from codec.errors import DataError
+from scaleflow.codec.container.source import ByteSource
+from scaleflow.codec.container.timing import FrameClock, following_audio
+from scaleflow.codec.errors import DataError
 
 Item = VideoPacket | AudioPacket | DamagedRegion
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from codec.container.header import PRELUDE_SIZE, SfvHeader, header_size, parse_header
-from codec.container.index import TRAILER_SIZE, EndBody, KeyFrame, KeyFrameIndex, parse_trailer
-from codec.container.packet import VideoPacket
-from codec.container.packet_format import BadPacket
-from codec.container.packet_stream import Item, PacketReader, PacketStream
-from codec.container.source import ByteSource
-from codec.errors import DataError, UsageError
+from scaleflow.codec.container.header import PRELUDE_SIZE, SfvHeader, header_size, parse_header
+from scaleflow.codec.container.index import TRAILER_SIZE, EndBody, KeyFrame, KeyFrameIndex, parse_trailer
+from scaleflow.codec.container.packet import VideoPacket
+from scaleflow.codec.container.packet_format import BadPacket
+from scaleflow.codec.container.packet_stream import Item, PacketReader, PacketStream
+from scaleflow.codec.container.source import ByteSource
+from scaleflow.codec.errors import DataError, UsageError
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from codec.container.packet import DamagedRegion, VideoPacket
-from codec.container.reader import SfvReader
+from scaleflow.codec.container.packet import DamagedRegion, VideoPacket
+from scaleflow.codec.container.reader import SfvReader
 
 
 @dataclass

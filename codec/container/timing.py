@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codec.container.packet_format import AudioTimes
-from codec.picture import VideoProperties
+from scaleflow.codec.container.packet_format import AudioTimes
+from scaleflow.codec.picture import VideoProperties
 
 
 class FrameClock:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO
 
-from codec.container.header import SfvHeader
-from codec.container.index import EndBody, KeyFrame, KeyFrameIndex, write_trailer
-from codec.container.packet import VideoKind
-from codec.container.packet_format import (
+from scaleflow.codec.container.header import SfvHeader
+from scaleflow.codec.container.index import EndBody, KeyFrame, KeyFrameIndex, write_trailer
+from scaleflow.codec.container.packet import VideoKind
+from scaleflow.codec.container.packet_format import (
     LARGEST_AUDIO_PAYLOAD,
     LARGEST_TIME,
     MOST_PICTURES,
@@ -24,9 +24,9 @@ from codec.container.packet_format import (
     write_inter,
     write_key,
 )
-from codec.container.timing import FrameClock, following_audio
-from codec.errors import DataError, UsageError
-from codec.video.output_file import OutputFile, OutputStream, open_output_file
+from scaleflow.codec.container.timing import FrameClock, following_audio
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video.output_file import OutputFile, OutputStream, open_output_file
 
 ENOUGH_BYTES = 8192
 """A group of inter pictures is written once it has this many bytes: the packet's own bytes are then negligible."""

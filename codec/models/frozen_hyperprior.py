@@ -16,20 +16,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from codec.models.bin_width_map import GAIN_STEPS_PER_WIDTH
-from codec.models.hyperprior import (
+from scaleflow.codec.models.bin_width_map import GAIN_STEPS_PER_WIDTH
+from scaleflow.codec.models.hyperprior import (
     SCALE_STEPS_PER_OCTAVE,
     HyperSynthesis,
     MeanScaleHyperprior,
     Phase,
     SpatialContext,
 )
-from codec.models.quality import ANCHORS, LatentGain
-from entropy.factorized_tables import factorized_tables
-from entropy.fixed_point import GAIN_STEPS_PER_OCTAVE, ONE, apply_gain, scale_index_from_log2
-from entropy.frequency_tables import FrequencyTables
-from entropy.integer_network import IntegerNetwork
-from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.codec.models.quality import ANCHORS, LatentGain
+from scaleflow.entropy.factorized_tables import factorized_tables
+from scaleflow.entropy.fixed_point import GAIN_STEPS_PER_OCTAVE, ONE, apply_gain, scale_index_from_log2
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.integer_network import IntegerNetwork
+from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
 QUALITY_STEPS = 16
 """Quality is coded in sixteenths."""
@@ -174,7 +174,7 @@ class FrozenHyperprior(nn.Module):
     ) -> tuple[DecodedLatents, float, float]:
         """Code ``latents`` (1, C, h, w); also returns the ideal bits of latents and of hyper-latents.
 
-        ``widths`` (h, w), where bins are wider than the quality's, see :mod:`codec.models.bin_width_map`.
+        ``widths`` (h, w), where bins are wider than the quality's, see :mod:`scaleflow.codec.models.bin_width_map`.
         """
         steps = self._steps(quality_code, widths)
         gained = latents * self._float_gain(steps)

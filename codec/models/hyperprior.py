@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.models.layers import full_precision, round_through
+from scaleflow.codec.models.layers import full_precision, round_through
 
 if TYPE_CHECKING:
     from compressai.entropy_models import EntropyBottleneck, GaussianConditional

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER, model_names
-from codec.models.ssf2020 import cached_checkpoint
+from scaleflow.codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER, model_names
+from scaleflow.codec.models.ssf2020 import cached_checkpoint
 
 _DEFAULT = "shipped with ScaleFlow: 4:2:0, 8 and 10 bit, every quality"
 _SSF2020 = "CompressAI's scale-space flow, one rate, RGB of 8 bits; downloaded by CompressAI when first used"

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.models.layers import Downsample, ResidualBlock, Upsample, full_precision, zero_start
-from codec.models.quality import QualityBias
-from codec.models.scale_space import BLURRED_LEVELS
-from codec.models.transforms import PICTURE_CHANNELS
+from scaleflow.codec.models.layers import Downsample, ResidualBlock, Upsample, full_precision, zero_start
+from scaleflow.codec.models.quality import QualityBias
+from scaleflow.codec.models.scale_space import BLURRED_LEVELS
+from scaleflow.codec.models.transforms import PICTURE_CHANNELS
 
 VECTOR_LATENTS = 8
 """Latents that carry the vectors of 2x2 blocks of 8x8 samples: (x, y) times the four Haar coefficients."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.models.frozen_hyperprior import FrozenHyperprior
-from codec.models.hyperprior import Phase
-from codec.picture import Planes
-from entropy.frequency_tables import FrequencyTables
-from entropy.symbol_coder import Indices, SymbolDecoder, Symbols
+from scaleflow.codec.models.frozen_hyperprior import FrozenHyperprior
+from scaleflow.codec.models.hyperprior import Phase
+from scaleflow.codec.picture import Planes
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.symbol_coder import Indices, SymbolDecoder, Symbols
 
 SIDE_INFORMATION = "side information"
 """The kind of hyper-latents and of the quality code."""
@@ -62,7 +62,7 @@ class CostRecorder(SymbolDecoder):
         self.costs: list[SymbolCosts] = []
 
     def decode(self, indices: Indices, tables: FrequencyTables) -> Symbols:
-        """See :meth:`entropy.symbol_coder.SymbolDecoder.decode`."""
+        """See :meth:`scaleflow.entropy.symbol_coder.SymbolDecoder.decode`."""
         symbols = super().decode(indices, tables)
         self.costs.append(SymbolCosts(tables.bits_of_symbols(symbols, indices), tables))
         return symbols

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from entropy.frequency_tables import FrequencyTables
-from entropy.symbol_coder import Indices, SymbolDecoder, Symbols
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.symbol_coder import Indices, SymbolDecoder, Symbols
 
 
 class SymbolRecorder(SymbolDecoder):
@@ -19,7 +19,7 @@ class SymbolRecorder(SymbolDecoder):
     latest: Symbols
 
     def decode(self, indices: Indices, tables: FrequencyTables) -> Symbols:
-        """See :meth:`entropy.symbol_coder.SymbolDecoder.decode`."""
+        """See :meth:`scaleflow.entropy.symbol_coder.SymbolDecoder.decode`."""
         self.latest = super().decode(indices, tables)
         return self.latest
 

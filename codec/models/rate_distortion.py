@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from codec.distortion import DISTORTION_OVER_STEP
-from codec.models.quality import quantization_step
+from scaleflow.codec.distortion import DISTORTION_OVER_STEP
+from scaleflow.codec.models.quality import quantization_step
 
 ALIKE = (1.0, 1.0, 1.0)
 """Weights of Y, Cb and Cr that make it the mean over all samples."""

@@ -30,7 +30,7 @@ class RegionCoding(Protocol):
         """The latents to code instead of these, perhaps nearer to ``towards``, which cost least."""
 
     def bin_widths(self, analyse: Callable[[], Tensor], region: Tensor, quality: Tensor) -> NDArray[np.int32]:
-        """Widths (h, w) of the bins of all latents, as :mod:`codec.models.bin_width_map` counts them.
+        """Widths (h, w) of the bins of all latents, as :mod:`scaleflow.codec.models.bin_width_map` counts them.
 
         ``analyse`` gives the intra latents of the picture, to those who want to see what is in it.
         """

@@ -10,11 +10,11 @@ from typing import cast
 import torch
 from safetensors import SafetensorError, safe_open
 
-from codec.errors import DataError, UsageError
-from codec.models.latent_refinement import LatentRefinement
-from codec.models.scaleflow import ScaleFlowConfig
-from codec.models.scaleflow_codec import ScaleFlowCodec
-from codec.models.video_model import Precision, VideoModel
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.latent_refinement import LatentRefinement
+from scaleflow.codec.models.scaleflow import ScaleFlowConfig
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.video_model import Precision, VideoModel
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def load_model(
     elif name.startswith("ssf2020"):
         if weights is not None:
             raise UsageError(f"--weights does not go with {name!r}: use --model ssf2020:PATH")
-        from codec.models.ssf2020_codec import load_ssf2020
+        from scaleflow.codec.models.ssf2020_codec import load_ssf2020
 
         codec = cast(ScaleFlowCodec, load_ssf2020(name))
     else:

@@ -2,8 +2,9 @@
 
 Structure as in Agustsson et al. (CVPR 2020): an intra autoencoder, a motion autoencoder whose decoder gives flow and
 scale, a warp of the previous reconstruction, and a residual autoencoder, each with its own hyperprior. What differs is
-said where it is done: in :mod:`codec.models.transforms`, :mod:`codec.models.motion`, :mod:`codec.models.scale_space`,
-:mod:`codec.models.quality` and :mod:`codec.models.hyperprior`.
+said where it is done: in :mod:`scaleflow.codec.models.transforms`, :mod:`scaleflow.codec.models.motion`,
+:mod:`scaleflow.codec.models.scale_space`, :mod:`scaleflow.codec.models.quality` and
+:mod:`scaleflow.codec.models.hyperprior`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.models.hyperprior import INTERLEAVED, CodedLatents, MeanScaleHyperprior
-from codec.models.motion import MotionAnalysis, MotionSynthesis
-from codec.models.quality import COARSEST_STEP, FINEST_STEP, LatentGain
-from codec.models.region_coding import LatentKind
-from codec.models.scale_space import scale_space_warp
-from codec.models.transforms import (
+from scaleflow.codec.models.hyperprior import INTERLEAVED, CodedLatents, MeanScaleHyperprior
+from scaleflow.codec.models.motion import MotionAnalysis, MotionSynthesis
+from scaleflow.codec.models.quality import COARSEST_STEP, FINEST_STEP, LatentGain
+from scaleflow.codec.models.region_coding import LatentKind
+from scaleflow.codec.models.scale_space import scale_space_warp
+from scaleflow.codec.models.transforms import (
     PICTURE_CHANNELS,
     SAMPLE_RANGE,
     AnalysisTransform,
@@ -27,7 +28,7 @@ from codec.models.transforms import (
     pack_planes,
     unpack_planes,
 )
-from codec.motion_estimation import BLOCK
+from scaleflow.codec.motion_estimation import BLOCK
 
 COARSEST_MOTION_STEP, FINEST_MOTION_STEP = 2.0, 0.35
 """Starting quantization steps of motion latents, in luma samples (a latent is twice the mean vector of four blocks)."""

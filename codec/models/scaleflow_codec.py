@@ -12,14 +12,19 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from codec.errors import DataError, UsageError
-from codec.models.bin_width_map import WIDTH_STEPS_PER_OCTAVE, BinWidthMap, decode_bin_widths, encode_bin_widths
-from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
-from codec.models.latent_refinement import LatentRefinement, RefinedPicture, refine_inter, refine_intra
-from codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
-from codec.models.picture_change import PictureChange, SymbolRecorder
-from codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
-from codec.models.region_coding import (
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.bin_width_map import (
+    WIDTH_STEPS_PER_OCTAVE,
+    BinWidthMap,
+    decode_bin_widths,
+    encode_bin_widths,
+)
+from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
+from scaleflow.codec.models.latent_refinement import LatentRefinement, RefinedPicture, refine_inter, refine_intra
+from scaleflow.codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
+from scaleflow.codec.models.picture_change import PictureChange, SymbolRecorder
+from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
+from scaleflow.codec.models.region_coding import (
     LatentKind,
     RegionCoding,
     RegionMask,
@@ -27,7 +32,7 @@ from codec.models.region_coding import (
     region_in_cells,
     region_of_latents,
 )
-from codec.models.scaleflow import (
+from scaleflow.codec.models.scaleflow import (
     InterPrediction,
     IntraCoder,
     MotionCoder,
@@ -36,17 +41,17 @@ from codec.models.scaleflow import (
     ScaleFlowNetwork,
     block_difference,
 )
-from codec.models.transforms import PATCH, PICTURE_CHANNELS, SAMPLE_RANGE, pack_planes, unpack_planes
-from codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
-from codec.models.weights_hash import hash_tensors
-from codec.motion_estimation import BLOCK, match_blocks, vector_smoothness
-from codec.picture import Planes, WorkingFormat
-from entropy.errors import DamagedSymbolsError
-from entropy.fixed_point import ONE
-from entropy.frequency_tables import FrequencyTables
-from entropy.gaussian_tables import gaussian_tables
-from entropy.scale_grid import ScaleGrid
-from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.codec.models.transforms import PATCH, PICTURE_CHANNELS, SAMPLE_RANGE, pack_planes, unpack_planes
+from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
+from scaleflow.codec.models.weights_hash import hash_tensors
+from scaleflow.codec.motion_estimation import BLOCK, match_blocks, vector_smoothness
+from scaleflow.codec.picture import Planes, WorkingFormat
+from scaleflow.entropy.errors import DamagedSymbolsError
+from scaleflow.entropy.fixed_point import ONE
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.gaussian_tables import gaussian_tables
+from scaleflow.entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
 CELL = 16
 """Pictures are padded to a multiple of this, one position of the latents."""
@@ -93,7 +98,7 @@ class InterParts:
 
 
 class ScaleFlowCodec(nn.Module):
-    """Implements :class:`codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`.
+    """Implements :class:`scaleflow.codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`.
 
     ``can_be_trained``: the weights hold what the priors were frozen from, and :meth:`complete_network` brings it into
     ``network``. ``region_coding`` is what regions of interest are coded with; decoding needs none.
@@ -153,7 +158,7 @@ class ScaleFlowCodec(nn.Module):
         quality: float,
         region: RegionMask | None = None,
     ) -> EncodedPicture:
-        """See :class:`codec.models.video_model.VideoModel`; regions need :attr:`region_coding`."""
+        """See :class:`scaleflow.codec.models.video_model.VideoModel`; regions need :attr:`region_coding`."""
         if region is not None and self.region_coding is None:
             raise UsageError("this model was given no way to code regions of interest: set its region_coding")
         regarded: _Region | None = None
@@ -238,7 +243,7 @@ class ScaleFlowCodec(nn.Module):
         return match_blocks(luma * 255, earlier_luma * 255, vector_smoothness(quality))
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
-        """See :class:`codec.models.video_model.VideoModel`."""
+        """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
         return self._decode_picture(SymbolDecoder(payload), geometry, reference)[0]
 
     def analyse_picture(

@@ -23,23 +23,23 @@ from compressai.models.video import ScaleSpaceFlow
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from codec.errors import DataError, UsageError
-from codec.models.frozen_hyperprior import QUALITY_STEPS
-from codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
-from codec.models.region_coding import RegionMask
-from codec.models.ssf2020 import load_network
-from codec.models.ssf2020_gains import Part, VariableRateScaleSpaceFlow
-from codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
-from codec.models.weights_hash import hash_tensors
-from codec.picture import Planes, WorkingFormat
-from entropy.errors import DamagedSymbolsError
-from entropy.factorized_tables import factorized_tables
-from entropy.fixed_point import ONE, scale_index_from_sigma
-from entropy.frequency_tables import FrequencyTables
-from entropy.gaussian_tables import gaussian_tables
-from entropy.integer_network import IntegerNetwork
-from entropy.scale_grid import ScaleGrid
-from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS
+from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
+from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.models.ssf2020 import load_network
+from scaleflow.codec.models.ssf2020_gains import Part, VariableRateScaleSpaceFlow
+from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
+from scaleflow.codec.models.weights_hash import hash_tensors
+from scaleflow.codec.picture import Planes, WorkingFormat
+from scaleflow.entropy.errors import DamagedSymbolsError
+from scaleflow.entropy.factorized_tables import factorized_tables
+from scaleflow.entropy.fixed_point import ONE, scale_index_from_sigma
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.gaussian_tables import gaussian_tables
+from scaleflow.entropy.integer_network import IntegerNetwork
+from scaleflow.entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
 CELL = 128
 """Pictures are padded to a multiple of this, one position of the hyper-latents."""
@@ -136,8 +136,8 @@ class FrozenSsfHyperprior(nn.Module):
 
 
 class Ssf2020Codec(nn.Module):
-    """Implements :class:`codec.models.video_model.VideoModel` for CompressAI's network, one rate for each checkpoint,
-    or with gains (:mod:`codec.models.ssf2020_gains`), every rate.
+    """Implements :class:`scaleflow.codec.models.video_model.VideoModel` for CompressAI's network, one rate for each
+    checkpoint, or with gains (:mod:`scaleflow.codec.models.ssf2020_gains`), every rate.
 
     Tables and integer networks are derived here, at load.
     """
@@ -174,7 +174,7 @@ class Ssf2020Codec(nn.Module):
         quality: float,
         region: RegionMask | None = None,
     ) -> EncodedPicture:
-        """See :class:`codec.models.video_model.VideoModel`; ``quality`` plays no part without gains."""
+        """See :class:`scaleflow.codec.models.video_model.VideoModel`; ``quality`` plays no part without gains."""
         if region is not None:
             raise UsageError(f"model {self.name} codes no regions of interest: use the default model")
         assert reference is None or isinstance(reference, Ssf2020Reference)
@@ -205,7 +205,7 @@ class Ssf2020Codec(nn.Module):
         return EncodedPicture(encoder.finish(), result, bits)
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
-        """See :class:`codec.models.video_model.VideoModel`."""
+        """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
         assert reference is None or isinstance(reference, Ssf2020Reference)
         decoder = SymbolDecoder(payload)
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))

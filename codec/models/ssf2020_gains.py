@@ -1,7 +1,7 @@
 """CompressAI's ``ssf2020`` with a gain for each latent channel, so that one set of weights serves every rate.
 
-The same mechanism as that of the default model (:mod:`codec.models.quality`), on an unchanged network: what the two
-architectures do with equal data, time and range of rates can be compared. Not in the paper.
+The same mechanism as that of the default model (:mod:`scaleflow.codec.models.quality`), on an unchanged network: what
+the two architectures do with equal data, time and range of rates can be compared. Not in the paper.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from compressai.models.video import ScaleSpaceFlow
 from torch import Tensor, nn
 
-from codec.models.quality import LatentGain
+from scaleflow.codec.models.quality import LatentGain
 
 Part = Literal["img", "motion", "res"]
 """CompressAI's names of the networks for intra pictures, motion and residual."""

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.models.layers import Downsample, ResidualBlock, Upsample, full_precision, zero_start
-from codec.models.quality import QualityBias
+from scaleflow.codec.models.layers import Downsample, ResidualBlock, Upsample, full_precision, zero_start
+from scaleflow.codec.models.quality import QualityBias
 
 PICTURE_CHANNELS = 6
 """Four luma samples and two of chroma at each position of half the picture's size."""

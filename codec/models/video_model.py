@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from codec.models.region_coding import RegionMask
-from codec.picture import Planes, WorkingFormat
+from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.picture import Planes, WorkingFormat
 
 Precision = Literal["fp32", "bf16"]
 """Arithmetic of the transforms; entropy coding is exact in either."""
@@ -70,4 +70,5 @@ class VideoModel(Protocol):
         """
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
-        """Inverse of :meth:`encode_picture`. Raises :class:`codec.errors.DataError` when the payload is damaged."""
+        """Inverse of :meth:`encode_picture`. Raises :class:`scaleflow.codec.errors.DataError` when the payload is
+        damaged."""

@@ -1,10 +1,10 @@
 """Video in and out: files, streams, picture sequences, with their colour, times, rotation and audio."""
 
-from codec.video.audio import AudioPacketData, AudioStream
-from codec.video.raw_format import RawVideoFormat
-from codec.video.reader import VideoReader, open_video
-from codec.video.video_writer import VideoWriter
-from codec.video.writer import OUTPUT_FORMATS, open_output
+from scaleflow.codec.video.audio import AudioPacketData, AudioStream
+from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.video.reader import VideoReader, open_video
+from scaleflow.codec.video.video_writer import VideoWriter
+from scaleflow.codec.video.writer import OUTPUT_FORMATS, open_output
 
 __all__ = [
     "OUTPUT_FORMATS",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from codec.video.color import ChromaSite, FloatPlane
+from scaleflow.codec.video.color import ChromaSite, FloatPlane
 
 Shifts = tuple[int, int]
 """Subsampling as powers of two, (horizontal, vertical): 4:2:0 is (1, 1), 4:2:2 (1, 0), 4:4:4 (0, 0)."""

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 import av
 import av.error
 
-from codec.errors import DataError, UsageError
-from codec.video.audio import AudioPacketData, AudioStream, describe_audio, packet_data
-from codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video.audio import AudioPacketData, AudioStream, describe_audio, packet_data
+from scaleflow.codec.video.raw_format import RawVideoFormat
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ class ForwardOnly:
 
 
 class ContainerSource:
-    """A :class:`~codec.video.frame_source.FrameSource` over what FFmpeg opens: its first video stream that is no cover.
+    """A :class:`~scaleflow.codec.video.frame_source.FrameSource` over what FFmpeg opens: its first video stream that is
+    no cover.
 
     Args:
         source: a path, or ``-`` for y4m (or raw video, where ``raw`` is given) on standard input.

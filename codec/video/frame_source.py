@@ -8,7 +8,7 @@ from typing import Protocol
 
 import av
 
-from codec.video.audio import AudioPacketData, AudioStream
+from scaleflow.codec.video.audio import AudioPacketData, AudioStream
 
 
 class FrameSource(Protocol):

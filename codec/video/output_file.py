@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from codec.errors import DataError, UsageError
+from scaleflow.codec.errors import DataError, UsageError
 
 
 def check_output(path: str, overwrite: bool) -> None:

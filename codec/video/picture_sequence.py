@@ -12,9 +12,9 @@ from pathlib import Path
 
 import av
 
-from codec.errors import DataError, UsageError
-from codec.video.audio import AudioStream
-from codec.video.container_source import FALLBACK_FRAME_RATE, ContainerSource
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video.audio import AudioStream
+from scaleflow.codec.video.container_source import FALLBACK_FRAME_RATE, ContainerSource
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,8 @@ def _natural_key(file: Path) -> list[tuple[int, int, str]]:
 
 
 class PictureSequence:
-    """A :class:`~codec.video.frame_source.FrameSource` over picture files, one picture each, at a constant rate."""
+    """A :class:`~scaleflow.codec.video.frame_source.FrameSource` over picture files, one picture each, at a constant
+    rate."""
 
     audio_streams: tuple[AudioStream, ...] = ()
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 import av
 
-from codec.errors import DataError
-from codec.video.chroma import Shifts
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.video.chroma import Shifts
 
 Family = Literal["yuv", "gray", "rgb"]
 
@@ -30,7 +30,7 @@ _PLANAR_DEPTHS = (8, 9, 10, 12, 14, 16)
 class PixelFormat:
     """A pixel format, seen as planes of samples.
 
-    ``bit_depth`` is that of the samples as :func:`codec.video.frame_planes.planes_of` delivers them (8..16);
+    ``bit_depth`` is that of the samples as :func:`scaleflow.codec.video.frame_planes.planes_of` delivers them (8..16);
     ``chroma_shifts`` is (horizontal, vertical) and (0, 0) for grey and RGB. ``planar_name`` names the little-endian
     FFmpeg format that holds exactly these samples and that every other layout (nv12, yuyv422, rgba ...) is unpacked to.
     """

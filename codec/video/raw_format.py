@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import av
 
-from codec.errors import DataError, UsageError
-from codec.picture import LARGEST_SIDE
-from codec.video.pixel_format import describe_pixel_format
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.picture import LARGEST_SIDE
+from scaleflow.codec.video.pixel_format import describe_pixel_format
 
 
 @dataclass(frozen=True)

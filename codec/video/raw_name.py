@@ -12,8 +12,8 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from codec.errors import UsageError
-from codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.video.raw_format import RawVideoFormat
 
 RAW_SUFFIX = ".yuv"
 _Y4M = b"YUV4MPEG2"

@@ -13,20 +13,20 @@ from typing import Any
 
 import av
 
-from codec.errors import DataError, UsageError
-from codec.picture import Picture, Planes, VideoProperties, WorkingFormat
-from codec.video.audio import AudioPacketData, AudioStream
-from codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_name
-from codec.video.container_source import ContainerSource
-from codec.video.frame_planes import planes_of
-from codec.video.frame_source import FrameSource
-from codec.video.picture_sequence import PictureSequence, is_picture_sequence
-from codec.video.pixel_format import PixelFormat, describe_pixel_format
-from codec.video.raw_format import RawVideoFormat
-from codec.video.raw_name import is_raw_file, raw_format_of_name
-from codec.video.rotation import clockwise_rotation
-from codec.video.timestamps import RisingTimestamps
-from codec.video.working_format import color_coding, to_working, working_bit_depth
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.picture import Picture, Planes, VideoProperties, WorkingFormat
+from scaleflow.codec.video.audio import AudioPacketData, AudioStream
+from scaleflow.codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_name
+from scaleflow.codec.video.container_source import ContainerSource
+from scaleflow.codec.video.frame_planes import planes_of
+from scaleflow.codec.video.frame_source import FrameSource
+from scaleflow.codec.video.picture_sequence import PictureSequence, is_picture_sequence
+from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
+from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
+from scaleflow.codec.video.rotation import clockwise_rotation
+from scaleflow.codec.video.timestamps import RisingTimestamps
+from scaleflow.codec.video.working_format import color_coding, to_working, working_bit_depth
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,9 @@ def open_video(
         path: any file that FFmpeg reads; a folder, printf pattern or glob pattern of pictures; or ``-``, a y4m stream
             on standard input.
         raw: form of a file (or standard input) without header; of ``.yuv`` files their names may say it, see
-            :mod:`codec.video.raw_name`.
+            :mod:`scaleflow.codec.video.raw_name`.
         frame_rate: constant rate of a folder of pictures (25 where not given); replaces the timing of other inputs.
-        working_format: "yuv420" or "rgb", see :mod:`codec.video.working_format`.
+        working_format: "yuv420" or "rgb", see :mod:`scaleflow.codec.video.working_format`.
         threads: decoder threads, 0 for one a core. The pictures do not depend on it.
 
     Raises:

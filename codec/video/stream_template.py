@@ -18,8 +18,8 @@ from fractions import Fraction
 import av
 import av.error
 
-from codec.errors import DataError
-from codec.video.audio import AudioStream
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.video.audio import AudioStream
 
 _AUDIO_CODECS = {
     "aac": "A_AAC",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import av
 
-from codec.errors import UsageError
-from codec.picture import VideoProperties
-from codec.video.chroma import Shifts
-from codec.video.pixel_format import PixelFormat, describe_pixel_format, gray_name, yuv_name
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.codec.video.chroma import Shifts
+from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format, gray_name, yuv_name
 
 log = logging.getLogger(__name__)
 

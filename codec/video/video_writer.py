@@ -6,11 +6,11 @@ import logging
 from abc import ABC, abstractmethod
 from types import TracebackType
 
-from codec.errors import DataError
-from codec.picture import Picture, Planes, VideoProperties
-from codec.video.audio import AudioPacketData
-from codec.video.pixel_format import PixelFormat
-from codec.video.working_format import color_coding, from_working
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.picture import Picture, Planes, VideoProperties
+from scaleflow.codec.video.audio import AudioPacketData
+from scaleflow.codec.video.pixel_format import PixelFormat
+from scaleflow.codec.video.working_format import color_coding, from_working
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.picture import Planes, VideoProperties, WorkingFormat
-from codec.video.chroma import Shifts, chroma_shape, resample_chroma
-from codec.video.color import (
+from scaleflow.codec.picture import Planes, VideoProperties, WorkingFormat
+from scaleflow.codec.video.chroma import Shifts, chroma_shape, resample_chroma
+from scaleflow.codec.video.color import (
     ColorCoding,
     FloatPlane,
     gray_to_rgb_level,
@@ -26,7 +26,7 @@ from codec.video.color import (
     rgb_to_yuv,
     yuv_to_rgb,
 )
-from codec.video.pixel_format import PixelFormat, describe_pixel_format
+from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
 
 RGB_CODING = ColorCoding("bt709", full_range=False)
 """The Y'CbCr that RGB sources are turned into."""

@@ -12,12 +12,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.clockwork.split import LowResolution, StandIn, check_cut
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.clockwork.split import LowResolution, StandIn, check_cut
 
 
 class DiffusersSplit(nn.Module):
-    """Implements :class:`efficient_nets.clockwork.split.SplitUNet` for ``UNet2DModel`` and ``UNet2DConditionModel``.
+    """Implements :class:`scaleflow.efficient_nets.clockwork.split.SplitUNet` for ``UNet2DModel`` and
+    ``UNet2DConditionModel``.
 
     Nothing of the model is changed; its parameters are shared. Where it runs on other devices or in other precisions,
     move it before or after: both parts follow. Residuals of a ControlNet do not fit the second model.
@@ -48,7 +49,7 @@ class DiffusersSplit(nn.Module):
         self._outer = (outer,)
 
     def full(self, *arguments: Any, **options: Any) -> tuple[Any, LowResolution]:
-        """See :class:`efficient_nets.clockwork.split.SplitUNet`."""
+        """See :class:`scaleflow.efficient_nets.clockwork.split.SplitUNet`."""
         seen: dict[str, Tensor] = {}
 
         def entered(block: nn.Module, given: tuple[Any, ...], output: Any) -> None:
@@ -72,7 +73,7 @@ class DiffusersSplit(nn.Module):
         return output, LowResolution(**seen)
 
     def partial(self, stand_in: StandIn, *arguments: Any, **options: Any) -> Any:
-        """See :class:`efficient_nets.clockwork.split.SplitUNet`."""
+        """See :class:`scaleflow.efficient_nets.clockwork.split.SplitUNet`."""
         outer = self._outer[0]
         outer.training = self.model.training  # and not train(), which would change the modules that are shared
         self._stand_in.stand_in = stand_in

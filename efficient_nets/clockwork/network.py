@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.clockwork.adaptor import IdentityAdaptor
-from efficient_nets.clockwork.clock import Clock
-from efficient_nets.clockwork.split import SplitUNet
-from efficient_nets.cost import Cost, gated_cost
-from efficient_nets.cost_record import counted
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.clockwork.adaptor import IdentityAdaptor
+from scaleflow.efficient_nets.clockwork.clock import Clock
+from scaleflow.efficient_nets.clockwork.split import SplitUNet
+from scaleflow.efficient_nets.cost import Cost, gated_cost
+from scaleflow.efficient_nets.cost_record import counted
 
 
 class ClockworkUNet(nn.Module):
@@ -24,7 +24,8 @@ class ClockworkUNet(nn.Module):
     """
 
     def __init__(self, split: SplitUNet, clock: Clock, adaptor: nn.Module | None = None) -> None:
-        """``adaptor`` is an :class:`efficient_nets.clockwork.adaptor.Adaptor`; the identity where it is not given."""
+        """``adaptor`` is an :class:`scaleflow.efficient_nets.clockwork.adaptor.Adaptor`; the identity where it is not
+        given."""
         super().__init__()
         assert isinstance(split, nn.Module)
         self.split: Any = split

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.diffusion.unet import UNet
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.diffusion.unet import UNet
 
 StandIn = Callable[[Tensor, Tensor], Tensor]
 """From the inputs of the low resolution (N, C, h, w) and the time embedding (N, E) to its outputs (N, C', h', w')."""
@@ -41,7 +41,7 @@ class SplitUNet(Protocol):
 
 
 class UNetSplit(nn.Module):
-    """Implements :class:`SplitUNet` for :class:`efficient_nets.diffusion.unet.UNet`."""
+    """Implements :class:`SplitUNet` for :class:`scaleflow.efficient_nets.diffusion.unet.UNet`."""
 
     def __init__(self, unet: UNet, cut: int = 1) -> None:
         """``cut`` scales, the finest, are the high resolution.

@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from codec.errors import DataError, UsageError
-from efficient_nets.clockwork.adaptor import AdaptorConfig, AdaptorShape, ResidualAdaptor
-from efficient_nets.clockwork.clock import Clock, clock_of
-from efficient_nets.tensor_file import misfit, read_tensors, write_tensors
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.clockwork.adaptor import AdaptorConfig, AdaptorShape, ResidualAdaptor
+from scaleflow.efficient_nets.clockwork.clock import Clock, clock_of
+from scaleflow.efficient_nets.tensor_file import misfit, read_tensors, write_tensors
 
 FORMAT = "scaleflow-clockwork-adaptor-1"
 
@@ -23,7 +23,7 @@ class TrainedAdaptor:
     """An adaptor and where it fits: it is made for one number of steps and one clock, as the paper's.
 
     Attributes:
-        teacher: hash of the network's weights, of :func:`codec.models.weights_hash.hash_tensors`.
+        teacher: hash of the network's weights, of :func:`scaleflow.codec.models.weights_hash.hash_tensors`.
         clock, steps: of the trajectories that it learned from.
         cut: scales that lie outside.
     """

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.cost_record import counted
-from efficient_nets.delta_distillation.block_student import BlockStudent
-from efficient_nets.delta_distillation.delta_layer import Candidate, DeltaLayer, DeltaState
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.cost_record import counted
+from scaleflow.efficient_nets.delta_distillation.block_student import BlockStudent
+from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate, DeltaLayer, DeltaState
 
 if TYPE_CHECKING:
-    from efficient_nets.delta_distillation.method import DeltaDistillation
+    from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 
 PROBE_SIDE = 64
 """Side of the pictures of noise that tell what a block does."""

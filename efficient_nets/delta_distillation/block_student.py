@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from efficient_nets.delta_distillation.low_rank import RANDOM_DEVIATION
+from scaleflow.efficient_nets.delta_distillation.low_rank import RANDOM_DEVIATION
 
 BlockInputs = Literal["both", "delta"]
 

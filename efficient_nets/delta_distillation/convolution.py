@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from efficient_nets.cost_record import counted
-from efficient_nets.delta_distillation.delta_layer import Candidate, DeltaLayer, DeltaState
-from efficient_nets.delta_distillation.low_rank import LowRankConvolution, student_rank
-from efficient_nets.video_convolution import VideoConvolution
+from scaleflow.efficient_nets.cost_record import counted
+from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate, DeltaLayer, DeltaState
+from scaleflow.efficient_nets.delta_distillation.low_rank import LowRankConvolution, student_rank
+from scaleflow.efficient_nets.video_convolution import VideoConvolution
 
 if TYPE_CHECKING:
-    from efficient_nets.delta_distillation.method import DeltaDistillation
+    from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 
 
 class DeltaConvolution(DeltaLayer, VideoConvolution):

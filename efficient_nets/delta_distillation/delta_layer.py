@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.cost import Cost, dense_cost, gated_cost
-from efficient_nets.gumbel import draw_decision
-from efficient_nets.video_convolution import VideoLayer
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.cost import Cost, dense_cost, gated_cost
+from scaleflow.efficient_nets.gumbel import draw_decision
+from scaleflow.efficient_nets.video_convolution import VideoLayer
 
 if TYPE_CHECKING:
-    from efficient_nets.delta_distillation.method import DeltaDistillation
+    from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 
 Candidate = Literal["full", "compressed"]
 

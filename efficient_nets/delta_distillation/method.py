@@ -8,10 +8,10 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from efficient_nets.delta_distillation.block import DeltaBlock
-from efficient_nets.delta_distillation.block_student import BlockInputs
-from efficient_nets.delta_distillation.convolution import DeltaConvolution
-from efficient_nets.delta_distillation.low_rank import Policy, Start, student_macs, student_rank
+from scaleflow.efficient_nets.delta_distillation.block import DeltaBlock
+from scaleflow.efficient_nets.delta_distillation.block_student import BlockInputs
+from scaleflow.efficient_nets.delta_distillation.convolution import DeltaConvolution
+from scaleflow.efficient_nets.delta_distillation.low_rank import Policy, Start, student_macs, student_rank
 
 Reference = Literal["key", "previous"]
 Full = Literal["copy", "teacher"]
@@ -21,8 +21,8 @@ Full = Literal["copy", "teacher"]
 class DeltaDistillation:
     """Compute key frames in full, and of later frames predict the change; see :class:`DeltaConvolution`.
 
-    Give :func:`~efficient_nets.conversion.accelerate` a ``key_interval`` with it: changes grow with the distance, and
-    so do errors. Layers whose compressed student would not be cheaper stay as they are.
+    Give :func:`~scaleflow.efficient_nets.conversion.accelerate` a ``key_interval`` with it: changes grow with the
+    distance, and so do errors. Layers whose compressed student would not be cheaper stay as they are.
 
     Attributes:
         gamma: channels of compressed students are so many times fewer.
@@ -70,12 +70,12 @@ class DeltaDistillation:
                 raise ValueError(f"{name} = {getattr(self, name)!r} is none of {', '.join(get_args(kind))}")
 
     def convolution(self, dense: nn.Conv2d) -> DeltaConvolution | None:
-        """See :class:`~efficient_nets.conversion.VideoMethod`."""
+        """See :class:`~scaleflow.efficient_nets.conversion.VideoMethod`."""
         rank = student_rank(dense, self.policy, self.gamma)
         if student_macs(dense, rank) >= dense.weight.numel():
             return None
         return DeltaConvolution(dense, self)
 
     def replace_block(self, name: str, dense: nn.Module) -> DeltaBlock:
-        """See :class:`~efficient_nets.conversion.BlockMethod`."""
+        """See :class:`~scaleflow.efficient_nets.conversion.BlockMethod`."""
         return DeltaBlock(name, dense, self)

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.encode_settings import EncodeSettings
-from codec.frame_coder import FrameEncoder
-from codec.models.video_model import VideoModel
-from codec.picture import Planes
-from codec.video.color import ColorCoding
-from codec.video.pixel_format import describe_pixel_format
-from codec.video.working_format import to_working
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.frame_coder import FrameEncoder
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
+from scaleflow.codec.video.color import ColorCoding
+from scaleflow.codec.video.pixel_format import describe_pixel_format
+from scaleflow.codec.video.working_format import to_working
 
 RgbPicture = NDArray[np.uint8]
 """(3, height, width)."""

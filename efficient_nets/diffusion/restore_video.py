@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codec.container import SfvHeader
-from codec.decode_file import DecodeSettings, check_decode, decode_file
-from codec.errors import DataError
-from codec.models.video_model import VideoModel
-from codec.picture import Picture, Planes
-from codec.video.audio import AudioPacketData
-from codec.video.reader import open_video
-from codec.video.writer import open_output
-from efficient_nets.clockwork.network import ClockworkUNet
-from efficient_nets.diffusion.restoration import RestorationDiffusion
+from scaleflow.codec.container import SfvHeader
+from scaleflow.codec.decode_file import DecodeSettings, check_decode, decode_file
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture, Planes
+from scaleflow.codec.video.audio import AudioPacketData
+from scaleflow.codec.video.reader import open_video
+from scaleflow.codec.video.writer import open_output
+from scaleflow.efficient_nets.clockwork.network import ClockworkUNet
+from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
 
 STREAM_SUFFIX = ".sfv"
 

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.diffusion.residual_block import ResidualBlock, TimeEmbedding
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.diffusion.residual_block import ResidualBlock, TimeEmbedding
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from efficient_nets.networks.dense_prediction import Backbone
+from scaleflow.efficient_nets.networks.dense_prediction import Backbone
 
 
 class PooledBackbone(nn.Module):

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.errors import UsageError
-from codec.picture import Picture, VideoProperties
-from codec.video.writer import open_output
-from efficient_nets.generated_data.backgrounds import BackgroundReader, background_files, cut_texture
-from efficient_nets.generated_data.output_folder import whole_folder
-from efficient_nets.generated_data.textured_shapes import TexturedShape, draw_shape
-from efficient_nets.tasks.action import LIST
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.codec.video.writer import open_output
+from scaleflow.efficient_nets.generated_data.backgrounds import BackgroundReader, background_files, cut_texture
+from scaleflow.efficient_nets.generated_data.output_folder import whole_folder
+from scaleflow.efficient_nets.generated_data.textured_shapes import TexturedShape, draw_shape
+from scaleflow.efficient_nets.tasks.action import LIST
 
 ACTIONS = ("bounce", "down", "left", "right", "rotate", "stop-and-go", "up", "zoom")
 
@@ -77,7 +77,7 @@ def make_actions(
     """Write ``train`` and ``val``, each with ``ACTION/NAME.mp4``, and ``clips.csv`` with the grade of each.
 
     Raises:
-        UsageError, DataError: as :func:`efficient_nets.generated_data.small_objects.make_small_objects`.
+        UsageError, DataError: as :func:`scaleflow.efficient_nets.generated_data.small_objects.make_small_objects`.
     """
     files = background_files(backgrounds)
     kept = max(1, len(files) // 5)

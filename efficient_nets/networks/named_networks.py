@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import nn
 
-from codec.errors import UsageError
-from efficient_nets.networks.ffnet import FFNETS, ffnet
-from efficient_nets.networks.unet import UNet
-from efficient_nets.networks.vision_transformer import (
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.networks.ffnet import FFNETS, ffnet
+from scaleflow.efficient_nets.networks.unet import UNet
+from scaleflow.efficient_nets.networks.vision_transformer import (
     TransformerConfig,
     TransformerRestoration,
     TransformerSegmentation,
@@ -38,7 +38,8 @@ FULL_RESOLUTION = ("unet",)
 
 
 def network_settings_of(name: str) -> tuple[str, ...]:
-    """Which settings of :class:`efficient_nets.networks.weights_file.Architecture` a network has, beside its name."""
+    """Which settings of :class:`scaleflow.efficient_nets.networks.weights_file.Architecture` a network has, beside its
+    name."""
     if name == "resnet":
         return ("width", "blocks", "decoder")
     if name == "efficientnet-lite0":

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from codec.errors import DataError, UsageError
-from efficient_nets.delta_distillation.delta_layer import Candidate
-from efficient_nets.delta_distillation.finalize import finalize
-from efficient_nets.methods import DENSE, NamedMethod
-from efficient_nets.networks.dense_prediction import DensePredictionNetwork
-from efficient_nets.networks.efficientnet_lite import EfficientNetLiteBackbone
-from efficient_nets.networks.named_networks import (
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate
+from scaleflow.efficient_nets.delta_distillation.finalize import finalize
+from scaleflow.efficient_nets.methods import DENSE, NamedMethod
+from scaleflow.efficient_nets.networks.dense_prediction import DensePredictionNetwork
+from scaleflow.efficient_nets.networks.efficientnet_lite import EfficientNetLiteBackbone
+from scaleflow.efficient_nets.networks.named_networks import (
     NAMED_NETWORKS,
     TRANSFORMERS,
     check_task,
@@ -26,12 +26,12 @@ from efficient_nets.networks.named_networks import (
     network_settings_of,
     transformer_config,
 )
-from efficient_nets.networks.resnet import ResNetBackbone
-from efficient_nets.networks.vision_transformer import check_grid
-from efficient_nets.tasks.detection_output import detection_channels
-from efficient_nets.tasks.label_maps import VOID
-from efficient_nets.tensor_file import misfit, read_tensors, write_tensors
-from efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.networks.resnet import ResNetBackbone
+from scaleflow.efficient_nets.networks.vision_transformer import check_grid
+from scaleflow.efficient_nets.tasks.detection_output import detection_channels
+from scaleflow.efficient_nets.tasks.label_maps import VOID
+from scaleflow.efficient_nets.tensor_file import misfit, read_tensors, write_tensors
+from scaleflow.efficient_nets.video_network import VideoNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class TaskNetwork:
 
     @property
     def task_classes(self) -> tuple[str, ...]:
-        """What :func:`efficient_nets.tasks.names.make_task` is to be told."""
+        """What :func:`scaleflow.efficient_nets.tasks.names.make_task` is to be told."""
         return self.classes if self.task == "segmentation" else ()
 
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.cost import FLOAT_BITS, Cost
-from efficient_nets.residual_quantization.bit_widths import block_widths, policy_macs
-from efficient_nets.residual_quantization.int8_kernel import Int8Convolution
-from efficient_nets.residual_quantization.quantizer import UniformQuantizer
-from efficient_nets.residual_quantization.samples import RangeSamples
-from efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
-from efficient_nets.skip_convolutions.gates import positions_of
-from efficient_nets.video_convolution import VideoConvolution
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.cost import FLOAT_BITS, Cost
+from scaleflow.efficient_nets.residual_quantization.bit_widths import block_widths, policy_macs
+from scaleflow.efficient_nets.residual_quantization.int8_kernel import Int8Convolution
+from scaleflow.efficient_nets.residual_quantization.quantizer import UniformQuantizer
+from scaleflow.efficient_nets.residual_quantization.samples import RangeSamples
+from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
+from scaleflow.efficient_nets.skip_convolutions.gates import positions_of
+from scaleflow.efficient_nets.video_convolution import VideoConvolution
 
 if TYPE_CHECKING:
-    from efficient_nets.residual_quantization.method import ResidualQuantization
+    from scaleflow.efficient_nets.residual_quantization.method import ResidualQuantization
 
 
 @dataclass

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from efficient_nets.residual_quantization.clipping import Clipping
-from efficient_nets.residual_quantization.convolution import QuantizedConvolution
-from efficient_nets.skip_convolutions.method import BLOCKS
+from scaleflow.efficient_nets.residual_quantization.clipping import Clipping
+from scaleflow.efficient_nets.residual_quantization.convolution import QuantizedConvolution
+from scaleflow.efficient_nets.skip_convolutions.method import BLOCKS
 
 FEWEST_BITS, MOST_BITS = 2, 8
 
@@ -25,7 +25,8 @@ Execution = Literal["simulated", "int8"]
 class ResidualQuantization:
     """Key frames at many bits, and at few what later frames add to them; see :class:`QuantizedConvolution`.
 
-    The network needs ranges before it can run: see :func:`~efficient_nets.residual_quantization.calibration.calibrate`.
+    The network needs ranges before it can run: see
+        :func:`~scaleflow.efficient_nets.residual_quantization.calibration.calibrate`.
     Key frames are those of ``accelerate``'s ``key_interval``; set it, as residuals grow with the distance.
 
     Attributes:
@@ -41,7 +42,7 @@ class ResidualQuantization:
         reference: what residuals are taken from. ``quantized``: the key frame as it was quantized, so that its error
             does not add to theirs, and is corrected where their step is finer. ``exact``: the key frame itself.
         clipping: how ranges are fitted to values: ``mse``, ``percentile`` or ``largest``; see
-            :func:`~efficient_nets.residual_quantization.clipping.fit`.
+            :func:`~scaleflow.efficient_nets.residual_quantization.clipping.fit`.
         scales: in training, ranges follow the values (``tracked``), or are parameters (``learned``). They have the
             same names in ``state_dict()``.
         execution: ``simulated`` runs on codes held in floating point; ``int8`` on oneDNN's kernels for 8-bit integers,
@@ -120,5 +121,5 @@ class ResidualQuantization:
         return self.weight_bits or width
 
     def convolution(self, dense: nn.Conv2d) -> QuantizedConvolution:
-        """See :class:`~efficient_nets.conversion.VideoMethod`."""
+        """See :class:`~scaleflow.efficient_nets.conversion.VideoMethod`."""
         return QuantizedConvolution(dense, self)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from codec.models.layers import round_through
-from efficient_nets.residual_quantization.clipping import Clip
+from scaleflow.codec.models.layers import round_through
+from scaleflow.efficient_nets.residual_quantization.clipping import Clip
 
 MOMENTUM = 0.1
 """Share of a new batch in ranges of activations that are tracked."""

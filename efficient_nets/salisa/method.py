@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from codec.errors import UsageError
-from efficient_nets.salisa.saliency import SaliencySettings
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.salisa.saliency import SaliencySettings
 
 LEAST_SIDE = 32
 
@@ -24,7 +24,7 @@ class Salisa:
         boxes: that saliency is made of: ``detections`` in the frame before, or its ``labels``, to see what perfect
             detections would give.
         least_score: of detections that make saliency.
-        spread, smallest, small_first, floor: see :class:`efficient_nets.salisa.saliency.SaliencySettings`.
+        spread, smallest, small_first, floor: see :class:`scaleflow.efficient_nets.salisa.saliency.SaliencySettings`.
         points: control points of the warp along each side.
     """
 

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from efficient_nets.salisa.content_aware_sampling import sampling_targets
-from efficient_nets.salisa.thin_plate_spline import ThinPlateSpline
+from scaleflow.efficient_nets.salisa.content_aware_sampling import sampling_targets
+from scaleflow.efficient_nets.salisa.thin_plate_spline import ThinPlateSpline
 
 SIDE_POINTS = 5
 """Points along each side of a box that is mapped: sides become curves, and their mean is the new side."""

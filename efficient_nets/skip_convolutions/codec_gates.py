@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from efficient_nets.skip_convolutions.convolution import SkipConvolution
-from efficient_nets.skip_convolutions.decoded_change import DecodedChange
-from efficient_nets.skip_convolutions.method import Execution, SkipConv
+from scaleflow.efficient_nets.skip_convolutions.convolution import SkipConvolution
+from scaleflow.efficient_nets.skip_convolutions.decoded_change import DecodedChange
+from scaleflow.efficient_nets.skip_convolutions.method import Execution, SkipConv
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class CodecGates:
         return DecodedChange(self.prediction, self.residual)
 
     def convolution(self, dense: nn.Conv2d) -> SkipConvolution | None:
-        """See :class:`~efficient_nets.conversion.VideoMethod`."""
+        """See :class:`~scaleflow.efficient_nets.conversion.VideoMethod`."""
         return self._skip_conv().convolution(dense)
 
     def _skip_conv(self) -> SkipConv:

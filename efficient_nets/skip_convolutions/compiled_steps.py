@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from efficient_nets.skip_convolutions.block_grid import BlockGrid
-from efficient_nets.skip_convolutions.sparse_kernels import (
+from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid
+from scaleflow.efficient_nets.skip_convolutions.sparse_kernels import (
     compiled,
     gather,
     let_through,

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.cost import Cost, dense_cost, gated_cost
-from efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
-from efficient_nets.skip_convolutions.compiled_steps import CompiledSteps
-from efficient_nets.skip_convolutions.gates import NormGate, change_map, positions_of
-from efficient_nets.skip_convolutions.given_gate import GivenGate
-from efficient_nets.skip_convolutions.learned_gate import LearnedGate
-from efficient_nets.skip_convolutions.state import Opening, PreparedWeights, SkipState
-from efficient_nets.video_convolution import VideoConvolution
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.cost import Cost, dense_cost, gated_cost
+from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
+from scaleflow.efficient_nets.skip_convolutions.compiled_steps import CompiledSteps
+from scaleflow.efficient_nets.skip_convolutions.gates import NormGate, change_map, positions_of
+from scaleflow.efficient_nets.skip_convolutions.given_gate import GivenGate
+from scaleflow.efficient_nets.skip_convolutions.learned_gate import LearnedGate
+from scaleflow.efficient_nets.skip_convolutions.state import Opening, PreparedWeights, SkipState
+from scaleflow.efficient_nets.video_convolution import VideoConvolution
 
 if TYPE_CHECKING:
-    from efficient_nets.skip_convolutions.method import SkipConv
+    from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 
 PRODUCT_CHANNELS = 96
 """Input channels from which on a matrix product is faster than a convolution of small pictures.

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codec.models.picture_change import PictureChange
+from scaleflow.codec.models.picture_change import PictureChange
 
 LEAST_SHARE = 0.5
 """Of a threshold: what is below counts as nothing. Even of still content, predictions differ a little."""
@@ -41,8 +41,8 @@ class DecodedChange:
     def __call__(self, change: PictureChange | None) -> Tensor | None:
         """True where the next picture changed, (H, W) of its own size; None where it has to be seen as a whole.
 
-        ``change`` is that of :class:`codec.stream_decoder.DecodedPicture`; where there is none (key pictures), reset
-        the network.
+        ``change`` is that of :class:`scaleflow.codec.stream_decoder.DecodedPicture`; where there is none (key
+        pictures), reset the network.
         """
         if change is None:
             self._sums = []

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from efficient_nets.skip_convolutions.block_grid import as_rows, pad_as
+from scaleflow.efficient_nets.skip_convolutions.block_grid import as_rows, pad_as
 
 Norm = Literal["input", "output"]
 

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from efficient_nets.skip_convolutions.convolution import SkipConvolution
-from efficient_nets.skip_convolutions.sparse_kernels import check_compiler
+from scaleflow.efficient_nets.skip_convolutions.convolution import SkipConvolution
+from scaleflow.efficient_nets.skip_convolutions.sparse_kernels import check_compiler
 
 BLOCKS = (1, 2, 4, 8)
 
@@ -70,7 +70,7 @@ class SkipConv:
             raise ValueError(f"least_macs_per_sample = {self.least_macs_per_sample} must be 0 or more")
 
     def convolution(self, dense: nn.Conv2d) -> SkipConvolution | None:
-        """See :class:`~efficient_nets.conversion.VideoMethod`."""
+        """See :class:`~scaleflow.efficient_nets.conversion.VideoMethod`."""
         samples = dense.stride[0] * dense.stride[1] * dense.in_channels + dense.out_channels
         if dense.weight.numel() < self.least_macs_per_sample * samples:
             return None

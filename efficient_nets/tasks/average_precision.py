@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from efficient_nets.tasks.box_rows import known
+from scaleflow.efficient_nets.tasks.box_rows import known
 
 SURE = 0.3
 """Weight of a label from which on it counts; where the detections of another network are the labels, their score."""
@@ -21,7 +21,8 @@ FIRST_MEASURES = ("map", "map_50", "map_75", "map_small", "map_medium", "map_lar
 
 
 class AveragePrecision:
-    """Implements :class:`efficient_nets.tasks.task.Meter` for rows of :mod:`efficient_nets.tasks.box_rows`.
+    """Implements :class:`scaleflow.efficient_nets.tasks.task.Meter` for rows of
+    :mod:`scaleflow.efficient_nets.tasks.box_rows`.
 
     Labels that do not count, for their weight, are COCO's crowds: what is found there is neither right nor wrong. Areas
     are those of boxes.
@@ -34,7 +35,7 @@ class AveragePrecision:
         self._found: list[dict[str, Any]] = []
 
     def add(self, video: str, prediction: Tensor, target: Tensor) -> None:
-        """See :class:`efficient_nets.tasks.task.Meter`."""
+        """See :class:`scaleflow.efficient_nets.tasks.task.Meter`."""
         image = len(self._images) + 1
         self._images.append({"id": image})
         for rows, records in ((target, self._labels), (prediction, self._found)):

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from efficient_nets.tasks.label_maps import VOID, read_numbers
-from efficient_nets.tasks.task import LabelledFrame
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.tasks.label_maps import VOID, read_numbers
+from scaleflow.efficient_nets.tasks.task import LabelledFrame
 
 PICTURES_FOLDER, LABELS_FOLDER = "leftImg8bit", "gtFine"
 PICTURE_END, LABEL_END = "_leftImg8bit.png", "_gtFine_labelIds.png"
@@ -64,7 +64,7 @@ def cityscapes_frames(folder: Path, part: str) -> tuple[LabelledFrame, ...]:
 
 
 def read_label_ids(path: Path) -> Tensor:
-    """Class numbers (H, W) from a picture of label ids, void as :data:`efficient_nets.tasks.label_maps.VOID`.
+    """Class numbers (H, W) from a picture of label ids, void as :data:`scaleflow.efficient_nets.tasks.label_maps.VOID`.
 
     Raises:
         DataError: the picture has colours instead, or a number that is no label id.

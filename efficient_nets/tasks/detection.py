@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from codec.errors import DataError, UsageError
-from codec.optional_packages import require_packages
-from efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
-from efficient_nets.tasks.average_precision import SURE, AveragePrecision
-from efficient_nets.tasks.box_rows import cut_to, filled, known, moved
-from efficient_nets.tasks.coco_file import CocoPicture, coco_file_in, read_coco
-from efficient_nets.tasks.detection_output import detection_loss, detections
-from efficient_nets.tasks.label_map_boxes import boxes_of_labels
-from efficient_nets.tasks.label_maps import pictures_below, read_numbers
-from efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
-from efficient_nets.tasks.window import Window
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.optional_packages import require_packages
+from scaleflow.efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
+from scaleflow.efficient_nets.tasks.average_precision import SURE, AveragePrecision
+from scaleflow.efficient_nets.tasks.box_rows import cut_to, filled, known, moved
+from scaleflow.efficient_nets.tasks.coco_file import CocoPicture, coco_file_in, read_coco
+from scaleflow.efficient_nets.tasks.detection_output import detection_loss, detections
+from scaleflow.efficient_nets.tasks.label_map_boxes import boxes_of_labels
+from scaleflow.efficient_nets.tasks.label_maps import pictures_below, read_numbers
+from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
+from scaleflow.efficient_nets.tasks.window import Window
 
 CAMVID_OBJECTS = {"car": 8, "pedestrian": 9, "cyclist": 10}
 """Numbers of these classes in CamVid's label maps of eleven classes."""
@@ -34,8 +34,8 @@ LEAST_AREA_OF = 480 * 360
 class Detection:
     """Boxes of objects; the measure is COCO's mean average precision.
 
-    Implements :class:`efficient_nets.tasks.task.Task`; targets and predictions are the rows of
-    :mod:`efficient_nets.tasks.box_rows`, targets filled up to a fixed number.
+    Implements :class:`scaleflow.efficient_nets.tasks.task.Task`; targets and predictions are the rows of
+    :mod:`scaleflow.efficient_nets.tasks.box_rows`, targets filled up to a fixed number.
     """
 
     name = "detection"
@@ -62,7 +62,7 @@ class Detection:
         """A file in the form of COCO or a folder with one, or ``images`` and ``labels`` as those of CamVid.
 
         Raises:
-            UsageError, DataError: see :class:`efficient_nets.tasks.task.Task`.
+            UsageError, DataError: see :class:`scaleflow.efficient_nets.tasks.task.Task`.
         """
         if folder.suffix != ".json":
             check_folder(folder)
@@ -83,7 +83,7 @@ class Detection:
         return LabelledData(str(found.path), found.categories, tuple(frames), still=found.still)
 
     def move(self, target: Tensor, window: Window) -> Tensor:
-        """Of rows; see :func:`efficient_nets.tasks.box_rows.cut_to`."""
+        """Of rows; see :func:`scaleflow.efficient_nets.tasks.box_rows.cut_to`."""
         factors = window.scaled[1] / window.source[1], window.scaled[0] / window.source[0]
         rows = moved(target, factors, (-window.left, -window.top))
         if window.mirror:
@@ -101,7 +101,7 @@ class Detection:
             )
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """See :func:`efficient_nets.tasks.detection_output.detection_loss`."""
+        """See :func:`scaleflow.efficient_nets.tasks.detection_output.detection_loss`."""
         return detection_loss(outputs, targets)
 
     def prediction(self, output: Tensor, size: tuple[int, int]) -> Tensor:

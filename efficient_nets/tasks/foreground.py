@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from efficient_nets.tasks.label_maps import LabelMapTask, pictures_below, read_numbers
-from efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.tasks.label_maps import LabelMapTask, pictures_below, read_numbers
+from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
 
 CLASSES = ("background", "foreground")
 
@@ -46,13 +46,14 @@ class Foreground(LabelMapTask):
 
 
 class _RegionMeter:
-    """Implements :class:`efficient_nets.tasks.task.Meter`; a frame without foreground counts 100 if none was found."""
+    """Implements :class:`scaleflow.efficient_nets.tasks.task.Meter`; a frame without foreground counts 100 if none was
+    found."""
 
     def __init__(self) -> None:
         self._shares: dict[str, list[float]] = {}
 
     def add(self, video: str, prediction: Tensor, target: Tensor) -> None:
-        """See :class:`efficient_nets.tasks.task.Meter`."""
+        """See :class:`scaleflow.efficient_nets.tasks.task.Meter`."""
         found, wanted = prediction == 1, target == 1
         either = int((found | wanted).sum())
         share = int((found & wanted).sum()) / either if either else 1.0

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from efficient_nets.tasks.coco_file import CocoObject, read_coco
-from efficient_nets.tasks.label_maps import VOID, LabelMapTask
-from efficient_nets.tasks.task import LabelledData, LabelledFrame
+from scaleflow.efficient_nets.tasks.coco_file import CocoObject, read_coco
+from scaleflow.efficient_nets.tasks.label_maps import VOID, LabelMapTask
+from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame
 
 BACKGROUND = "background"
 

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
-from efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
-from efficient_nets.tasks.window import Window
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
+from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
+from scaleflow.efficient_nets.tasks.window import Window
 
 LABELS = "CollectedData.csv"
 
@@ -32,7 +32,8 @@ REFINED = 2
 class Keypoints:
     """A heatmap for each point; the measure is the share of points within :data:`NEAR` samples (PCK), in percent.
 
-    Implements :class:`efficient_nets.tasks.task.Task`; targets are (points, 2), x and y, NaN where a point is not seen.
+    Implements :class:`scaleflow.efficient_nets.tasks.task.Task`; targets are (points, 2), x and y, NaN where a point is
+    not seen.
     """
 
     name = "keypoints"
@@ -68,7 +69,7 @@ class Keypoints:
         """Cross-entropy of each heatmap, as odds of all places, with a Gaussian around the point.
 
         ``targets`` are (N, points, 2) in positions of the picture, of which the output has a fourth of the lines and
-        columns; see :data:`efficient_nets.networks.dense_prediction.OUTPUT_STRIDE`.
+        columns; see :data:`scaleflow.efficient_nets.networks.dense_prediction.OUTPUT_STRIDE`.
         """
         seen = targets.isfinite().all(2)
         if not seen.any():
@@ -105,13 +106,13 @@ class Keypoints:
 
 
 class _DistanceMeter:
-    """Implements :class:`efficient_nets.tasks.task.Meter`."""
+    """Implements :class:`scaleflow.efficient_nets.tasks.task.Meter`."""
 
     def __init__(self) -> None:
         self._distances: list[Tensor] = []
 
     def add(self, video: str, prediction: Tensor, target: Tensor) -> None:
-        """See :class:`efficient_nets.tasks.task.Meter`."""
+        """See :class:`scaleflow.efficient_nets.tasks.task.Meter`."""
         distances = (prediction - target).norm(dim=1)
         self._distances.append(distances[distances.isfinite()])
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 
 def boxes_of_labels(labels: NDArray[np.int64], numbers: Sequence[int], least_area: float) -> Tensor:
-    """Rows (D, 6) as in :mod:`efficient_nets.tasks.box_rows`, a box for each connected component of each class.
+    """Rows (D, 6) as in :mod:`scaleflow.efficient_nets.tasks.box_rows`, a box for each connected component of each
+    class.
 
     Objects of one class that touch are one box, and one that something covers in the middle is two: label maps do not
     say more. Samples that touch at a corner are connected.

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from efficient_nets.tasks.picture_file import PICTURE_SUFFIXES
-from efficient_nets.tasks.task import LabelledData, Meter
-from efficient_nets.tasks.window import Window
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.tasks.picture_file import PICTURE_SUFFIXES
+from scaleflow.efficient_nets.tasks.task import LabelledData, Meter
+from scaleflow.efficient_nets.tasks.window import Window
 
 VOID = 255
 """Number of samples that no class is asked of."""
@@ -25,7 +25,7 @@ RAREST = 0.002
 
 
 class LabelMapTask(ABC):
-    """Implements :class:`efficient_nets.tasks.task.Task` but for its data."""
+    """Implements :class:`scaleflow.efficient_nets.tasks.task.Task` but for its data."""
 
     name: str
     measure = "miou"
@@ -36,7 +36,7 @@ class LabelMapTask(ABC):
 
     @abstractmethod
     def open(self, folder: Path, part: str) -> LabelledData:
-        """See :class:`efficient_nets.tasks.task.Task`."""
+        """See :class:`scaleflow.efficient_nets.tasks.task.Task`."""
 
     def move(self, target: Tensor, window: Window) -> Tensor:
         """Of (H, W)."""
@@ -77,14 +77,14 @@ class LabelMapTask(ABC):
 
 
 class ClassMeter:
-    """Implements :class:`efficient_nets.tasks.task.Meter` with one confusion matrix of all frames."""
+    """Implements :class:`scaleflow.efficient_nets.tasks.task.Meter` with one confusion matrix of all frames."""
 
     def __init__(self, classes: Sequence[str]) -> None:
         self._classes = tuple(classes)
         self._confusion = torch.zeros((len(classes), len(classes)), dtype=torch.int64)
 
     def add(self, video: str, prediction: Tensor, target: Tensor) -> None:
-        """See :class:`efficient_nets.tasks.task.Meter`."""
+        """See :class:`scaleflow.efficient_nets.tasks.task.Meter`."""
         known = target != VOID
         count = len(self._classes)
         pairs = target[known].long() * count + prediction[known].long()

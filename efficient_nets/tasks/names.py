@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codec.errors import UsageError
-from efficient_nets.tasks.detection import Detection
-from efficient_nets.tasks.foreground import Foreground
-from efficient_nets.tasks.instances import Instances
-from efficient_nets.tasks.keypoints import Keypoints
-from efficient_nets.tasks.restoration import NOISE, Restoration
-from efficient_nets.tasks.segmentation import CAMVID_VOID, Segmentation
-from efficient_nets.tasks.task import Task
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.tasks.detection import Detection
+from scaleflow.efficient_nets.tasks.foreground import Foreground
+from scaleflow.efficient_nets.tasks.instances import Instances
+from scaleflow.efficient_nets.tasks.keypoints import Keypoints
+from scaleflow.efficient_nets.tasks.restoration import NOISE, Restoration
+from scaleflow.efficient_nets.tasks.segmentation import CAMVID_VOID, Segmentation
+from scaleflow.efficient_nets.tasks.task import Task
 
 TASKS = ("segmentation", "foreground", "keypoints", "instances", "detection", "restoration")
 

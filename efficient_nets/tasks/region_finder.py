@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 from torch import Tensor
 
-from codec.errors import UsageError
-from codec.picture import Picture, VideoProperties
-from codec.video.color import yuv_to_rgb
-from codec.video.working_format import color_coding
-from efficient_nets.networks.weights_file import TaskNetwork
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.codec.video.color import yuv_to_rgb
+from scaleflow.codec.video.working_format import color_coding
+from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
 
 BACKGROUND = "background"
 
@@ -25,7 +25,8 @@ LEAST_SHARE = 2e-4
 
 
 class NetworkRegionFinder:
-    """What ``scaleflow encode --roi-from`` asks for a mask: fits :class:`roi.finders.region_finder.RegionFinder`."""
+    """What ``scaleflow encode --roi-from`` asks for a mask: fits
+    :class:`scaleflow.roi.finders.region_finder.RegionFinder`."""
 
     def __init__(self, trained: TaskNetwork, classes: Collection[str] = (), *, boxes: bool = False) -> None:
         """A network that labels places.

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from efficient_nets.tasks.picture_file import PICTURE_SUFFIXES
-from efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter
-from efficient_nets.tasks.video_pictures import nothing, video_frames
-from efficient_nets.tasks.window import Window
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.tasks.picture_file import PICTURE_SUFFIXES
+from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter
+from scaleflow.efficient_nets.tasks.video_pictures import nothing, video_frames
+from scaleflow.efficient_nets.tasks.window import Window
 
 CHANNELS = ("red", "green", "blue")
 
@@ -29,9 +29,9 @@ NOISE = 25.0
 class Restoration:
     """White Gaussian noise is added to pictures; the measure is the PSNR of what is made of that.
 
-    Implements :class:`efficient_nets.tasks.task.PictureTask`. Pictures are brought to their size first, so both noise
-    and measure are at that size. The noise is not clipped to the range of samples, as is usual where its deviation is
-    to be known. Targets are (2, 3, H, W): the picture, and what is shown of it; predictions (1, 3, H, W).
+    Implements :class:`scaleflow.efficient_nets.tasks.task.PictureTask`. Pictures are brought to their size first, so
+    both noise and measure are at that size. The noise is not clipped to the range of samples, as is usual where its
+    deviation is to be known. Targets are (2, 3, H, W): the picture, and what is shown of it; predictions (1, 3, H, W).
     """
 
     name = "restoration"
@@ -64,7 +64,7 @@ class Restoration:
         return LabelledData(str(folder), CHANNELS, tuple(frames), condition=condition)
 
     def degraded(self, picture: Tensor, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """See :class:`efficient_nets.tasks.task.PictureTask`."""
+        """See :class:`scaleflow.efficient_nets.tasks.task.PictureTask`."""
         noise = torch.from_numpy(generator.standard_normal(tuple(picture.shape), np.float32))
         shown = picture + self._noise * noise
         return shown, torch.stack((picture, shown))
@@ -94,14 +94,14 @@ class Restoration:
 
 
 class _NoiseMeter:
-    """Implements :class:`efficient_nets.tasks.task.Meter`."""
+    """Implements :class:`scaleflow.efficient_nets.tasks.task.Meter`."""
 
     def __init__(self) -> None:
         self._restored: list[float] = []
         self._shown: list[float] = []
 
     def add(self, video: str, prediction: Tensor, target: Tensor) -> None:
-        """See :class:`efficient_nets.tasks.task.Meter`."""
+        """See :class:`scaleflow.efficient_nets.tasks.task.Meter`."""
         self._restored.append(_psnr(prediction[0], target[0]))
         if len(target) > 1:
             self._shown.append(_psnr(target[1], target[0]))

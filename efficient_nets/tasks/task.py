@@ -11,9 +11,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
-from codec.errors import UsageError
-from efficient_nets.tasks.picture_file import read_picture
-from efficient_nets.tasks.window import Window
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.tasks.picture_file import read_picture
+from scaleflow.efficient_nets.tasks.window import Window
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.errors import DataError
-from codec.picture import Picture
-from codec.video.reader import open_video
-from efficient_nets.tasks.task import LabelledFrame
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.picture import Picture
+from scaleflow.codec.video.reader import open_video
+from scaleflow.efficient_nets.tasks.task import LabelledFrame
 
 
 @dataclass(frozen=True)

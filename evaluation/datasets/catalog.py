@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.video.raw_format import RawVideoFormat
 
 Kind = Literal["raw", "pictures", "stills"]
 
@@ -57,7 +57,7 @@ class Dataset:
     """What a data set consists of.
 
     Attributes:
-        name: as :func:`~evaluation.datasets.clips.open_dataset` takes it.
+        name: as :func:`~scaleflow.evaluation.datasets.clips.open_dataset` takes it.
         title: as people write it.
         kind: "raw" files of 8-bit 4:2:0, folders of "pictures", or single "stills".
         clips: all of them.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from codec.errors import DataError, UsageError
-from codec.video.picture_sequence import PICTURE_SUFFIXES
-from codec.video.raw_format import RawVideoFormat
-from codec.video.reader import open_video
-from evaluation.datasets.catalog import DATASETS, Dataset, ExpectedClip, Kind
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video.picture_sequence import PICTURE_SUFFIXES
+from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.video.reader import open_video
+from scaleflow.evaluation.datasets.catalog import DATASETS, Dataset, ExpectedClip, Kind
 
 _MOST_NAMED = 6
 """Problems that a message spells out; the rest are counted."""
@@ -43,8 +43,8 @@ def open_dataset(name: str, folder: Path, *, partial: bool = False) -> list[Eval
     """Find the clips of a data set and check their sizes and numbers of pictures.
 
     Args:
-        name: a key of :data:`~evaluation.datasets.catalog.DATASETS`; upper case, blanks and underscores make no
-            difference.
+        name: a key of :data:`~scaleflow.evaluation.datasets.catalog.DATASETS`; upper case, blanks and underscores make
+            no difference.
         folder: with the raw files or stills in it; of DAVIS the one that holds ``JPEGImages``.
         partial: take what is there. What is there must be right all the same.
 

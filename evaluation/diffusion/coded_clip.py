@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.decode_file import decode_file
-from codec.encode_file import encode_file
-from codec.encode_settings import EncodeSettings
-from codec.errors import DataError
-from codec.models.video_model import VideoModel
-from codec.picture import Picture, Planes, VideoProperties
-from codec.video.reader import open_video
-from codec.video.writer import open_output
+from scaleflow.codec.decode_file import decode_file
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture, Planes, VideoProperties
+from scaleflow.codec.video.reader import open_video
+from scaleflow.codec.video.writer import open_output
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codec.errors import UsageError
-from efficient_nets.clockwork.clock import Clock
-from efficient_nets.clockwork.network import ClockworkUNet, trajectory_cost
-from efficient_nets.clockwork.split import UNetSplit
-from efficient_nets.clockwork.weights_file import TrainedAdaptor
-from efficient_nets.cost import Cost
-from efficient_nets.diffusion.restoration import RestorationDiffusion
-from evaluation.diffusion.coded_clip import CodedClip
-from evaluation.diffusion.feature_distance import FeatureStatistics, alexnet_features, frechet_distance
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.clockwork.clock import Clock
+from scaleflow.efficient_nets.clockwork.network import ClockworkUNet, trajectory_cost
+from scaleflow.efficient_nets.clockwork.split import UNetSplit
+from scaleflow.efficient_nets.clockwork.weights_file import TrainedAdaptor
+from scaleflow.efficient_nets.cost import Cost
+from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
+from scaleflow.evaluation.diffusion.coded_clip import CodedClip
+from scaleflow.evaluation.diffusion.feature_distance import FeatureStatistics, alexnet_features, frechet_distance
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class RestorationPoint:
         cpu_seconds: a picture, of all threads; says more where a machine is busy otherwise.
         lpips: with AlexNet; lower is better.
         psnr: of RGB, dB; mean over pictures.
-        frechet: see :mod:`evaluation.diffusion.feature_distance`; not an FID.
+        frechet: see :mod:`scaleflow.evaluation.diffusion.feature_distance`; not an FID.
         pictures: how many.
     """
 
@@ -128,7 +128,7 @@ def measure_settings(
     """Measure settings one after the other; restored pictures are rounded to 8 bits first.
 
     Args:
-        lpips: the network of :func:`evaluation.metrics.lpips.load_lpips`.
+        lpips: the network of :func:`scaleflow.evaluation.metrics.lpips.load_lpips`.
         progress: is told how many settings are done.
     """
     pairs = [pair for clip in clips for pair in zip(clip.original, clip.decoded, strict=True)]

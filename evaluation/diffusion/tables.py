@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from codec.video.output_file import write_whole_file
-from evaluation.diffusion.evaluate import RestorationPoint
+from scaleflow.codec.video.output_file import write_whole_file
+from scaleflow.evaluation.diffusion.evaluate import RestorationPoint
 
 CSV_FILE, MARKDOWN_FILE = "restoration.csv", "restoration.md"
 
 
 def write_tables(points: Sequence[RestorationPoint], heading: str, folder: Path) -> None:
-    """Both files, whole or not at all; replaces what is there. Raises :class:`codec.errors.DataError`."""
+    """Both files, whole or not at all; replaces what is there. Raises :class:`scaleflow.codec.errors.DataError`."""
     text = io.StringIO()
     rows = [asdict(point) for point in points]
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from codec.errors import DataError, UsageError
-from codec.region_masks import MaskSource, OpenMasks
-from codec.video import RawVideoFormat, VideoReader, open_video
-from codec.video.picture_sequence import is_picture_sequence
-from codec.video.raw_name import is_raw_file, raw_format_of_name
-from codec.video.reader import SourcePicture
-from evaluation.metrics.conversion import choose_form
-from evaluation.metrics.lpips import Lpips
-from evaluation.metrics.matching import MatchedFile, match_by_time, timed_pictures
-from evaluation.metrics.metric import Metric
-from evaluation.metrics.ms_ssim import MsSsim
-from evaluation.metrics.names import INSIDE, OF_MEAN_MSE, OUTSIDE, expand_metrics, with_regions
-from evaluation.metrics.picture_pair import PicturePair
-from evaluation.metrics.psnr import Psnr
-from evaluation.metrics.vmaf import Vmaf
-from evaluation.metrics.xpsnr import Xpsnr
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.region_masks import MaskSource, OpenMasks
+from scaleflow.codec.video import RawVideoFormat, VideoReader, open_video
+from scaleflow.codec.video.picture_sequence import is_picture_sequence
+from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
+from scaleflow.codec.video.reader import SourcePicture
+from scaleflow.evaluation.metrics.conversion import choose_form
+from scaleflow.evaluation.metrics.lpips import Lpips
+from scaleflow.evaluation.metrics.matching import MatchedFile, match_by_time, timed_pictures
+from scaleflow.evaluation.metrics.metric import Metric
+from scaleflow.evaluation.metrics.ms_ssim import MsSsim
+from scaleflow.evaluation.metrics.names import INSIDE, OF_MEAN_MSE, OUTSIDE, expand_metrics, with_regions
+from scaleflow.evaluation.metrics.picture_pair import PicturePair
+from scaleflow.evaluation.metrics.psnr import Psnr
+from scaleflow.evaluation.metrics.vmaf import Vmaf
+from scaleflow.evaluation.metrics.xpsnr import Xpsnr
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Comparison:
             PSNR, NaN where it cannot be computed.
         means: by name the mean over the pictures whose value is finite; infinite where all are identical, NaN where no
             picture has a value. Beside each PSNR the PSNR of the mean squared error, under its name and
-            :data:`~evaluation.metrics.names.OF_MEAN_MSE`.
+            :data:`~scaleflow.evaluation.metrics.names.OF_MEAN_MSE`.
         identical: pictures that are equal in every sample.
         region_areas: of each picture, the share of it that its region of interest is, 0..1; None without regions. A
             picture without a region has no values in it, and one that is all region none outside.
@@ -91,20 +91,20 @@ def compare(
 ) -> Comparison:
     """Measure how far a decoded video is from its original.
 
-    Pictures are matched by time, see :mod:`evaluation.metrics.matching`; colour is converted where it must be, see
-    :mod:`evaluation.metrics.conversion`.
+    Pictures are matched by time, see :mod:`scaleflow.evaluation.metrics.matching`; colour is converted where it must
+    be, see :mod:`scaleflow.evaluation.metrics.conversion`.
 
     Args:
-        original, decoded: anything that :func:`codec.video.open_video` reads; a decoded raw file whose name does not
-            say its form is taken to be in that of the original.
-        metrics: groups or single names of :mod:`evaluation.metrics.names`.
+        original, decoded: anything that :func:`scaleflow.codec.video.open_video` reads; a decoded raw file whose name
+            does not say its form is taken to be in that of the original.
+        metrics: groups or single names of :mod:`scaleflow.evaluation.metrics.names`.
         frames: most pictures to compare, from the first on; what follows is not looked at.
-        lpips_backbone: AlexNet's weights, see :func:`evaluation.metrics.lpips.find_backbone`.
-        ffmpeg: program for VMAF and XPSNR, see :func:`evaluation.ffmpeg.find_ffmpeg`.
+        lpips_backbone: AlexNet's weights, see :func:`scaleflow.evaluation.metrics.lpips.find_backbone`.
+        ffmpeg: program for VMAF and XPSNR, see :func:`scaleflow.evaluation.ffmpeg.find_ffmpeg`.
         frame_rate: of folders of pictures and of raw video; times that a file carries itself are never replaced.
         decoded_name: what messages call the decoded video, where not by its path.
         open_masks: gives the masks of the original's regions of interest. Metrics that parts of pictures have are then
-            also taken within the region and outside, see :func:`evaluation.metrics.names.with_regions`.
+            also taken within the region and outside, see :func:`scaleflow.evaluation.metrics.names.with_regions`.
         progress: called after each picture with the number done and the number in all, None where that is not known.
 
     Raises:

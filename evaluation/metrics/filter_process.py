@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.errors import DataError
-from codec.picture import Planes
-from codec.video.pixel_format import PixelFormat
-from evaluation.ffmpeg import ffmpeg_failure
-from evaluation.metrics.picture_pair import PicturePair
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.picture import Planes
+from scaleflow.codec.video.pixel_format import PixelFormat
+from scaleflow.evaluation.ffmpeg import ffmpeg_failure
+from scaleflow.evaluation.metrics.picture_pair import PicturePair
 
 PIXEL_FORMATS = frozenset(f"yuv{chroma}p{depth}" for chroma in ("420", "422", "444") for depth in ("", "10le", "12le"))
 """What the filters take as it is; of others ffmpeg would make one of these without saying so."""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
 
-from evaluation.metrics.picture_pair import PicturePair, RegionWeights
+from scaleflow.evaluation.metrics.picture_pair import PicturePair, RegionWeights
 
 
 class Metric(ABC):

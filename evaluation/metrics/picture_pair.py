@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.picture import Planes
-from codec.video.reader import SourcePicture
-from evaluation.metrics.conversion import ComparisonForm
-from evaluation.metrics.names import INSIDE, OUTSIDE
+from scaleflow.codec.picture import Planes
+from scaleflow.codec.video.reader import SourcePicture
+from scaleflow.evaluation.metrics.conversion import ComparisonForm
+from scaleflow.evaluation.metrics.names import INSIDE, OUTSIDE
 
 RegionWeights = NDArray[np.float32]
 """Of a picture's (height, width): how much of each sample belongs to a region, 0..1."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from codec.distortion import IDENTICAL_PSNR, plane_mse, psnr_of_mse, weighted_psnr, weights_of_plane
-from codec.picture import Planes
-from evaluation.metrics.metric import LocalMetric
-from evaluation.metrics.names import OF_MEAN_MSE
-from evaluation.metrics.picture_pair import PicturePair, RegionWeights
+from scaleflow.codec.distortion import IDENTICAL_PSNR, plane_mse, psnr_of_mse, weighted_psnr, weights_of_plane
+from scaleflow.codec.picture import Planes
+from scaleflow.evaluation.metrics.metric import LocalMetric
+from scaleflow.evaluation.metrics.names import OF_MEAN_MSE
+from scaleflow.evaluation.metrics.picture_pair import PicturePair, RegionWeights
 
 _PLANES = ("psnr-y", "psnr-u", "psnr-v")
 
@@ -21,9 +21,9 @@ _PLANES = ("psnr-y", "psnr-u", "psnr-v")
 class Psnr(LocalMetric):
     """PSNRs in dB, infinite where the samples are identical, NaN for the chroma of grey video.
 
-    In PSNR-YUV a plane that is identical counts as :data:`~codec.distortion.IDENTICAL_PSNR`, unless all are. In a
-    region, squared errors are averaged with the weights of the samples; a sample of chroma weighs as much as those of
-    luma that it covers.
+    In PSNR-YUV a plane that is identical counts as :data:`~scaleflow.codec.distortion.IDENTICAL_PSNR`, unless all are.
+    In a region, squared errors are averaged with the weights of the samples; a sample of chroma weighs as much as those
+    of luma that it covers.
     """
 
     def __init__(self, names: tuple[str, ...], regions: Sequence[str] = ()) -> None:

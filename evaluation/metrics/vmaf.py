@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from codec.errors import DataError
-from evaluation.ffmpeg import find_ffmpeg
-from evaluation.metrics.filter_process import FilterProcess
-from evaluation.metrics.metric import Metric
-from evaluation.metrics.picture_pair import PicturePair
+from scaleflow.codec.errors import DataError
+from scaleflow.evaluation.ffmpeg import find_ffmpeg
+from scaleflow.evaluation.metrics.filter_process import FilterProcess
+from scaleflow.evaluation.metrics.metric import Metric
+from scaleflow.evaluation.metrics.picture_pair import PicturePair
 
 _LOG = "vmaf.json"
 

@@ -6,11 +6,11 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from codec.errors import DataError
-from evaluation.ffmpeg import find_ffmpeg
-from evaluation.metrics.filter_process import FilterProcess
-from evaluation.metrics.metric import Metric
-from evaluation.metrics.picture_pair import PicturePair
+from scaleflow.codec.errors import DataError
+from scaleflow.evaluation.ffmpeg import find_ffmpeg
+from scaleflow.evaluation.metrics.filter_process import FilterProcess
+from scaleflow.evaluation.metrics.metric import Metric
+from scaleflow.evaluation.metrics.picture_pair import PicturePair
 
 _LOG = "xpsnr.log"
 _LINE = re.compile(r"XPSNR y: *(\S+) +XPSNR u: *(\S+) +XPSNR v: *(\S+)")

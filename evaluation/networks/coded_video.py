@@ -7,14 +7,14 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from codec.container import SfvReader
-from codec.errors import DataError, UsageError
-from codec.frame_coder import says_what_changed
-from codec.models.picture_change import PictureChange
-from codec.picture import Picture
-from codec.stream_decoder import Damage, DecodedPicture, StreamDecoder
-from codec.stream_model import load_stream_model
-from codec.video.writer import open_output
+from scaleflow.codec.container import SfvReader
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.frame_coder import says_what_changed
+from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.codec.picture import Picture
+from scaleflow.codec.stream_decoder import Damage, DecodedPicture, StreamDecoder
+from scaleflow.codec.stream_model import load_stream_model
+from scaleflow.codec.video.writer import open_output
 
 
 class CodedVideo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluation.networks.point import NetworkPoint
+from scaleflow.evaluation.networks.point import NetworkPoint
 
 
 def network_names(points: Sequence[NetworkPoint]) -> dict[str, str]:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from codec.errors import DataError
-from codec.video.output_file import write_whole_file
-from efficient_nets.methods import DENSE, NamedMethod
-from efficient_nets.networks.weights_file import TaskNetwork
-from efficient_nets.tasks.task import Task
-from evaluation.networks.measure_point import measure_network, shown_frames
-from evaluation.networks.measure_sampling import measure_sampling, sampling_detector
-from evaluation.networks.point import NetworkPoint, PointIdentity
-from evaluation.networks.videos import EvaluatedData
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.video.output_file import write_whole_file
+from scaleflow.efficient_nets.methods import DENSE, NamedMethod
+from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
+from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.evaluation.networks.measure_point import measure_network, shown_frames
+from scaleflow.evaluation.networks.measure_sampling import measure_sampling, sampling_detector
+from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
+from scaleflow.evaluation.networks.videos import EvaluatedData
 
 CALIBRATION_FRAMES = 12
 """First frames of the first video, on which methods are calibrated that have to be."""
@@ -63,7 +63,7 @@ def evaluate_network(
         dense: what it is compared with.
         weights: hash of the network's file.
         threads: that torch has been told to use.
-        repeats: see :func:`evaluation.networks.measure_point.measure_network`.
+        repeats: see :func:`scaleflow.evaluation.networks.measure_point.measure_network`.
 
     Raises:
         UsageError: a setting does not fit the network or the pictures.

@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from codec.errors import UsageError
-from codec.video.output_file import write_whole_file
-from efficient_nets.cost_record import counted
-from efficient_nets.frame_exit.frame_order import spread_frames
-from efficient_nets.frame_exit.weights_file import ActionNetwork
-from efficient_nets.methods import parse_settings
-from efficient_nets.tasks.action import ActionData, read_clip
-from evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.video.output_file import write_whole_file
+from scaleflow.efficient_nets.cost_record import counted
+from scaleflow.efficient_nets.frame_exit.frame_order import spread_frames
+from scaleflow.efficient_nets.frame_exit.weights_file import ActionNetwork
+from scaleflow.efficient_nets.methods import parse_settings
+from scaleflow.efficient_nets.tasks.action import ActionData, read_clip
+from scaleflow.evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
 
 FRAME_EXIT, FIRST, UNIFORM, CHANCE = "frame-exit", "first frames", "uniform", "exits by chance"
 
@@ -92,8 +92,8 @@ def evaluate_action(
 ) -> list[NetworkPoint]:
     """Watch every video once, and write a point for each setting and each number of frames.
 
-    Points are those of :class:`evaluation.networks.point.NetworkPoint`, of which a video is what a frame is elsewhere:
-    costs and times are those of a video, and the dense network is the one that looks at all frames.
+    Points are those of :class:`scaleflow.evaluation.networks.point.NetworkPoint`, of which a video is what a frame is
+    elsewhere: costs and times are those of a video, and the dense network is the one that looks at all frames.
 
     Args:
         weights: hash of the network's file.

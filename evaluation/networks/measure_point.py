@@ -9,14 +9,14 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from codec.models.picture_change import PictureChange
-from efficient_nets.skip_convolutions.codec_gates import CodecGates
-from efficient_nets.tasks.task import Task, example, generator_of_frame
-from efficient_nets.tasks.window import Window
-from efficient_nets.video_network import VideoNetwork
-from evaluation.networks.point import NetworkPoint, PointIdentity
-from evaluation.networks.point_record import PointRecord
-from evaluation.networks.videos import EvaluatedData, EvaluatedVideo
+from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.efficient_nets.skip_convolutions.codec_gates import CodecGates
+from scaleflow.efficient_nets.tasks.task import Task, example, generator_of_frame
+from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
+from scaleflow.evaluation.networks.point_record import PointRecord
+from scaleflow.evaluation.networks.videos import EvaluatedData, EvaluatedVideo
 
 _Frame: TypeAlias = tuple[tuple[int, int], Tensor | None, Tensor, Tensor, float, float]
 """(Height, width) as it was read, target, outputs of both networks, and the seconds of each."""

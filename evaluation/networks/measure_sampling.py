@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from codec.errors import UsageError
-from efficient_nets.cost import Cost, dense_cost
-from efficient_nets.methods import NamedMethod
-from efficient_nets.networks.weights_file import TaskNetwork
-from efficient_nets.salisa.detector import SalisaDetector, resampling_macs
-from efficient_nets.salisa.method import Salisa
-from efficient_nets.tasks.box_rows import known
-from efficient_nets.tasks.detection_output import detections
-from efficient_nets.tasks.task import Task
-from efficient_nets.tasks.window import Window
-from efficient_nets.video_network import VideoNetwork
-from evaluation.networks.point import NetworkPoint, PointIdentity
-from evaluation.networks.point_record import PointRecord
-from evaluation.networks.videos import EvaluatedData, EvaluatedVideo
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.cost import Cost, dense_cost
+from scaleflow.efficient_nets.methods import NamedMethod
+from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
+from scaleflow.efficient_nets.salisa.detector import SalisaDetector, resampling_macs
+from scaleflow.efficient_nets.salisa.method import Salisa
+from scaleflow.efficient_nets.tasks.box_rows import known
+from scaleflow.efficient_nets.tasks.detection_output import detections
+from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
+from scaleflow.evaluation.networks.point_record import PointRecord
+from scaleflow.evaluation.networks.videos import EvaluatedData, EvaluatedVideo
 
 
 def sampling_detector(trained: TaskNetwork, settings: Salisa) -> SalisaDetector:

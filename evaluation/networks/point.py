@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from codec.errors import DataError
-from evaluation.rate_point import without_infinities
+from scaleflow.codec.errors import DataError
+from scaleflow.evaluation.rate_point import without_infinities
 
 
 @dataclass(frozen=True)

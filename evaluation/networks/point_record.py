@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from efficient_nets.cost import Cost
-from efficient_nets.tasks.task import Meter, Task
-from evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
+from scaleflow.efficient_nets.cost import Cost
+from scaleflow.efficient_nets.tasks.task import Meter, Task
+from scaleflow.evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
 
 
 @dataclass
@@ -21,7 +21,7 @@ class PointRecord:
     Attributes:
         found, dense_found: what both networks found, against the labels; empty unless ``labelled``.
         agreed: what the network found, against what the dense one did.
-        videos, keys, seconds, dense_seconds: see :class:`evaluation.networks.point.NetworkFrames`.
+        videos, keys, seconds, dense_seconds: see :class:`scaleflow.evaluation.networks.point.NetworkFrames`.
         spent, full: costs of both.
         changes: from the frame before, of both; a pair less for each video than it has frames.
     """

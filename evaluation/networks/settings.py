@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from codec.errors import UsageError
-from efficient_nets.methods import DENSE, NamedMethod, parse_settings
-from evaluation.networks.evaluate import NetworkSetting
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.methods import DENSE, NamedMethod, parse_settings
+from scaleflow.evaluation.networks.evaluate import NetworkSetting
 
 
 def network_settings(

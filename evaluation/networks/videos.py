@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from codec.models.picture_change import PictureChange
-from codec.video.reader import open_video
-from efficient_nets.tasks.task import LabelledData, LabelledFrame, PictureTask, Task
-from efficient_nets.tasks.video_pictures import read_pictures
-from evaluation.file_hash import file_hash
-from evaluation.networks.coded_video import CodedVideo
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.codec.video.reader import open_video
+from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, PictureTask, Task
+from scaleflow.efficient_nets.tasks.video_pictures import read_pictures
+from scaleflow.evaluation.file_hash import file_hash
+from scaleflow.evaluation.networks.coded_video import CodedVideo
 
 NO_CHANGES = (
     "codec-gates: only an .sfv file says what changed, {}: encode the pictures, and name the file with --pictures"

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from codec.errors import DataError, UsageError
-from evaluation.bootstrap import FEWEST_CLIPS, bootstrap_interval
-from evaluation.rate_point import RatePoint
-from evaluation.results import Curve, average_curve, curve_of_clip, read_points, read_published_curve
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.evaluation.bootstrap import FEWEST_CLIPS, bootstrap_interval
+from scaleflow.evaluation.rate_point import RatePoint
+from scaleflow.evaluation.results import Curve, average_curve, curve_of_clip, read_points, read_published_curve
 
 logger = logging.getLogger(__name__)
 

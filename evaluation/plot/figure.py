@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from codec.errors import UsageError
-from codec.optional_packages import require_packages
-from evaluation.decibels import column_in_decibels, in_decibels
-from evaluation.plot.curve_sources import PlottedCurve
-from evaluation.plot.log_ticks import log_ticks, tick_text
-from evaluation.plot.metric_scale import axis_label, choose_metrics
-from evaluation.rate_point import LOWER_IS_BETTER
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.optional_packages import require_packages
+from scaleflow.evaluation.decibels import column_in_decibels, in_decibels
+from scaleflow.evaluation.plot.curve_sources import PlottedCurve
+from scaleflow.evaluation.plot.log_ticks import log_ticks, tick_text
+from scaleflow.evaluation.plot.metric_scale import axis_label, choose_metrics
+from scaleflow.evaluation.rate_point import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.bd_rate_summary import bd_rate_cell, choose_anchor
-from evaluation.plot.metric_scale import choose_metrics
-from evaluation.rate_point import RatePoint
+from scaleflow.evaluation.bd_rate_summary import bd_rate_cell, choose_anchor
+from scaleflow.evaluation.plot.metric_scale import choose_metrics
+from scaleflow.evaluation.rate_point import RatePoint
 
 
 def summarise_codecs(points: Sequence[RatePoint], wanted_anchor: str | None) -> dict[str, Any]:

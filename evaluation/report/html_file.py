@@ -9,19 +9,19 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from codec.errors import UsageError
-from codec.optional_packages import require_packages
-from codec.video.output_file import check_output, write_whole_file
-from evaluation.decibels import column_in_decibels, in_decibels
-from evaluation.plot.curve_sources import PlottedCurve, curves_of_points
-from evaluation.plot.metric_scale import axis_label, metric_title, metric_unit
-from evaluation.rate_point import LOWER_IS_BETTER, RatePoint, without_infinities
-from evaluation.report.clip_pictures import data_uri, describe_clip
-from evaluation.report.codec_summary import summarise_codecs
-from evaluation.report.settings import ReportSettings
-from evaluation.report.stream_maps import flow_wheel
-from evaluation.report.stream_pictures import CachedModels
-from evaluation.results import read_points
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.optional_packages import require_packages
+from scaleflow.codec.video.output_file import check_output, write_whole_file
+from scaleflow.evaluation.decibels import column_in_decibels, in_decibels
+from scaleflow.evaluation.plot.curve_sources import PlottedCurve, curves_of_points
+from scaleflow.evaluation.plot.metric_scale import axis_label, metric_title, metric_unit
+from scaleflow.evaluation.rate_point import LOWER_IS_BETTER, RatePoint, without_infinities
+from scaleflow.evaluation.report.clip_pictures import data_uri, describe_clip
+from scaleflow.evaluation.report.codec_summary import summarise_codecs
+from scaleflow.evaluation.report.settings import ReportSettings
+from scaleflow.evaluation.report.stream_maps import flow_wheel
+from scaleflow.evaluation.report.stream_pictures import CachedModels
+from scaleflow.evaluation.results import read_points
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def write_report(
 
 def page(content: dict[str, Any]) -> str:
     """The HTML of a report."""
-    files = resources.files("evaluation.report") / "page"
+    files = resources.files("scaleflow.evaluation.report") / "page"
     data = json.dumps(without_infinities(content), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     parts = {
         "/* style */": (files / "report.css").read_text("utf-8"),

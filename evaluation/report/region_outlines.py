@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from codec.errors import DataError
-from evaluation.clip_masks import MaskHash, open_masks_at
-from evaluation.rate_point import EvaluatedClip
-from evaluation.report.stream_pictures import open_original
+from scaleflow.codec.errors import DataError
+from scaleflow.evaluation.clip_masks import MaskHash, open_masks_at
+from scaleflow.evaluation.rate_point import EvaluatedClip
+from scaleflow.evaluation.report.stream_pictures import open_original
 
 Rgba = NDArray[np.uint8]
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.models.picture_analysis import PictureAnalysis
-from codec.stream_analysis import analyse_stream
-from evaluation.report.stream_pictures import ChooseModel, Rgb
+from scaleflow.codec.models.picture_analysis import PictureAnalysis
+from scaleflow.codec.stream_analysis import analyse_stream
+from scaleflow.evaluation.report.stream_pictures import ChooseModel, Rgb
 
 STEP = 4
 """Samples of luma to a sample of a map, as the flow has it."""

@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.container import SfvHeader, SfvReader
-from codec.errors import DataError
-from codec.models.video_model import VideoModel
-from codec.picture import Planes, VideoProperties
-from codec.stream_decoder import Damage, DecodedPicture, Event, StreamDecoder
-from codec.stream_model import load_stream_model
-from codec.video.pixel_format import describe_pixel_format
-from codec.video.reader import VideoReader, open_video
-from codec.video.working_format import color_coding, from_working
-from evaluation.clip_files import clip_file
-from evaluation.codec_programs import OBJECTS_SUFFIX
-from evaluation.rate_point import EvaluatedClip, RatePoint
-from evaluation.source_clip import ContentHash, open_clip
-from roi.baselines.objects import open_objects
+from scaleflow.codec.container import SfvHeader, SfvReader
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes, VideoProperties
+from scaleflow.codec.stream_decoder import Damage, DecodedPicture, Event, StreamDecoder
+from scaleflow.codec.stream_model import load_stream_model
+from scaleflow.codec.video.pixel_format import describe_pixel_format
+from scaleflow.codec.video.reader import VideoReader, open_video
+from scaleflow.codec.video.working_format import color_coding, from_working
+from scaleflow.evaluation.clip_files import clip_file
+from scaleflow.evaluation.codec_programs import OBJECTS_SUFFIX
+from scaleflow.evaluation.rate_point import EvaluatedClip, RatePoint
+from scaleflow.evaluation.source_clip import ContentHash, open_clip
+from scaleflow.roi.baselines.objects import open_objects
 
 Rgb = NDArray[np.uint8]
 ChooseModel = Callable[[SfvHeader], VideoModel]
@@ -106,7 +106,7 @@ def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures
 
 
 def open_original(clip: EvaluatedClip) -> VideoReader:
-    """What was coded, where it lay. Raises as :func:`codec.video.open_video`."""
+    """What was coded, where it lay. Raises as :func:`scaleflow.codec.video.open_video`."""
     return open_clip(clip_file(Path(clip.path), Fraction(clip.frame_rate).limit_denominator(10**6)))
 
 

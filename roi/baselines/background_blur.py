@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from codec.distortion import weights_of_plane
-from codec.encode_file import encode_file
-from codec.encode_request import VideoSource
-from codec.encode_settings import EncodeSettings
-from codec.errors import UsageError
-from codec.models.video_model import VideoModel
-from codec.picture import Picture, Planes
-from codec.region_masks import OpenMasks
-from roi.baselines.masked_pictures import open_changed_copy, pictures_with_masks
+from scaleflow.codec.distortion import weights_of_plane
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_request import VideoSource
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture, Planes
+from scaleflow.codec.region_masks import OpenMasks
+from scaleflow.roi.baselines.masked_pictures import open_changed_copy, pictures_with_masks
 
 DEFAULT_BLUR = 4.0
 MOST_BLUR = 64.0
@@ -38,7 +38,8 @@ def encode_blurred(
     masks: OpenMasks,
     sigma: float = DEFAULT_BLUR,
 ) -> None:
-    """Encode a video that is blurred outside its regions of interest, as :func:`codec.encode_file.encode_file` does.
+    """Encode a video that is blurred outside its regions of interest, as
+    :func:`scaleflow.codec.encode_file.encode_file` does.
 
     Args:
         sigma: standard deviation of the blur in samples of luma.

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.picture import Picture, VideoProperties
-from codec.region_masks import OpenMasks, RegionMasks
-from codec.video.reader import VideoReader
-from codec.video.video_writer import VideoWriter
-from codec.video.writer import open_output
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.codec.region_masks import OpenMasks, RegionMasks
+from scaleflow.codec.video.reader import VideoReader
+from scaleflow.codec.video.video_writer import VideoWriter
+from scaleflow.codec.video.writer import open_output
 
 
 def pictures_with_masks(reader: VideoReader, masks: OpenMasks) -> Iterator[tuple[Picture, NDArray[np.float32]]]:

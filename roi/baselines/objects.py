@@ -20,23 +20,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.container import SfvHeader, SfvReader, VideoPacket
-from codec.encode_file import encode_file
-from codec.encode_request import VideoSource
-from codec.encode_settings import EncodeSettings
-from codec.errors import DataError, UsageError
-from codec.models.quality import COARSEST_STEP, FINEST_STEP, HIGHEST_QUALITY
-from codec.models.video_model import VideoModel
-from codec.picture import Picture, Planes, VideoProperties
-from codec.region_masks import OpenMasks
-from codec.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
-from codec.stream_model import check_weights
-from codec.video.output_file import check_output
-from codec.video.writer import open_output
-from roi.baselines.filled_pictures import fill_unknown
-from roi.baselines.masked_pictures import open_changed_copy, pictures_with_masks
-from roi.baselines.object_file import STEPS, Levels, ObjectFile, decode_masks, encode_masks
-from roi.baselines.region_cells import cells_of_mask, mask_of_cells
+from scaleflow.codec.container import SfvHeader, SfvReader, VideoPacket
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_request import VideoSource
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.quality import COARSEST_STEP, FINEST_STEP, HIGHEST_QUALITY
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture, Planes, VideoProperties
+from scaleflow.codec.region_masks import OpenMasks
+from scaleflow.codec.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
+from scaleflow.codec.stream_model import check_weights
+from scaleflow.codec.video.output_file import check_output
+from scaleflow.codec.video.writer import open_output
+from scaleflow.roi.baselines.filled_pictures import fill_unknown
+from scaleflow.roi.baselines.masked_pictures import open_changed_copy, pictures_with_masks
+from scaleflow.roi.baselines.object_file import STEPS, Levels, ObjectFile, decode_masks, encode_masks
+from scaleflow.roi.baselines.region_cells import cells_of_mask, mask_of_cells
 
 QUALITIES_PER_OCTAVE = HIGHEST_QUALITY / math.log2(COARSEST_STEP / FINEST_STEP)
 """By how much the quality is lower where quantization steps are twice as wide."""
@@ -60,7 +60,8 @@ def encode_objects(
     Args:
         model: codes both streams.
         settings: of the region's stream, with a quality.
-        strength: how many times wider quantization steps are outside, as of :class:`roi.coding.RegionSettings`.
+        strength: how many times wider quantization steps are outside, as of
+            :class:`scaleflow.roi.coding.RegionSettings`.
 
     Raises:
         UsageError: the output exists, or the settings have no quality.
@@ -108,7 +109,7 @@ def decode_objects(
     """Decode what :func:`encode_objects` wrote.
 
     Args:
-        destination: as of :func:`codec.video.writer.open_output`.
+        destination: as of :func:`scaleflow.codec.video.writer.open_output`.
         choose_model: gives the model for the header that both streams have.
 
     Raises:

@@ -18,17 +18,17 @@ import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.encode_request import VideoSource
-from codec.errors import DataError, UsageError
-from codec.picture import VideoProperties
-from codec.region_masks import OpenMasks
-from codec.video.container_writer import ContainerWriter
-from codec.video.output_file import OutputStream, open_output_file
-from codec.video.video_encoding import VideoEncoding
-from roi.baselines.masked_pictures import pictures_with_masks
-from roi.baselines.region_cells import CELL, cells_of_mask
-from roi.coding import RegionSettings
-from roi.mask_sources.addroi import RANGE_OCTAVES
+from scaleflow.codec.encode_request import VideoSource
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.codec.region_masks import OpenMasks
+from scaleflow.codec.video.container_writer import ContainerWriter
+from scaleflow.codec.video.output_file import OutputStream, open_output_file
+from scaleflow.codec.video.video_encoding import VideoEncoding
+from scaleflow.roi.baselines.masked_pictures import pictures_with_masks
+from scaleflow.roi.baselines.region_cells import CELL, cells_of_mask
+from scaleflow.roi.coding import RegionSettings
+from scaleflow.roi.mask_sources.addroi import RANGE_OCTAVES
 
 HIGHEST_QUANTIZER = 51
 
@@ -39,7 +39,8 @@ class X265Settings:
 
     Attributes:
         crf: 0 to 51, of what lies inside.
-        strength: how many times wider quantization steps are outside, as of :class:`roi.coding.RegionSettings`.
+        strength: how many times wider quantization steps are outside, as of
+            :class:`scaleflow.roi.coding.RegionSettings`.
         preset: of x265.
         intra_period: most pictures from key frame to key frame.
         threads: of x265's pool.

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import grey_closing, grey_dilation, median_filter
 from torch import Tensor
 
-from codec.motion_estimation import BLOCK, match_blocks
-from codec.picture import Picture, VideoProperties
-from roi.finders.global_motion import global_motion
+from scaleflow.codec.motion_estimation import BLOCK, match_blocks
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.roi.finders.global_motion import global_motion
 
 SHORT_SIDE = 240
 """Pictures are reduced by whole numbers to about this: motion of regions needs no finer vectors, and those of noise
 grow fewer."""
 
 SMOOTHNESS = 16.0
-"""Price of irregular vectors, see :func:`codec.motion_estimation.match_blocks`."""
+"""Price of irregular vectors, see :func:`scaleflow.codec.motion_estimation.match_blocks`."""
 
 LEAST_TEXTURE = 2.0
 """Mean absolute gradient in code values; vectors of blocks with less are arbitrary."""
@@ -31,7 +31,7 @@ LEAST_MOTION = 0.75
 
 
 class MotionFinder:
-    """Implements :class:`roi.finders.region_finder.RegionFinder` by the codec's own block matching.
+    """Implements :class:`scaleflow.roi.finders.region_finder.RegionFinder` by the codec's own block matching.
 
     From the vectors the motion of the camera is taken away; what is left is compared with how well that explains the
     rest, graded between two thresholds, closed over gaps and widened by one block. Blocks without texture, and those
@@ -39,7 +39,7 @@ class MotionFinder:
     """
 
     def find(self, picture: Picture, neighbour: Picture | None, video: VideoProperties) -> NDArray[np.float32]:
-        """See :class:`roi.finders.region_finder.RegionFinder`; a picture that stands alone has no region."""
+        """See :class:`scaleflow.roi.finders.region_finder.RegionFinder`; a picture that stands alone has no region."""
         if neighbour is None:
             return np.zeros((video.height, video.width), np.float32)
         factor = max(1, round(min(video.height, video.width) / SHORT_SIDE))

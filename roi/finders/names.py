@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codec.errors import UsageError
-from roi.finders.motion import MotionFinder
-from roi.finders.region_finder import RegionFinder
-from roi.finders.saliency import SaliencyFinder
+from scaleflow.codec.errors import UsageError
+from scaleflow.roi.finders.motion import MotionFinder
+from scaleflow.roi.finders.region_finder import RegionFinder
+from scaleflow.roi.finders.saliency import SaliencyFinder
 
 FINDERS: dict[str, Callable[[], RegionFinder]] = {"motion": MotionFinder, "saliency": SaliencyFinder}
 

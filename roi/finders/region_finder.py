@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.picture import Picture, VideoProperties
+from scaleflow.codec.picture import Picture, VideoProperties
 
 
 class RegionFinder(Protocol):

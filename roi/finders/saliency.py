@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from codec.picture import Picture, VideoProperties
-from roi.mask_sources.fitting import rescale
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.roi.mask_sources.fitting import rescale
 
 WIDTH = 64
 """Of the picture that is looked at, in samples."""
@@ -26,7 +26,7 @@ OBJECT = 3.0
 
 
 class SaliencyFinder:
-    """Implements :class:`roi.finders.region_finder.RegionFinder` by the spectral residual.
+    """Implements :class:`scaleflow.roi.finders.region_finder.RegionFinder` by the spectral residual.
 
     Hou and Zhang, "Saliency Detection: A Spectral Residual Approach", CVPR 2007: of the log spectrum of a small
     picture, what a local mean does not explain is taken back into a picture with the phase as it was, and squared. What
@@ -36,7 +36,7 @@ class SaliencyFinder:
     """
 
     def find(self, picture: Picture, neighbour: Picture | None, video: VideoProperties) -> NDArray[np.float32]:
-        """See :class:`roi.finders.region_finder.RegionFinder`."""
+        """See :class:`scaleflow.roi.finders.region_finder.RegionFinder`."""
         luma = picture.planes[0].astype(np.float32) / np.float32((1 << video.bit_depth) - 1)
         height = max(2, round(WIDTH * video.height / video.width))
         small = rescale(luma, height, WIDTH).astype(np.float64)

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from codec.errors import DataError
-from codec.picture import VideoProperties
-from codec.region_masks import MaskSource
-from roi.mask_sources.addroi import AddroiBoxes
-from roi.mask_sources.coco import CocoBoxes
-from roi.mask_sources.json_values import read_json
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.codec.region_masks import MaskSource
+from scaleflow.roi.mask_sources.addroi import AddroiBoxes
+from scaleflow.roi.mask_sources.coco import CocoBoxes
+from scaleflow.roi.mask_sources.json_values import read_json
 
 
 class BoxFile(Protocol):
@@ -28,7 +28,8 @@ class BoxFile(Protocol):
 
 
 def read_box_file(path: str | os.PathLike[str]) -> BoxFile:
-    """Read COCO's vocabulary (:mod:`roi.mask_sources.coco`) or that of addroi (:mod:`roi.mask_sources.addroi`).
+    """Read COCO's vocabulary (:mod:`scaleflow.roi.mask_sources.coco`) or that of addroi
+    (:mod:`scaleflow.roi.mask_sources.addroi`).
 
     Raises:
         UsageError: there is no such file.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from codec.errors import DataError
-from codec.picture import VideoProperties
-from roi.mask_sources.fitting import Mask
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.roi.mask_sources.fitting import Mask
 
 BORDER = 1.0
 """Samples that a rectangle may lie outside its picture, for the rounding of those who wrote it."""

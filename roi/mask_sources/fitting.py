@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from codec.errors import DataError
-from codec.picture import VideoProperties
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.picture import VideoProperties
 
 Mask = NDArray[np.float32]
 """(height, width), 0..1."""

@@ -6,15 +6,15 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from codec.encode_request import VideoSource
-from codec.errors import UsageError
-from codec.picture import Picture, VideoProperties
-from codec.region_masks import MaskSource
-from codec.video.reader import VideoReader
-from roi.finders.neighbours import with_neighbours
-from roi.finders.region_finder import RegionFinder
-from roi.mask_sources.fitting import Mask, rescale
-from roi.mask_sources.sequence import MaskSequence, MaskSteps
+from scaleflow.codec.encode_request import VideoSource
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.codec.region_masks import MaskSource
+from scaleflow.codec.video.reader import VideoReader
+from scaleflow.roi.finders.neighbours import with_neighbours
+from scaleflow.roi.finders.region_finder import RegionFinder
+from scaleflow.roi.mask_sources.fitting import Mask, rescale
+from scaleflow.roi.mask_sources.sequence import MaskSequence, MaskSteps
 
 
 def open_found_masks(

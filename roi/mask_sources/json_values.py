@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any, NoReturn
 
-from codec.errors import DataError, UsageError
+from scaleflow.codec.errors import DataError, UsageError
 
 LARGEST_NUMBER = 1e9
 """Of any coordinate, time or count."""

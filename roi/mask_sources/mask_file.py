@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.errors import UsageError
-from codec.picture import VideoProperties
-from codec.region_masks import MaskSource
-from codec.video.color import gray_to_rgb_level
-from codec.video.picture_sequence import PICTURE_SUFFIXES
-from codec.video.reader import SourcePicture, open_video
-from codec.video.working_format import color_coding
-from roi.mask_sources.fitting import Mask, check_aspect, rescale
-from roi.mask_sources.sequence import MaskSequence, MaskSteps
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.codec.region_masks import MaskSource
+from scaleflow.codec.video.color import gray_to_rgb_level
+from scaleflow.codec.video.picture_sequence import PICTURE_SUFFIXES
+from scaleflow.codec.video.reader import SourcePicture, open_video
+from scaleflow.codec.video.working_format import color_coding
+from scaleflow.roi.mask_sources.fitting import Mask, check_aspect, rescale
+from scaleflow.roi.mask_sources.sequence import MaskSequence, MaskSteps
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def open_mask_file(path: str | os.PathLike[str], video: VideoProperties, picture
 
 
 class StillMask:
-    """Implements :class:`codec.region_masks.MaskSource`: one mask for all pictures."""
+    """Implements :class:`scaleflow.codec.region_masks.MaskSource`: one mask for all pictures."""
 
     def __init__(self, mask: Mask) -> None:
         self._mask = mask

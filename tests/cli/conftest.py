@@ -11,8 +11,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-import codec.models.registry
-from cli.main import app
+from scaleflow.cli.main import app
+from scaleflow.codec.models import registry
 from tests.davis_clips import car, car_masks, davis
 from tests.pipeline.conftest import carphone, ffmpeg, with_audio
 from tests.pipeline.stand_in import StandInModel
@@ -24,10 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 STAND_IN_PROGRAM = """
 import warnings
 warnings.simplefilter("ignore")
-import codec.models.registry
+import scaleflow.codec.models.registry
 from tests.pipeline.stand_in import StandInModel
-codec.models.registry.load_model = lambda *arguments, **options: StandInModel()
-from cli.main import main
+scaleflow.codec.models.registry.load_model = lambda *arguments, **options: StandInModel()
+from scaleflow.cli.main import main
 main()
 """
 
@@ -58,7 +58,7 @@ def typed(*arguments: object) -> Result:
 @pytest.fixture
 def scaleflow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs a command in this process with the stand-in."""
-    monkeypatch.setattr(codec.models.registry, "load_model", lambda *arguments, **options: StandInModel())
+    monkeypatch.setattr(registry, "load_model", lambda *arguments, **options: StandInModel())
     return typed
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import av
 import pytest
 
-from cli.main import EXIT_BROKEN_PIPE
-from codec.container import SfvReader, VideoPacket
+from scaleflow.cli.main import EXIT_BROKEN_PIPE
+from scaleflow.codec.container import SfvReader, VideoPacket
 from tests.cli.conftest import ROOT, Result
 
 Run = Callable[..., Result]
@@ -223,9 +223,9 @@ def test_interruption_leaves_a_playable_file(
 
 
 def test_help_needs_no_networks() -> None:
-    check = "import sys, cli.main; assert 'torch' not in sys.modules and 'av' not in sys.modules"
+    check = "import sys, scaleflow.cli.main; assert 'torch' not in sys.modules and 'av' not in sys.modules"
     subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True)
     shown = subprocess.run(
-        [sys.executable, "-m", "cli.main", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "scaleflow", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert all(verb in shown.stdout for verb in ("encode", "decode", "info", "verify", "demo"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codec.container import SfvReader, VideoPacket
+from scaleflow.codec.container import SfvReader, VideoPacket
 from tests.cli.conftest import Result
 
 Run = Callable[..., Result]
@@ -137,7 +137,7 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "codec.optional_packages.find_spec", lambda name: None if name == "pytorch_msssim" else found(name)
+        "scaleflow.codec.optional_packages.find_spec", lambda name: None if name == "pytorch_msssim" else found(name)
     )
     result = scaleflow("compare", carphone, decoded, "--metrics", "ms-ssim")
     assert result.code == 2

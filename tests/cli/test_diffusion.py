@@ -13,9 +13,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
-import cli.diffusion_train
-import codec.models.registry
-from codec.video.reader import open_video
+from scaleflow.cli import diffusion_train
+from scaleflow.codec.models import registry
+from scaleflow.codec.video.reader import open_video
 from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import events
 from tests.evaluation.conftest import lpips_backbone
@@ -41,7 +41,7 @@ def trained(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     adaptor = ("adaptor.width=8", "adaptor.blocks=1", "sampling.steps=4")
     adaptor += ("training.steps=3", "training.batch=2", "training.learning_rate=0.05", "training.warm_up=0")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec.models.registry, "load_model", lambda *arguments, **options: StandInModel())
+        patch.setattr(registry, "load_model", lambda *arguments, **options: StandInModel())
         for arguments in (("train", videos, "--preset", "tiny", "--out", out), ("distill", out, *adaptor)):
             done = typed("diffusion", *arguments)
             assert done.code == 0, done.stderr
@@ -57,7 +57,7 @@ def test_stopped_and_resumed_it_is_the_run_that_was_not(
     scaleflow: Run, videos: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    monkeypatch.setattr(cli.diffusion_train, "print_step", lambda progress: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(diffusion_train, "print_step", lambda progress: signal.raise_signal(signal.SIGINT))
     stopped = scaleflow("diffusion", "train", videos, "--preset", "tiny", "--out", out, "log_every=3")
     assert stopped.code == 130 and f"scaleflow diffusion train --resume --out {out}" in stopped.stderr
     assert not (out / "diffusion.safetensors").exists()

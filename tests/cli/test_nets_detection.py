@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from cli.interruption import StopRequest
+from scaleflow.cli.interruption import StopRequest
 from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import events
 
@@ -139,7 +139,7 @@ def boxes(camvid: Path, tmp_path: Path) -> Path:
 
 
 def test_videos_in_the_form_of_coco(scaleflow: Run, boxes: Path, tmp_path: Path) -> None:
-    from efficient_nets.tasks.detection import Detection
+    from scaleflow.efficient_nets.tasks.detection import Detection
 
     data = Detection().open(boxes, "train")
     assert data.classes == ("car",) and [frame.video for frame in data.frames] == ["one", "one", "two"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-import cli.nets_train
+from scaleflow.cli import nets_train
 from tests.cli.conftest import Result
 from tests.cli.test_nets import VIDEO_FRAMES, camvid, points_in, weights_of
 
@@ -63,7 +63,7 @@ def test_five_networks_beside_each_other(scaleflow: Run, camvid: Path, runs: Pat
 
 
 class StoppedAtOnce:
-    """Stands for :class:`cli.interruption.StopRequest` where Ctrl-C came in the first step."""
+    """Stands for :class:`scaleflow.cli.interruption.StopRequest` where Ctrl-C came in the first step."""
 
     exit_code = 130
 
@@ -85,7 +85,7 @@ def test_stopped_and_resumed_it_is_the_run_that_was_not(
     out = tmp_path / "stopped"
     start = ("nets", "train", "segmentation", "--preset", "tiny", "--data", camvid, "--out", out)
     with monkeypatch.context() as patched:
-        patched.setattr(cli.nets_train, "StopRequest", StoppedAtOnce)
+        patched.setattr(nets_train, "StopRequest", StoppedAtOnce)
         assert scaleflow(*start, "--network", network, "--threads", 1, "training.steps=2").code == 130
     assert not (out / "network.safetensors").exists()
     done = scaleflow("nets", "train", "--resume", "--out", out, "--threads", 1)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scaleflow.training.data.clip import ClipRequest
+from scaleflow.training.data.packed import MANIFEST, PackedClips
+from scaleflow.training.data.shards import ShardedClips
 from tests.cli.conftest import ROOT, Result
 from tests.training.conftest import bikes, vimeo_septuplets
-from training.data.clip import ClipRequest
-from training.data.packed import MANIFEST, PackedClips
-from training.data.shards import ShardedClips
 
 __all__ = ["bikes", "vimeo_septuplets"]
 
@@ -87,7 +87,7 @@ def test_a_terminated_packing_leaves_nothing(
     vimeo_septuplets: Path, tmp_path: Path, shards: tuple[object, ...]
 ) -> None:
     arguments = ("pack", vimeo_septuplets, tmp_path / "out", *SMALL, "--clips", 100000, "--json", *shards)
-    command = [sys.executable, "-W", "ignore", "-m", "cli.main", *map(str, arguments)]
+    command = [sys.executable, "-W", "ignore", "-m", "scaleflow", *map(str, arguments)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

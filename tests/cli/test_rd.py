@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from compressai.utils.plot.__main__ import main as plot_pictures
 
-import evaluation.measure_point
-from evaluation.results import read_points
+from scaleflow.evaluation import measure_point
+from scaleflow.evaluation.results import read_points
 from tests.cli.conftest import ROOT, Result, typed
 
 METRICS = ("--metrics", "psnr-y,psnr-rgb")
@@ -31,7 +31,7 @@ def rd(*arguments: object) -> Result:
 def measured(tmp_path_factory: pytest.TempPathFactory, carphone: Path) -> Path:
     """Four pictures by the shipped model and by x264, from the command as a program."""
     folder = tmp_path_factory.mktemp("rd") / "results"
-    command = [sys.executable, "-W", "ignore", "-m", "cli.main", "rd", carphone, "--out", folder, *METRICS]
+    command = [sys.executable, "-W", "ignore", "-m", "scaleflow", "rd", carphone, "--out", folder, *METRICS]
     options = ["--codec", "scaleflow", "--codec", X264, "--quality", "16,40", "--frames", "4", "--intra-period", "3"]
     done = subprocess.run([*map(str, command), *options], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -142,7 +142,7 @@ def test_a_lost_or_changed_stream_is_encoded_again(copy: Path, carphone: Path) -
 def test_a_flipped_byte_fails_its_point_and_no_other(
     tmp_path: Path, carphone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encode = evaluation.measure_point._encode
+    encode = measure_point._encode
 
     def encode_and_damage(command: Sequence[str], source: Path, stream: Path) -> float:
         seconds = encode(command, source, stream)
@@ -152,7 +152,7 @@ def test_a_flipped_byte_fails_its_point_and_no_other(
             stream.write_bytes(data)
         return seconds
 
-    monkeypatch.setattr(evaluation.measure_point, "_encode", encode_and_damage)
+    monkeypatch.setattr(measure_point, "_encode", encode_and_damage)
     result = rd(carphone, *options(tmp_path / "results", "scaleflow"))
     assert result.code == 1
     assert "carphone.y4m, scaleflow --quality 16: scaleflow decode" in result.stderr and "damage" in result.stderr
@@ -174,7 +174,7 @@ def test_a_stopped_run_keeps_its_points_and_goes_on(
     tmp_path: Path, carphone: Path, number: int, code: int, workers: int
 ) -> None:
     folder = tmp_path / "results"
-    command = [sys.executable, "-W", "ignore", "-m", "cli.main", "rd", carphone]
+    command = [sys.executable, "-W", "ignore", "-m", "scaleflow", "rd", carphone]
     given = [*options(folder, X264, "scaleflow"), "--workers", workers, "--json"]
     running = subprocess.Popen(
         [*map(str, command), *map(str, given)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.metrics.names import with_regions
-from evaluation.rate_point import RatePoint
-from evaluation.results import read_points
+from scaleflow.evaluation.metrics.names import with_regions
+from scaleflow.evaluation.rate_point import RatePoint
+from scaleflow.evaluation.results import read_points
 from tests.cli.conftest import ROOT, typed
 from tests.davis_clips import read_masks
 from tests.evaluation.report.test_html_file import data_of
@@ -33,7 +33,7 @@ def options(davis: Path, folder: Path, codecs: Sequence[str] = CODECS) -> list[o
 def measured(tmp_path_factory: pytest.TempPathFactory, davis: Path) -> Path:
     """Three pictures, seven points, from the command as a program."""
     folder = tmp_path_factory.mktemp("rd") / "results"
-    command = [sys.executable, "-W", "ignore", "-m", "cli.main", *options(davis, folder, (*CODECS, *OTHERS))]
+    command = [sys.executable, "-W", "ignore", "-m", "scaleflow", *options(davis, folder, (*CODECS, *OTHERS))]
     given = [*map(str, command), "--roi", "davis"]
     done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from roi.networks import RegionNetworks
+from scaleflow.roi.networks import RegionNetworks
 from tests.cli.test_regions import HEIGHT, WIDTH, Run, ellipse, forbid_maps, run
 from tests.pipeline.conftest import packaged_clip
 

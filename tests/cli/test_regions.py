@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-import codec.models.scaleflow_codec
-from codec.container import SfvReader, VideoPacket
-from codec.distortion import region_psnr, weighted_psnr
-from codec.errors import DataError
-from codec.video.reader import open_video
-from efficient_nets.networks.weights_file import Architecture, TaskNetwork, build_network, write_network
+from scaleflow.codec.container import SfvReader, VideoPacket
+from scaleflow.codec.distortion import region_psnr, weighted_psnr
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.models import scaleflow_codec
+from scaleflow.codec.video.reader import open_video
+from scaleflow.efficient_nets.networks.weights_file import Architecture, TaskNetwork, build_network, write_network
 from tests.cli.conftest import Result, typed
 from tests.models.golden import PAYLOADS_FILE, golden_pictures
 
@@ -266,7 +266,7 @@ def forbid_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise DataError("no maps here")
 
-    monkeypatch.setattr(codec.models.scaleflow_codec, "decode_bin_widths", refuse)
+    monkeypatch.setattr(scaleflow_codec, "decode_bin_widths", refuse)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_mistakes_take_one_line_and_leave_nothing(
     code: int,
     words: str,
 ) -> None:
-    monkeypatch.setattr("roi.coding.DEFAULT_NETWORKS", tmp_path / "default-roi.safetensors")
+    monkeypatch.setattr("scaleflow.roi.coding.DEFAULT_NETWORKS", tmp_path / "default-roi.safetensors")
     made = tmp_path / "made"
     (made / "short").mkdir(parents=True)
     (made / "nothing").mkdir()

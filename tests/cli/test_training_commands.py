@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from codec.distortion import picture_psnr
-from codec.video.reader import open_video
+from scaleflow.codec.distortion import picture_psnr
+from scaleflow.codec.video.reader import open_video
 from tests.cli.conftest import ROOT, Result, typed
 from tests.training.conftest import SHARED_TRAIN, bikes, vimeo_septuplets
 
@@ -24,7 +24,7 @@ Run = Callable[..., Result]
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-W", "ignore", "-m", "cli.main", *map(str, arguments)]
+    return [sys.executable, "-W", "ignore", "-m", "scaleflow", *map(str, arguments)]
 
 
 def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:

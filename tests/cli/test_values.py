@@ -6,8 +6,16 @@ from fractions import Fraction
 
 import pytest
 
-from cli.values import bitrate_text, parse_bitrate, parse_frame_rate, parse_size, parse_times, seconds_text, size_text
-from codec.errors import UsageError
+from scaleflow.cli.values import (
+    bitrate_text,
+    parse_bitrate,
+    parse_frame_rate,
+    parse_size,
+    parse_times,
+    seconds_text,
+    size_text,
+)
+from scaleflow.codec.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from codec.container import AudioStream, SfvHeader, SfvWriter
-from codec.picture import VideoProperties
+from scaleflow.codec.container import AudioStream, SfvHeader, SfvWriter
+from scaleflow.codec.picture import VideoProperties
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.container import AudioPacket, DamagedRegion, Item, SfvHeader, SfvReader, SfvWriter, VideoPacket
-from codec.container.packet_format import KEY_MARKER, write_key
-from codec.container.varint import write_signed, write_varint
-from codec.errors import DataError
+from scaleflow.codec.container import AudioPacket, DamagedRegion, Item, SfvHeader, SfvReader, SfvWriter, VideoPacket
+from scaleflow.codec.container.packet_format import KEY_MARKER, write_key
+from scaleflow.codec.container.varint import write_signed, write_varint
+from scaleflow.codec.errors import DataError
 
 
 def _read(data: bytes) -> list[Item]:

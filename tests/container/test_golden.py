@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from fractions import Fraction
 
-from codec.container import AudioPacket, AudioStream, SfvHeader, SfvReader, SfvWriter, VideoPacket
-from codec.picture import VideoProperties
+from scaleflow.codec.container import AudioPacket, AudioStream, SfvHeader, SfvReader, SfvWriter, VideoPacket
+from scaleflow.codec.picture import VideoProperties
 
 HEADER = SfvHeader(
     "default",

@@ -11,10 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.container import AudioStream, SfvHeader
-from codec.container.header import MAGIC, MOST_AUDIO_STREAMS, PRELUDE_SIZE, VERSION, Key, VideoKey, parse_header
-from codec.errors import DataError
-from codec.picture import VideoProperties
+from scaleflow.codec.container import AudioStream, SfvHeader
+from scaleflow.codec.container.header import (
+    MAGIC,
+    MOST_AUDIO_STREAMS,
+    PRELUDE_SIZE,
+    VERSION,
+    Key,
+    VideoKey,
+    parse_header,
+)
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.picture import VideoProperties
 
 _text = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)
 _name = _text.filter(bool)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from codec.container import (
+from scaleflow.codec.container import (
     AudioPacket,
     DamagedRegion,
     Item,
@@ -21,8 +21,8 @@ from codec.container import (
     VideoPacket,
     measure,
 )
-from codec.container.packet_format import LARGEST_TIME
-from codec.errors import UsageError
+from scaleflow.codec.container.packet_format import LARGEST_TIME
+from scaleflow.codec.errors import UsageError
 
 _time = st.integers(-LARGEST_TIME, LARGEST_TIME)
 _optional_time = st.none() | _time

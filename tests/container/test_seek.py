@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from codec.container import (
+from scaleflow.codec.container import (
     AudioPacket,
     DamagedRegion,
     KeyFrame,
@@ -15,9 +15,9 @@ from codec.container import (
     SfvWriter,
     VideoPacket,
 )
-from codec.container.index import TRAILER_SIZE, EndBody, parse_trailer, write_trailer
-from codec.container.packet_format import write_end
-from codec.errors import DataError, UsageError
+from scaleflow.codec.container.index import TRAILER_SIZE, EndBody, parse_trailer, write_trailer
+from scaleflow.codec.container.packet_format import write_end
+from scaleflow.codec.errors import DataError, UsageError
 
 
 def _without_index(data: bytes) -> bytes:

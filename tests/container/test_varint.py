@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.container.varint import LONGEST, MalformedVarint, read_signed, read_varint, write_signed, write_varint
+from scaleflow.codec.container.varint import (
+    LONGEST,
+    MalformedVarint,
+    read_signed,
+    read_varint,
+    write_signed,
+    write_varint,
+)
 
 
 @given(st.integers(0, 2 ** (7 * LONGEST) - 1), st.binary(max_size=3), st.binary(max_size=3))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codec.container import DamagedRegion, SfvHeader, SfvReader, SfvWriter, VideoPacket
-from codec.errors import DataError, UsageError
+from scaleflow.codec.container import DamagedRegion, SfvHeader, SfvReader, SfvWriter, VideoPacket
+from scaleflow.codec.errors import DataError, UsageError
 
 
 def _frame_numbers(path: Path) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from codec.video.reader import open_video
+from scaleflow.codec.video.reader import open_video
 
 CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "train" / "intel_one-by-one-person-detection.mp4"
 FIRST, FRAMES = 90, 5

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from efficient_nets.diffusion.noise_schedule import NoiseSchedule
-from efficient_nets.diffusion.restoration import RestorationDiffusion
-from efficient_nets.diffusion.unet import UNetConfig, tiny_unet
+from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
+from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
+from scaleflow.efficient_nets.diffusion.unet import UNetConfig, tiny_unet
 
 THREE_SCALES = UNetConfig(channels=(8, 12, 16), blocks=(1, 2, 1), groups=4)
 

@@ -9,9 +9,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.conversion import accelerate
-from efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.conversion import accelerate
+from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 from tests.efficient_nets.conftest import frames, moving_square, seeded
 
 __all__ = ["frames"]

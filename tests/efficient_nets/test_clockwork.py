@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from codec.errors import DataError, UsageError
-from codec.models.weights_hash import hash_tensors
-from efficient_nets.clockwork.adaptor import AdaptorConfig, AdaptorShape, IdentityAdaptor, ResidualAdaptor
-from efficient_nets.clockwork.clock import Clock, parse_clock
-from efficient_nets.clockwork.diffusers_split import DiffusersSplit
-from efficient_nets.clockwork.distillation import distillation_loss
-from efficient_nets.clockwork.network import ClockworkUNet, trajectory_cost
-from efficient_nets.clockwork.split import UNetSplit
-from efficient_nets.clockwork.weights_file import TrainedAdaptor, read_adaptor, write_adaptor
-from efficient_nets.diffusion.unet import UNet, UNetConfig, tiny_unet
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.weights_hash import hash_tensors
+from scaleflow.efficient_nets.clockwork.adaptor import AdaptorConfig, AdaptorShape, IdentityAdaptor, ResidualAdaptor
+from scaleflow.efficient_nets.clockwork.clock import Clock, parse_clock
+from scaleflow.efficient_nets.clockwork.diffusers_split import DiffusersSplit
+from scaleflow.efficient_nets.clockwork.distillation import distillation_loss
+from scaleflow.efficient_nets.clockwork.network import ClockworkUNet, trajectory_cost
+from scaleflow.efficient_nets.clockwork.split import UNetSplit
+from scaleflow.efficient_nets.clockwork.weights_file import TrainedAdaptor, read_adaptor, write_adaptor
+from scaleflow.efficient_nets.diffusion.unet import UNet, UNetConfig, tiny_unet
 from tests.efficient_nets.restoration_model import THREE_SCALES, frame, restoration
 
 __all__ = ["frame"]

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from efficient_nets.conversion import accelerate
-from efficient_nets.cost import Cost
-from efficient_nets.cost_record import DETAILED_FRAMES
-from efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.efficient_nets.conversion import accelerate
+from scaleflow.efficient_nets.cost import Cost
+from scaleflow.efficient_nets.cost_record import DETAILED_FRAMES
+from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 from tests.efficient_nets.conftest import moving_square
 
 

@@ -7,9 +7,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from efficient_nets.counted_product import AttentionProducts
-from efficient_nets.methods import NamedMethod
-from efficient_nets.networks.named_networks import named_network
+from scaleflow.efficient_nets.counted_product import AttentionProducts
+from scaleflow.efficient_nets.methods import NamedMethod
+from scaleflow.efficient_nets.networks.named_networks import named_network
 
 
 def test_products_of_attention_by_hand() -> None:

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1
 
-from codec.errors import UsageError
-from codec.models.layers import ResidualBlock
-from efficient_nets.conversion import accelerate
-from efficient_nets.delta_distillation.block import DeltaBlock, probe
-from efficient_nets.delta_distillation.finalize import finalize
-from efficient_nets.delta_distillation.method import DeltaDistillation
-from efficient_nets.delta_distillation.training import delta_layers, distillation_loss, student_parameters
-from efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.models.layers import ResidualBlock
+from scaleflow.efficient_nets.conversion import accelerate
+from scaleflow.efficient_nets.delta_distillation.block import DeltaBlock, probe
+from scaleflow.efficient_nets.delta_distillation.finalize import finalize
+from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
+from scaleflow.efficient_nets.delta_distillation.training import delta_layers, distillation_loss, student_parameters
+from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 from tests.efficient_nets.conftest import moving_square, seeded
 
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.conversion import accelerate
-from efficient_nets.delta_distillation.method import DeltaDistillation
-from efficient_nets.delta_distillation.training import (
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.conversion import accelerate
+from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
+from scaleflow.efficient_nets.delta_distillation.training import (
     cost_loss,
     delta_layers,
     distillation_loss,
     student_parameters,
 )
-from efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video_network import VideoNetwork
 from tests.efficient_nets.conftest import moving_square
 
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from efficient_nets.networks.weights_file import Architecture, build_network
-from efficient_nets.salisa.detector import SalisaDetector, resampling_macs
-from efficient_nets.salisa.method import Salisa
-from efficient_nets.salisa.thin_plate_spline import CHECKED_SIDE, ThinPlateSpline, places
-from efficient_nets.tasks.average_precision import AveragePrecision
-from efficient_nets.tasks.box_rows import MOST_OBJECTS, NOTHING, cut_to, filled, known
-from efficient_nets.tasks.detection import Detection
-from efficient_nets.tasks.detection_output import PRIOR, detection_channels, detection_loss, detections
-from efficient_nets.tasks.label_map_boxes import boxes_of_labels
-from efficient_nets.tasks.window import Window
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.networks.weights_file import Architecture, build_network
+from scaleflow.efficient_nets.salisa.detector import SalisaDetector, resampling_macs
+from scaleflow.efficient_nets.salisa.method import Salisa
+from scaleflow.efficient_nets.salisa.thin_plate_spline import CHECKED_SIDE, ThinPlateSpline, places
+from scaleflow.efficient_nets.tasks.average_precision import AveragePrecision
+from scaleflow.efficient_nets.tasks.box_rows import MOST_OBJECTS, NOTHING, cut_to, filled, known
+from scaleflow.efficient_nets.tasks.detection import Detection
+from scaleflow.efficient_nets.tasks.detection_output import PRIOR, detection_channels, detection_loss, detections
+from scaleflow.efficient_nets.tasks.label_map_boxes import boxes_of_labels
+from scaleflow.efficient_nets.tasks.window import Window
 
 CAMVID = Path(__file__).resolve().parents[3] / "shared" / "data" / "camvid"
 

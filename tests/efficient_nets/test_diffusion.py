@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from codec.errors import DataError, UsageError
-from efficient_nets.clockwork.weights_file import read_adaptor
-from efficient_nets.diffusion.ddim import DdimTrajectory
-from efficient_nets.diffusion.noise_schedule import NoiseSchedule, Prediction
-from efficient_nets.diffusion.residual_block import ResidualBlock
-from efficient_nets.diffusion.restoration import RestorationDiffusion
-from efficient_nets.diffusion.unet import UNet, UNetConfig, small_unet, tiny_unet
-from efficient_nets.diffusion.weights_file import (
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.clockwork.weights_file import read_adaptor
+from scaleflow.efficient_nets.diffusion.ddim import DdimTrajectory
+from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule, Prediction
+from scaleflow.efficient_nets.diffusion.residual_block import ResidualBlock
+from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
+from scaleflow.efficient_nets.diffusion.unet import UNet, UNetConfig, small_unet, tiny_unet
+from scaleflow.efficient_nets.diffusion.weights_file import (
     RUN_WEIGHTS,
     TrainedRestoration,
     read_restoration,

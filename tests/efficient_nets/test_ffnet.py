@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from codec.errors import UsageError
-from efficient_nets.conversion import accelerate
-from efficient_nets.networks.ffnet import FFNETS, FFNet, FFNetConfig, ffnet
-from efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.conversion import accelerate
+from scaleflow.efficient_nets.networks.ffnet import FFNETS, FFNet, FFNetConfig, ffnet
+from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 
 PUBLISHED = {
     "ffnet-40s": 13.9,

@@ -9,16 +9,16 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from codec.errors import DataError
-from efficient_nets.networks.efficientnet_lite import PACKAGE
-from efficient_nets.networks.weights_file import (
+from scaleflow.codec.errors import DataError
+from scaleflow.efficient_nets.networks.efficientnet_lite import PACKAGE
+from scaleflow.efficient_nets.networks.weights_file import (
     Architecture,
     TaskNetwork,
     build_network,
     load_backbone,
     write_network,
 )
-from efficient_nets.tasks.picture_file import read_picture
+from scaleflow.efficient_nets.tasks.picture_file import read_picture
 
 PICTURE = Path(__file__).parents[3] / "shared" / "data" / "davis" / "JPEGImages" / "480p" / "blackswan" / "00000.jpg"
 

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.errors import UsageError
-from efficient_nets.conversion import accelerate
-from efficient_nets.residual_quantization.calibration import calibrate
-from efficient_nets.residual_quantization.convolution import QuantizedConvolution
-from efficient_nets.residual_quantization.int8_kernel import runs_exactly
-from efficient_nets.residual_quantization.method import ResidualQuantization
-from efficient_nets.residual_quantization.quantizer import UniformQuantizer
-from efficient_nets.video_network import VideoNetwork
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.conversion import accelerate
+from scaleflow.efficient_nets.residual_quantization.calibration import calibrate
+from scaleflow.efficient_nets.residual_quantization.convolution import QuantizedConvolution
+from scaleflow.efficient_nets.residual_quantization.int8_kernel import runs_exactly
+from scaleflow.efficient_nets.residual_quantization.method import ResidualQuantization
+from scaleflow.efficient_nets.residual_quantization.quantizer import UniformQuantizer
+from scaleflow.efficient_nets.video_network import VideoNetwork
 from tests.efficient_nets.conftest import frames, moving_square
 
 __all__ = ["frames"]

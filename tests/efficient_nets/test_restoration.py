@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from codec.errors import DataError, UsageError
-from efficient_nets.tasks.names import make_task
-from efficient_nets.tasks.restoration import Restoration
-from efficient_nets.tasks.task import PictureTask, example, generator_of_frame
-from efficient_nets.tasks.video_pictures import read_pictures
-from training.networks.batches import LabelledSamples
-from training.networks.configuration import NetworkDataConfig
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.efficient_nets.tasks.restoration import Restoration
+from scaleflow.efficient_nets.tasks.task import PictureTask, example, generator_of_frame
+from scaleflow.efficient_nets.tasks.video_pictures import read_pictures
+from scaleflow.training.networks.batches import LabelledSamples
+from scaleflow.training.networks.configuration import NetworkDataConfig
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 CLIP = DATA / "train" / "intel_asl_milk.mkv"

@@ -8,11 +8,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from codec.errors import UsageError
-from efficient_nets.salisa.content_aware_sampling import sampling_targets
-from efficient_nets.salisa.resampler import Resampler
-from efficient_nets.salisa.saliency import SaliencySettings, saliency_map
-from efficient_nets.salisa.thin_plate_spline import LEAST_STRETCH, ThinPlateSpline, control_points, places
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.salisa.content_aware_sampling import sampling_targets
+from scaleflow.efficient_nets.salisa.resampler import Resampler
+from scaleflow.efficient_nets.salisa.saliency import SaliencySettings, saliency_map
+from scaleflow.efficient_nets.salisa.thin_plate_spline import LEAST_STRETCH, ThinPlateSpline, control_points, places
 
 SIZE = (360, 640)
 

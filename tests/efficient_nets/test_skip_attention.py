@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from codec.errors import UsageError
-from efficient_nets.networks.skip_attention import SkipAttention
-from efficient_nets.networks.vision_transformer import (
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.networks.skip_attention import SkipAttention
+from scaleflow.efficient_nets.networks.vision_transformer import (
     Attention,
     TransformerClassifier,
     TransformerConfig,

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from efficient_nets.tasks.keypoints import Keypoints
-from efficient_nets.tasks.label_maps import VOID
-from efficient_nets.tasks.names import make_task
-from efficient_nets.tasks.window import Window
+from scaleflow.efficient_nets.tasks.keypoints import Keypoints
+from scaleflow.efficient_nets.tasks.label_maps import VOID
+from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.efficient_nets.tasks.window import Window
 
 sides = st.integers(8, 40)
 

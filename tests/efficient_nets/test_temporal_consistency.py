@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from efficient_nets.temporal_consistency import TemporalConsistency, follow_motion
+from scaleflow.efficient_nets.temporal_consistency import TemporalConsistency, follow_motion
 
 
 def luma_of(frame: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.frequency_tables import FrequencyTables
 
 ONE = 1 << 24
 

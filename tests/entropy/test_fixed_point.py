@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropy.fixed_point import (
+from scaleflow.entropy.fixed_point import (
     GAIN_STEPS_PER_OCTAVE,
     LARGEST_FIXED,
     LARGEST_GAIN,
@@ -20,7 +20,7 @@ from entropy.fixed_point import (
     scale_index_from_log2,
     scale_index_from_sigma,
 )
-from entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.scale_grid import ScaleGrid
 
 LIMIT = int(LARGEST_FIXED)
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from entropy.factorized_tables import factorized_tables
-from entropy.frequency_tables import LARGEST_TABLE, TOTAL, FrequencyTables, integer_frequencies
-from entropy.gaussian_tables import gaussian_tables
-from entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.factorized_tables import factorized_tables
+from scaleflow.entropy.frequency_tables import LARGEST_TABLE, TOTAL, FrequencyTables, integer_frequencies
+from scaleflow.entropy.gaussian_tables import gaussian_tables
+from scaleflow.entropy.scale_grid import ScaleGrid
 
 weights = st.lists(st.one_of(st.floats(0, 1e9), st.sampled_from([0.0, 1e-300, 1e-20, 1.0, 1e300])), min_size=2).filter(
     lambda drawn: 0 < sum(drawn) < float("inf")

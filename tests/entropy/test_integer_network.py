@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from entropy.fixed_point import ONE
-from entropy.integer_network import LARGEST_ACTIVATION, WEIGHT_BITS, IntegerConvolution, IntegerNetwork
+from scaleflow.entropy.fixed_point import ONE
+from scaleflow.entropy.integer_network import LARGEST_ACTIVATION, WEIGHT_BITS, IntegerConvolution, IntegerNetwork
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

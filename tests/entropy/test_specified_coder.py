@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from entropy.gaussian_tables import gaussian_tables
-from entropy.scale_grid import ScaleGrid
-from entropy.symbol_coder import SymbolEncoder
+from scaleflow.entropy.gaussian_tables import gaussian_tables
+from scaleflow.entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.symbol_coder import SymbolEncoder
 from tests.entropy.specified_decoder import RangeDecoder, decode_call
 
 

@@ -11,11 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from entropy.errors import DamagedSymbolsError
-from entropy.frequency_tables import FrequencyTables
-from entropy.gaussian_tables import gaussian_tables
-from entropy.scale_grid import ScaleGrid
-from entropy.symbol_coder import SymbolDecoder, SymbolEncoder, _roundest
+from scaleflow.entropy.errors import DamagedSymbolsError
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.gaussian_tables import gaussian_tables
+from scaleflow.entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder, _roundest
 
 GRID = ScaleGrid()
 SMALLEST, LARGEST = -(2**31), 2**31 - 1

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.interpolate import PchipInterpolator
 
-from evaluation.bd_rate import NoOverlapError, bd_rate, bd_rate_of_average, bd_rates_of_clips, mean_bd_rate
-from evaluation.bd_rate_summary import bd_rate_cell, choose_anchor
-from evaluation.bootstrap import bootstrap_interval
-from evaluation.results import Curve, read_points
+from scaleflow.evaluation.bd_rate import NoOverlapError, bd_rate, bd_rate_of_average, bd_rates_of_clips, mean_bd_rate
+from scaleflow.evaluation.bd_rate_summary import bd_rate_cell, choose_anchor
+from scaleflow.evaluation.bootstrap import bootstrap_interval
+from scaleflow.evaluation.results import Curve, read_points
 
 RATES = (0.05, 0.1, 0.2, 0.4)
 PSNRS = (30.0, 33.0, 36.0, 39.0)

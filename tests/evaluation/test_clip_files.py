@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.errors import DataError, UsageError
-from codec.video import open_video
-from evaluation.clip_files import ClipFile, find_clips
-from evaluation.source_clip import prepare_clip
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video import open_video
+from scaleflow.evaluation.clip_files import ClipFile, find_clips
+from scaleflow.evaluation.source_clip import prepare_clip
 
 
 def test_files_and_folders(tmp_path: Path, carphone: Path, ffmpeg: Callable[..., None]) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.errors import UsageError
-from evaluation.clip_files import ClipFile, find_clips
-from evaluation.clip_masks import WrittenMasks, find_masks, open_masks_at
-from evaluation.source_clip import open_clip, prepare_clip
+from scaleflow.codec.errors import UsageError
+from scaleflow.evaluation.clip_files import ClipFile, find_clips
+from scaleflow.evaluation.clip_masks import WrittenMasks, find_masks, open_masks_at
+from scaleflow.evaluation.source_clip import open_clip, prepare_clip
 from tests.davis_clips import HEIGHT, SEQUENCES, WIDTH, read_masks
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from codec.errors import UsageError
-from evaluation.codec_programs import shown_command
-from evaluation.codec_software import check_codecs, software_of
-from evaluation.codecs import codec_names, named_codec, parse_codec
+from scaleflow.codec.errors import UsageError
+from scaleflow.evaluation.codec_programs import shown_command
+from scaleflow.evaluation.codec_software import check_codecs, software_of
+from scaleflow.evaluation.codecs import codec_names, named_codec, parse_codec
 
 
 def test_a_named_anchor() -> None:

@@ -15,8 +15,8 @@ import av
 import numpy as np
 import pytest
 
-from codec.errors import DataError, UsageError
-from evaluation.metrics.comparison import Comparison, compare
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.evaluation.metrics.comparison import Comparison, compare
 
 FFmpeg = Callable[..., None]
 

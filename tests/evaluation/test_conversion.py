@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from codec.errors import DataError
-from evaluation.metrics.comparison import compare
+from scaleflow.codec.errors import DataError
+from scaleflow.evaluation.metrics.comparison import compare
 
 FFmpeg = Callable[..., None]
 LOSSLESS = ("-c:v", "ffv1")

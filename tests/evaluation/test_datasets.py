@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from codec.errors import DataError, UsageError
-from codec.video import open_video
-from codec.video.raw_name import raw_format_of_name
-from evaluation.datasets import DATASETS, Dataset, ExpectedClip, open_dataset
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video import open_video
+from scaleflow.codec.video.raw_name import raw_format_of_name
+from scaleflow.evaluation.datasets import DATASETS, Dataset, ExpectedClip, open_dataset
 from tests.evaluation.conftest import SHARED
 
 RAW = [name for name, dataset in DATASETS.items() if dataset.kind == "raw"]

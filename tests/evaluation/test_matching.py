@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from codec.errors import DataError
-from evaluation.metrics.matching import MatchedFile, Timed, match_by_time
+from scaleflow.codec.errors import DataError
+from scaleflow.evaluation.metrics.matching import MatchedFile, Timed, match_by_time
 
 FRAME = Fraction(1, 25)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import correlate1d
 
-from codec.video import open_video
-from evaluation.metrics.comparison import compare
+from scaleflow.codec.video import open_video
+from scaleflow.evaluation.metrics.comparison import compare
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 

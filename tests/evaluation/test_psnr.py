@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from codec.video import RawVideoFormat, open_video
-from evaluation.metrics.comparison import compare
+from scaleflow.codec.video import RawVideoFormat, open_video
+from scaleflow.evaluation.metrics.comparison import compare
 
 FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p12le"]
 

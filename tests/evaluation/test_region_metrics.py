@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from codec.errors import DataError
-from codec.picture import Planes
-from codec.video import open_video
-from evaluation.metrics.comparison import Comparison, compare
-from evaluation.metrics.names import INSIDE, OUTSIDE, expand_metrics, with_regions
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.picture import Planes
+from scaleflow.codec.video import open_video
+from scaleflow.evaluation.metrics.comparison import Comparison, compare
+from scaleflow.evaluation.metrics.names import INSIDE, OUTSIDE, expand_metrics, with_regions
 from tests.davis_clips import HEIGHT, WIDTH, opened, read_masks
 
 FFmpeg = Callable[..., None]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from codec.models.registry import load_model
-from codec.stream_analysis import analyse_stream
-from evaluation.stream_bits import StreamBits, read_stream_bits
+from scaleflow.codec.models.registry import load_model
+from scaleflow.codec.stream_analysis import analyse_stream
+from scaleflow.evaluation.stream_bits import StreamBits, read_stream_bits
 
 
 class Part:

@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from codec.models.registry import load_model
-from codec.models.video_model import VideoModel
-from codec.picture import Planes
+from scaleflow.codec.models.registry import load_model
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
 
 SHARED_CLIPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "eval"
 

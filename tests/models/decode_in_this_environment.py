@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import torch
 
-from codec.frame_coder import FrameDecoder
-from codec.models.registry import load_model
-from entropy.symbol_coder import SymbolDecoder
+from scaleflow.codec.frame_coder import FrameDecoder
+from scaleflow.codec.models.registry import load_model
+from scaleflow.entropy.symbol_coder import SymbolDecoder
 
 
 def main(streams: str, output: str, threads: str, memory_format: str) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.frame_coder import FrameDecoder, FrameEncoder
-from codec.models.registry import load_model
-from codec.models.video_model import VideoModel
-from codec.picture import Planes
-from entropy.frequency_tables import FrequencyTables
-from entropy.symbol_coder import SymbolDecoder
+from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.registry import load_model
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
+from scaleflow.entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.symbol_coder import SymbolDecoder
 
 PAYLOADS_FILE = Path(__file__).with_name("golden_payloads.json")
 WIDTH, HEIGHT, QUALITY = 64, 48, 30.0
@@ -76,7 +76,7 @@ def record_calls(model: VideoModel, payloads: list[bytes], patch: Any) -> list[l
         recorders.append(RecordingDecoder(payload))
         return recorders[-1]
 
-    patch.setattr("codec.models.scaleflow_codec.SymbolDecoder", make)
+    patch.setattr("scaleflow.codec.models.scaleflow_codec.SymbolDecoder", make)
     decode_golden(model, payloads)
     return [recorder.calls for recorder in recorders]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from entropy.frequency_tables import FrequencyTables
+from scaleflow.entropy.frequency_tables import FrequencyTables
 from tests.entropy.specified_decoder import RangeDecoder, decode_call
 
 ONE = 1 << 24

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from codec.errors import DataError
-from codec.models.bin_width_map import WIDEST, BinWidthMap, decode_bin_widths, encode_bin_widths
-from codec.models.quality_symbol import QualityState, decode_quality, encode_quality
-from codec.models.region_coding import region_of_latents
-from entropy.errors import DamagedSymbolsError
-from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
-from roi.coding import whole_widths
-from roi.mask_sources.mask_file import open_mask_file
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.models.bin_width_map import WIDEST, BinWidthMap, decode_bin_widths, encode_bin_widths
+from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
+from scaleflow.codec.models.region_coding import region_of_latents
+from scaleflow.entropy.errors import DamagedSymbolsError
+from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.roi.coding import whole_widths
+from scaleflow.roi.mask_sources.mask_file import open_mask_file
 from tests.entropy.specified_decoder import RangeDecoder
 from tests.models.specified_map import SpecifiedMap, decode_map
 from tests.roi.conftest import davis, video_of

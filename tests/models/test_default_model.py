@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from codec.errors import DataError, UsageError
-from codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
-from codec.models.registry import WEIGHTS_FOLDER, load_model
-from codec.models.scaleflow_codec import ScaleFlowCodec
-from codec.models.video_model import VideoModel
-from codec.picture import Planes
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
+from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
 
 
 def encode(model: VideoModel, pictures: list[Planes], quality: float, bit_depth: int = 8) -> list[CodedFrame]:
@@ -150,7 +150,7 @@ def test_model_is_within_its_budget(default_model: VideoModel) -> None:
 
 def test_coding_does_not_import_what_only_training_needs() -> None:
     """CompressAI and what it pulls in take longer to import than all the rest."""
-    loading = "import sys; from codec.models.registry import load_model; load_model()"
+    loading = "import sys; from scaleflow.codec.models.registry import load_model; load_model()"
     program = f"{loading}; print('compressai' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.frame_coder import FrameEncoder
-from codec.models.video_model import VideoModel
-from codec.picture import Planes
+from scaleflow.codec.frame_coder import FrameEncoder
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
 
 DECODE = Path(__file__).with_name("decode_in_this_environment.py")
 REPOSITORY = Path(__file__).resolve().parents[2]

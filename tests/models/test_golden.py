@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from codec.models.video_model import VideoModel
-from entropy.symbol_coder import SymbolEncoder
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.entropy.symbol_coder import SymbolEncoder
 from tests.models.golden import PAYLOADS_FILE, decode_golden, encode_golden, golden_pictures, hash_symbols, record_calls
 
 GOLDEN = json.loads(PAYLOADS_FILE.read_text())

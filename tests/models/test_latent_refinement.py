@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from codec.errors import UsageError
-from codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
-from codec.models.latent_refinement import LatentRefinement
-from codec.models.rate_distortion import rate_distortion_cost
-from codec.models.registry import WEIGHTS_FOLDER, load_model, load_scaleflow, set_refinement
-from codec.models.video_model import VideoModel
-from codec.picture import Planes
-from roi.coding import RegionSettings, set_region_coding
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
+from scaleflow.codec.models.latent_refinement import LatentRefinement
+from scaleflow.codec.models.rate_distortion import rate_distortion_cost
+from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model, load_scaleflow, set_refinement
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
+from scaleflow.roi.coding import RegionSettings, set_region_coding
 from tests.models.conftest import packaged_clip, read_planes
 from tests.pipeline.stand_in import StandInModel
 

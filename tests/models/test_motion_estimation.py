@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from codec.motion_estimation import match_blocks, vector_smoothness
+from scaleflow.codec.motion_estimation import match_blocks, vector_smoothness
 
 
 def textured(height: int, width: int) -> torch.Tensor:

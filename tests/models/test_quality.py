@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenGain
-from codec.models.quality import LatentGain, interpolate_anchors, quantization_step
+from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenGain
+from scaleflow.codec.models.quality import LatentGain, interpolate_anchors, quantization_step
 
 
 def test_step_falls_from_coarsest_to_finest() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from codec.models.scale_space import BLURRED_LEVELS, blur, blurred_volume, scale_space_warp
+from scaleflow.codec.models.scale_space import BLURRED_LEVELS, blur, blurred_volume, scale_space_warp
 
 
 def picture() -> torch.Tensor:

@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from codec.errors import DataError, UsageError
-from codec.frame_coder import FrameDecoder, FrameEncoder
-from codec.models.ssf2020 import cached_checkpoint, is_ssf2020_name, load_network
-from codec.models.ssf2020_codec import FrozenSsfHyperprior, Ssf2020Codec, load_ssf2020
-from codec.models.video_model import PictureGeometry
-from codec.picture import Planes
-from codec.video.reader import open_video
-from entropy.fixed_point import ONE, scale_index_from_sigma
-from entropy.gaussian_tables import gaussian_tables
-from entropy.scale_grid import ScaleGrid
-from entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.ssf2020 import cached_checkpoint, is_ssf2020_name, load_network
+from scaleflow.codec.models.ssf2020_codec import FrozenSsfHyperprior, Ssf2020Codec, load_ssf2020
+from scaleflow.codec.models.video_model import PictureGeometry
+from scaleflow.codec.picture import Planes
+from scaleflow.codec.video.reader import open_video
+from scaleflow.entropy.fixed_point import ONE, scale_index_from_sigma
+from scaleflow.entropy.gaussian_tables import gaussian_tables
+from scaleflow.entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 
 CLIP = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "eval" / "park_joy_480x270.y4m"
 WIDTH, HEIGHT = 101, 77

@@ -10,11 +10,11 @@ import torch
 from compressai.models.video import ScaleSpaceFlow
 from safetensors.torch import save_file
 
-from codec.errors import DataError
-from codec.frame_coder import FrameDecoder, FrameEncoder
-from codec.models.ssf2020_codec import Ssf2020Codec, load_ssf2020
-from codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
-from codec.picture import Planes
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec, load_ssf2020
+from scaleflow.codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
+from scaleflow.codec.picture import Planes
 
 WIDTH, HEIGHT = 101, 77
 

@@ -11,9 +11,9 @@ import av
 import imageio_ffmpeg
 import pytest
 
-from codec.encode_file import encode_file
-from codec.encode_settings import EncodeSettings
-from codec.encode_summary import EncodeSummary
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.encode_summary import EncodeSummary
 from tests.pipeline.stand_in import StandInModel
 
 MakeClip = Callable[..., Path]

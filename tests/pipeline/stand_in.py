@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from codec.errors import DataError
-from codec.models.region_coding import RegionMask
-from codec.models.video_model import EncodedPicture, PictureGeometry, Reference
-from codec.picture import Planes, WorkingFormat
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Reference
+from scaleflow.codec.picture import Planes, WorkingFormat
 
 STEP_UNIT = 64
 
@@ -27,7 +27,8 @@ class StandInReference:
 
 @dataclass
 class StandInModel:
-    """Implements :class:`codec.models.video_model.VideoModel`; its step is 2^((63 - quality) / 9), in 64ths."""
+    """Implements :class:`scaleflow.codec.models.video_model.VideoModel`; its step is 2^((63 - quality) / 9), in
+    64ths."""
 
     name: str = "stand-in"
     weights_hash: str = "ab" * 32

@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from codec.container import SfvReader, VideoPacket
-from codec.decode_file import DecodeSettings, DecodeSummary, decode_file, verify_file
-from codec.errors import DataError, UsageError
-from codec.stream_info import read_info
-from codec.video.reader import open_video
+from scaleflow.codec.container import SfvReader, VideoPacket
+from scaleflow.codec.decode_file import DecodeSettings, DecodeSummary, decode_file, verify_file
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.stream_info import read_info
+from scaleflow.codec.video.reader import open_video
 from tests.pipeline.conftest import times_of
 from tests.pipeline.stand_in import StandInModel
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.container import AudioPacket, SfvReader, VideoPacket
-from codec.encode_file import encode_file
-from codec.encode_settings import EncodeSettings
-from codec.errors import DataError, UsageError
-from codec.frame_coder import FrameDecoder
-from codec.video.reader import open_video
+from scaleflow.codec.container import AudioPacket, SfvReader, VideoPacket
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.frame_coder import FrameDecoder
+from scaleflow.codec.video.reader import open_video
 from tests.pipeline.conftest import packaged_clip
 from tests.pipeline.stand_in import StandInModel
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from codec.encode_request import VideoSource, check_request
-from codec.encode_settings import EncodeSettings, round_quality
-from codec.errors import UsageError
+from scaleflow.codec.encode_request import VideoSource, check_request
+from scaleflow.codec.encode_settings import EncodeSettings, round_quality
+from scaleflow.codec.errors import UsageError
 
 
 @pytest.mark.parametrize(

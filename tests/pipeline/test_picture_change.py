@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.container import SfvReader
-from codec.encode_file import encode_file
-from codec.encode_settings import EncodeSettings
-from codec.errors import UsageError
-from codec.models.registry import load_model
-from codec.stream_decoder import DecodedPicture, StreamDecoder
+from scaleflow.codec.container import SfvReader
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.models.registry import load_model
+from scaleflow.codec.stream_decoder import DecodedPicture, StreamDecoder
 from tests.pipeline.conftest import packaged_clip
 from tests.pipeline.stand_in import StandInModel
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.encode_file import encode_file
-from codec.encode_settings import EncodeSettings
-from codec.errors import UsageError
-from codec.models.registry import load_model
-from codec.models.video_model import VideoModel
-from codec.quality_search import QualitySearch
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.models.registry import load_model
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.quality_search import QualitySearch
 from tests.pipeline.conftest import packaged_clip
 from tests.pipeline.stand_in import SizeModel, StandInModel
 
@@ -43,7 +43,7 @@ def test_one_pass_recovers_from_cuts(encode: Encode) -> None:
 
 def test_one_pass_needs_no_length(tmp_path: Path, carphone: Path, model: StandInModel) -> None:
     """As from a pipe, of which no one knows the length."""
-    import codec.encode_session as session_module
+    import scaleflow.codec.encode_session as session_module
 
     class WithoutLength(session_module.EncodeSession):
         def __init__(self, *arguments: object) -> None:
@@ -51,7 +51,7 @@ def test_one_pass_needs_no_length(tmp_path: Path, carphone: Path, model: StandIn
             self.picture_count = None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("codec.encode_file.EncodeSession", WithoutLength)
+        patch.setattr("scaleflow.codec.encode_file.EncodeSession", WithoutLength)
         summary = encode_file(carphone, tmp_path / "a.sfv", model, EncodeSettings(bitrate=60e3))
     # The end comes in the middle of a group, whose key frame is not paid for yet.
     assert summary.bitrate == pytest.approx(60e3, rel=0.06)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from codec.container import SfvReader, VideoPacket
-from codec.distortion import picture_psnr, region_psnr
-from codec.encode_file import encode_file
-from codec.encode_settings import EncodeSettings
-from codec.errors import DataError, UsageError
-from codec.frame_coder import FrameDecoder
-from codec.video.reader import open_video
+from scaleflow.codec.container import SfvReader, VideoPacket
+from scaleflow.codec.distortion import picture_psnr, region_psnr
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.frame_coder import FrameDecoder
+from scaleflow.codec.video.reader import open_video
 from tests.pipeline.stand_in import StandInModel
 
 WIDTH, HEIGHT = 88, 72

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.scene_cut import SceneCutDetector
-from codec.video.reader import open_video
+from scaleflow.codec.scene_cut import SceneCutDetector
+from scaleflow.codec.video.reader import open_video
 from tests.pipeline.conftest import packaged_clip
 
 EVALUATION_CLIPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "eval"

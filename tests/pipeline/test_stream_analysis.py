@@ -9,14 +9,14 @@ import av
 import numpy as np
 import pytest
 
-from codec.container import SfvReader, VideoPacket
-from codec.decode_file import DecodeSettings, decode_file
-from codec.encode_file import encode_file
-from codec.encode_settings import EncodeSettings
-from codec.errors import DataError, UsageError
-from codec.models.registry import load_model
-from codec.stream_analysis import analyse_stream
-from codec.stream_model import load_stream_model
+from scaleflow.codec.container import SfvReader, VideoPacket
+from scaleflow.codec.decode_file import DecodeSettings, decode_file
+from scaleflow.codec.encode_file import encode_file
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.registry import load_model
+from scaleflow.codec.stream_analysis import analyse_stream
+from scaleflow.codec.stream_model import load_stream_model
 from tests.pipeline.stand_in import StandInModel
 
 

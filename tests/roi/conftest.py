@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codec.picture import VideoProperties
+from scaleflow.codec.picture import VideoProperties
 
 DAVIS = Path(__file__).resolve().parents[3] / "shared" / "data" / "davis"
 

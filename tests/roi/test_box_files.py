@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.errors import DataError, UsageError
-from roi.mask_sources.addroi import AddroiBoxes
-from roi.mask_sources.box_file import read_box_file
-from roi.mask_sources.coco import CocoBoxes
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.roi.mask_sources.addroi import AddroiBoxes
+from scaleflow.roi.mask_sources.box_file import read_box_file
+from scaleflow.roi.mask_sources.coco import CocoBoxes
 from tests.roi.conftest import video_of
 
 VIDEO = video_of(64, 48)

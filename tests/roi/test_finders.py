@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.encode_request import VideoSource
-from codec.errors import UsageError
-from codec.picture import Picture
-from codec.video.reader import open_video
-from roi.finders.global_motion import global_motion
-from roi.finders.motion import MotionFinder
-from roi.finders.names import FINDERS, make_finder
-from roi.finders.neighbours import with_neighbours
-from roi.finders.saliency import SaliencyFinder
-from roi.mask_sources.found import find_in, open_found_masks
-from roi.mask_sources.mask_file import open_mask_file
+from scaleflow.codec.encode_request import VideoSource
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.picture import Picture
+from scaleflow.codec.video.reader import open_video
+from scaleflow.roi.finders.global_motion import global_motion
+from scaleflow.roi.finders.motion import MotionFinder
+from scaleflow.roi.finders.names import FINDERS, make_finder
+from scaleflow.roi.finders.neighbours import with_neighbours
+from scaleflow.roi.finders.saliency import SaliencyFinder
+from scaleflow.roi.mask_sources.found import find_in, open_found_masks
+from scaleflow.roi.mask_sources.mask_file import open_mask_file
 from tests.roi.conftest import davis, video_of
 
 __all__ = ["davis"]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from roi.coding import DEFAULT_NETWORKS
-from roi.networks import LatentSteering, latent_step, load_region_networks
+from scaleflow.roi.coding import DEFAULT_NETWORKS
+from scaleflow.roi.networks import LatentSteering, latent_step, load_region_networks
 
 QUALITY, OCTAVES = torch.tensor([30.0]), torch.tensor([3.0])
 

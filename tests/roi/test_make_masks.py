@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from codec.encode_request import VideoSource
-from codec.errors import UsageError
-from codec.picture import Picture, VideoProperties
-from codec.region_masks import to_codes
-from codec.video.reader import open_video
-from codec.video.writer import open_output
-from roi.make_masks import MakingProgress, make_masks
-from roi.mask_sources.mask_file import open_mask_file
+from scaleflow.codec.encode_request import VideoSource
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.codec.region_masks import to_codes
+from scaleflow.codec.video.reader import open_video
+from scaleflow.codec.video.writer import open_output
+from scaleflow.roi.make_masks import MakingProgress, make_masks
+from scaleflow.roi.mask_sources.mask_file import open_mask_file
 from tests.roi.conftest import video_of
 
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from codec.errors import DataError, UsageError
-from roi.mask_sources.mask_file import open_mask_file
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.roi.mask_sources.mask_file import open_mask_file
 from tests.roi.conftest import davis, video_of
 
 __all__ = ["davis"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codec.errors import UsageError
-from training.configuration_file import PRESETS, configuration_of, override, preset, read_yaml
+from scaleflow.codec.errors import UsageError
+from scaleflow.training.configuration_file import PRESETS, configuration_of, override, preset, read_yaml
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -12,15 +12,15 @@ import torch
 import torch.multiprocessing as multiprocessing
 from torch import Tensor
 
-from codec.errors import DataError, UsageError
-from training.configuration import StageConfig, TrainingConfig
-from training.configuration_file import configuration_of, override, preset
-from training.distributed import Processes, join_processes
-from training.loop import LoopHooks, TrainingLoop, TrainingProgress
-from training.loop_parts import MicroBatch
-from training.losses import spread_qualities
-from training.models.scaleflow import ScaleFlowTraining
-from training.models.trainable import ClipBatch
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.training.configuration import StageConfig, TrainingConfig
+from scaleflow.training.configuration_file import configuration_of, override, preset
+from scaleflow.training.distributed import Processes, join_processes
+from scaleflow.training.loop import LoopHooks, TrainingLoop, TrainingProgress
+from scaleflow.training.loop_parts import MicroBatch
+from scaleflow.training.losses import spread_qualities
+from scaleflow.training.models.scaleflow import ScaleFlowTraining
+from scaleflow.training.models.trainable import ClipBatch
 
 ALONE = Processes(0, 1, torch.device("cpu"))
 

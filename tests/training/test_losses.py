@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
-from codec.models.quality import quantization_step
-from codec.models.rate_distortion import squared_error
-from training.configuration import LossConfig
-from training.losses import distortion, rate_distortion, spread_qualities, structural_error
+from scaleflow.codec.models.quality import quantization_step
+from scaleflow.codec.models.rate_distortion import squared_error
+from scaleflow.training.configuration import LossConfig
+from scaleflow.training.losses import distortion, rate_distortion, spread_qualities, structural_error
 
 
 def planes(luma: float, blue: float, red: float) -> tuple[torch.Tensor, torch.Tensor]:

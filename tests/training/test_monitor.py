@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from training.configuration import StageConfig
-from training.loop import TrainingProgress
-from training.models.trainable import FlowField, StepResult
-from training.monitor import TensorBoardMonitor
-from training.pictures import step_picture
-from training.validation import ValidationPoint
+from scaleflow.training.configuration import StageConfig
+from scaleflow.training.loop import TrainingProgress
+from scaleflow.training.models.trainable import FlowField, StepResult
+from scaleflow.training.monitor import TensorBoardMonitor
+from scaleflow.training.pictures import step_picture
+from scaleflow.training.validation import ValidationPoint
 
 STAGE = StageConfig("inter", "inter", steps=20, unroll=(2, 2))
 

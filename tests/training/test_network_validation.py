@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from efficient_nets.conversion import accelerate
-from efficient_nets.skip_convolutions.method import SkipConv
-from efficient_nets.tasks.names import make_task
-from training.networks.validation import validate
+from scaleflow.efficient_nets.conversion import accelerate
+from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.training.networks.validation import validate
 
 
 def test_a_network_for_video_starts_anew_where_another_video_begins(tmp_path: Path) -> None:

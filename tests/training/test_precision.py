@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 
-import training.precision
+from scaleflow.training import precision
+from scaleflow.training.configuration import LoopOptimization, RunConfig
+from scaleflow.training.configuration_file import configuration_of, override, preset
+from scaleflow.training.precision import computes_in_bf16, with_precision
+from scaleflow.training.run import train
 from tests.training.conftest import vimeo_septuplets
-from training.configuration import LoopOptimization, RunConfig
-from training.configuration_file import configuration_of, override, preset
-from training.precision import computes_in_bf16, with_precision
-from training.run import train
 
 __all__ = ["vimeo_septuplets"]
 
@@ -54,7 +54,7 @@ def test_a_run_saves_the_precision_that_was_decided(
     override(values, [f"data.path={vimeo_septuplets}", "data.kind=vimeo", "data.workers=0", *small, *steps])
     config = configuration_of(values)
     assert config.optimization.precision == "auto"
-    monkeypatch.setattr(training.precision, "computes_in_bf16", lambda device: True)
+    monkeypatch.setattr(precision, "computes_in_bf16", lambda device: True)
     assert train(config, tmp_path)
     saved = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert saved["optimization"]["precision"] == "bf16"

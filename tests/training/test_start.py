@@ -10,14 +10,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from codec.errors import DataError, UsageError
-from codec.models.registry import load_scaleflow
-from training.checkpoint import save_checkpoint
-from training.configuration import TrainingConfig
-from training.configuration_file import configuration_of, override, preset
-from training.export import export_checkpoint
-from training.models.scaleflow import ScaleFlowTraining
-from training.start import load_start
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.registry import load_scaleflow
+from scaleflow.training.checkpoint import save_checkpoint
+from scaleflow.training.configuration import TrainingConfig
+from scaleflow.training.configuration_file import configuration_of, override, preset
+from scaleflow.training.export import export_checkpoint
+from scaleflow.training.models.scaleflow import ScaleFlowTraining
+from scaleflow.training.start import load_start
 
 
 def configuration(*changes: str) -> TrainingConfig:
@@ -90,7 +90,7 @@ def test_shipped_weights(tmp_path: Path) -> None:
 
 
 def load_scaleflow_default_tensors() -> dict[str, torch.Tensor]:
-    from codec.models.registry import WEIGHTS_FOLDER
+    from scaleflow.codec.models.registry import WEIGHTS_FOLDER
 
     return load_scaleflow(WEIGHTS_FOLDER / "default.safetensors").frozen_tensors()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 
-from codec.errors import DataError, UsageError
-from codec.models.registry import load_model
-from training.validation import check_clips, rate_distortion_points
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.registry import load_model
+from scaleflow.training.validation import check_clips, rate_distortion_points
 
 
 def converted(source: Path, target: Path, *options: str) -> Path:

@@ -10,10 +10,10 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from codec.picture import Picture
-from codec.video.audio import AudioPacketData
-from codec.video.reader import VideoReader, open_video
-from codec.video.writer import open_output
+from scaleflow.codec.picture import Picture
+from scaleflow.codec.video.audio import AudioPacketData
+from scaleflow.codec.video.reader import VideoReader, open_video
+from scaleflow.codec.video.writer import open_output
 
 FFmpeg = Callable[..., bytes]
 EVALUATION_CLIPS = Path(__file__).parents[3] / "shared" / "data" / "eval"

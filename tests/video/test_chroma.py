@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.video.chroma import chroma_shape, resample_chroma
-from codec.video.color import ChromaSite
+from scaleflow.codec.video.chroma import chroma_shape, resample_chroma
+from scaleflow.codec.video.color import ChromaSite
 
 SITES: list[ChromaSite] = ["left", "center"]
 

@@ -9,11 +9,11 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
-from codec.errors import DataError
-from codec.video.color import ColorCoding, guess_matrix, luma_weights, rescale_depth
-from codec.video.frame_planes import frame_from_planes, planes_of
-from codec.video.pixel_format import describe_pixel_format
-from codec.video.working_format import from_working, to_working
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.video.color import ColorCoding, guess_matrix, luma_weights, rescale_depth
+from scaleflow.codec.video.frame_planes import frame_from_planes, planes_of
+from scaleflow.codec.video.pixel_format import describe_pixel_format
+from scaleflow.codec.video.working_format import from_working, to_working
 
 HEIGHT, WIDTH = 64, 96
 ZSCALE_NAMES = {"smpte170m": "170m", "bt709": "709", "bt2020nc": "2020_ncl"}

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from av.video.format import names as ffmpeg_names
 
-from codec.errors import DataError
-from codec.video.frame_planes import frame_from_planes, planes_of
-from codec.video.pixel_format import describe_pixel_format
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.video.frame_planes import frame_from_planes, planes_of
+from scaleflow.codec.video.pixel_format import describe_pixel_format
 
 WIDTH, HEIGHT = 22, 14
 DECODED_FORMATS = (

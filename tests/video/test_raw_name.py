@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.errors import DataError, UsageError
-from codec.video.raw_format import RawVideoFormat
-from codec.video.raw_name import raw_format_of_name
-from codec.video.reader import open_video
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.video.raw_name import raw_format_of_name
+from scaleflow.codec.video.reader import open_video
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import av
 import numpy as np
 import pytest
 
-from codec.errors import DataError, ScaleFlowError, UsageError
-from codec.video.raw_format import RawVideoFormat
-from codec.video.reader import open_video
-from codec.video.rotation import rotation_of_matrix
+from scaleflow.codec.errors import DataError, ScaleFlowError, UsageError
+from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.video.reader import open_video
+from scaleflow.codec.video.rotation import rotation_of_matrix
 
 REPOSITORY = Path(__file__).parents[2]
 PASSED_THROUGH = ["yuv420p", "yuv420p10le", "nv12", "gray", "gray10le"]
@@ -106,7 +106,7 @@ def test_audio_comes_between_pictures(evaluation_clip: Any) -> None:
 def test_y4m_on_standard_input_streams(ffmpeg: Any, tmp_path: Path) -> None:
     y4m = ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=30:d=1", "-f", "yuv4mpegpipe", "-pix_fmt", "yuv420p", "-")
     script = (
-        "from codec.video.reader import open_video\n"
+        "from scaleflow.codec.video.reader import open_video\n"
         "with open_video('-') as reader:\n"
         "    print(reader.properties.frame_rate, sum(1 for _ in reader), reader.frame_count)\n"
     )
@@ -306,7 +306,7 @@ def test_memory_does_not_grow_with_length(tmp_path: Path, ffmpeg: Any) -> None:
     script = (
         "import resource, sys\n"
         "from itertools import islice\n"
-        "from codec.video.reader import open_video\n"
+        "from scaleflow.codec.video.reader import open_video\n"
         "with open_video(sys.argv[1], threads=1) as reader:\n"
         "    print(sum(1 for _ in islice(reader, int(sys.argv[2]))))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"

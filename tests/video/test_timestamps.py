@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.video.timestamps import RisingTimestamps
+from scaleflow.codec.video.timestamps import RisingTimestamps
 
 
 def mended(times: list[int | None]) -> list[int]:

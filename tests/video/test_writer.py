@@ -15,14 +15,14 @@ import av
 import numpy as np
 import pytest
 
-from codec.errors import DataError, UsageError
-from codec.picture import Picture, VideoProperties
-from codec.video.audio import AudioStream
-from codec.video.pixel_format import describe_pixel_format
-from codec.video.plane_writer import y4m_header
-from codec.video.raw_format import RawVideoFormat
-from codec.video.reader import open_video
-from codec.video.writer import open_output
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.picture import Picture, VideoProperties
+from scaleflow.codec.video.audio import AudioStream
+from scaleflow.codec.video.pixel_format import describe_pixel_format
+from scaleflow.codec.video.plane_writer import y4m_header
+from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.codec.video.reader import open_video
+from scaleflow.codec.video.writer import open_output
 
 REPOSITORY = Path(__file__).parents[2]
 FULL_DEVICE = Path("/dev/full")
@@ -322,8 +322,8 @@ def test_y4m_on_standard_output_is_what_ffmpeg_reads(tmp_path: Path, ffmpeg: Any
     source = evaluation_clip("park_joy_480x270.y4m")
     script = (
         "import sys\n"
-        "from codec.video.reader import open_video\n"
-        "from codec.video.writer import open_output\n"
+        "from scaleflow.codec.video.reader import open_video\n"
+        "from scaleflow.codec.video.writer import open_output\n"
         "with open_video('-') as reader, open_output('-', reader.properties) as writer:\n"
         "    for picture in reader:\n"
         "        writer.write(picture)\n"
@@ -496,9 +496,9 @@ def test_a_reader_that_goes_away_is_named() -> None:
     script = (
         "from fractions import Fraction\n"
         "import numpy as np\n"
-        "from codec.errors import DataError\n"
-        "from codec.picture import Picture, VideoProperties\n"
-        "from codec.video.writer import open_output\n"
+        "from scaleflow.codec.errors import DataError\n"
+        "from scaleflow.codec.picture import Picture, VideoProperties\n"
+        "from scaleflow.codec.video.writer import open_output\n"
         "p = VideoProperties(640, 480, 'gray', 8, Fraction(25), Fraction(1, 25))\n"
         "picture = Picture((np.zeros((480, 640), np.uint8), *[np.zeros((240, 320), np.uint8)] * 2), 0)\n"
         "try:\n"

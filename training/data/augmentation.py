@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from codec.errors import DataError
-from training.data.clip import Clip, ClipRequest, Plane
+from scaleflow.codec.errors import DataError
+from scaleflow.training.data.clip import Clip, ClipRequest, Plane
 
 
 def crop_at_random(clip: Clip, request: ClipRequest, generator: np.random.Generator) -> Clip:

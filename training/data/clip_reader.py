@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from codec.errors import DataError, UsageError
-from codec.picture import WorkingFormat
-from codec.video.reader import VideoReader, open_video
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.codec.video.reader import VideoReader, open_video
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def reopen_video(path: Path, working_format: WorkingFormat) -> Iterator[VideoRea
     Raises:
         DataError: the file cannot be read, or is no longer there: it was when it was listed.
     """
-    readers = logging.getLogger("codec.video")
+    readers = logging.getLogger("scaleflow.codec.video")
     level = readers.level
     readers.setLevel(logging.ERROR)
     try:

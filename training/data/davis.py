@@ -10,18 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.errors import DataError, UsageError
-from codec.video.reader import open_video
-from roi.mask_sources.mask_file import mask_values
-from training.data.augmentation import crop_at_random, mirror_at_random
-from training.data.clip import Clip, ClipRequest, Plane, stack_pictures
-from training.data.clip_reader import reopen_video
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video.reader import open_video
+from scaleflow.roi.mask_sources.mask_file import mask_values
+from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
+from scaleflow.training.data.clip import Clip, ClipRequest, Plane, stack_pictures
+from scaleflow.training.data.clip_reader import reopen_video
 
 PICTURES, MASKS = "JPEGImages", "Annotations"
 
 
 class DavisSource:
-    """A :class:`training.data.clip.ClipSource` whose clips have masks: a place is a sequence.
+    """A :class:`scaleflow.training.data.clip.ClipSource` whose clips have masks: a place is a sequence.
 
     Pictures are taken at their own size, and crops so that they meet the region.
     """
@@ -59,15 +59,15 @@ class DavisSource:
         return [float(len(pairs)) for pairs in self._sequences]
 
     def file_of(self, index: int) -> Path:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return self._sequences[index][0][0].parent
 
     def describe(self) -> str:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return f"{len(self)} sequences of DAVIS with their masks, {sum(map(len, self._sequences))} pictures."
 
     def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         pairs = self._sequences[index]
         if request.frames > len(pairs):
             raise DataError(f"{self.file_of(index)}: has {len(pairs)} pictures, {request.frames} are asked for")

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.errors import DataError, UsageError
-from training.data.augmentation import crop_at_random, mirror_at_random
-from training.data.clip import Clip, ClipRequest, stack_pictures
-from training.data.clip_reader import reopen_video
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
+from scaleflow.training.data.clip import Clip, ClipRequest, stack_pictures
+from scaleflow.training.data.clip_reader import reopen_video
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
 
 
 class ImageFolder:
-    """A :class:`training.data.clip.ClipSource` whose clips are single pictures: all pictures below a folder."""
+    """A :class:`scaleflow.training.data.clip.ClipSource` whose clips are single pictures: all pictures below a
+    folder."""
 
     def __init__(self, folder: Path) -> None:
         """List the pictures.
@@ -40,15 +41,15 @@ class ImageFolder:
         return [1.0] * len(self)
 
     def file_of(self, index: int) -> Path:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return self._paths[index]
 
     def describe(self) -> str:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return f"{len(self)} pictures."
 
     def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         if request.frames != 1:
             raise UsageError(
                 f"{self._folder}: pictures that stand alone serve the intra stage only, not clips of {request.frames}"

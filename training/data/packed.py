@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.errors import DataError, UsageError
-from codec.video.color import ColorCoding
-from codec.video.pixel_format import describe_pixel_format
-from codec.video.working_format import from_working
-from training.configuration import DataConfig
-from training.data.augmentation import crop_at_random, mirror_at_random
-from training.data.clip import Clip, ClipRequest, ClipSource, stack_pictures
-from training.data.samples import SampleKey, SampleSet, UnreadReport
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video.color import ColorCoding
+from scaleflow.codec.video.pixel_format import describe_pixel_format
+from scaleflow.codec.video.working_format import from_working
+from scaleflow.training.configuration import DataConfig
+from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
+from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, stack_pictures
+from scaleflow.training.data.samples import SampleKey, SampleSet, UnreadReport
 
 MANIFEST = "packed.json"
 FORMAT = "scaleflow-packed-1"
@@ -31,7 +31,7 @@ _CODING = ColorCoding(matrix="bt709", full_range=False)
 
 
 class PackedClips:
-    """A :class:`training.data.clip.ClipSource` of crops that :func:`pack_clips` wrote."""
+    """A :class:`scaleflow.training.data.clip.ClipSource` of crops that :func:`pack_clips` wrote."""
 
     def __init__(self, folder: Path) -> None:
         """Map the arrays into memory.
@@ -63,16 +63,16 @@ class PackedClips:
         return [1.0] * len(self)
 
     def file_of(self, index: int) -> Path:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return self._folder
 
     def describe(self) -> str:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         pictures, side = self._luma.shape[1], self._luma.shape[-1]
         return f"{len(self)} packed clips of {pictures} pictures of {side}x{side}. {self._source}".strip()
 
     def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
-        """See :class:`training.data.clip.ClipSource`; the distance in time was chosen when packing."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`; the distance in time was chosen when packing."""
         return cut_packed(Clip((self._luma[index], self._chroma[index])), self._folder, request, generator)
 
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from codec.errors import DataError, ScaleFlowError
-from codec.picture import WorkingFormat
-from training.configuration import DataConfig
-from training.data.clip import Clip, ClipRequest, ClipSource
-from training.data.masks import random_masks
+from scaleflow.codec.errors import DataError, ScaleFlowError
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.training.configuration import DataConfig
+from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource
+from scaleflow.training.data.masks import random_masks
 
 logger = logging.getLogger(__name__)
 

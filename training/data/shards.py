@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from codec.errors import DataError, UsageError
-from training.configuration import DataConfig
-from training.data.clip import Clip, ClipRequest, ClipSource, Plane
-from training.data.packed import are_planes, cut_packed, make_empty_folder
-from training.data.samples import SampleKey, SampleSet, UnreadReport
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.training.configuration import DataConfig
+from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, Plane
+from scaleflow.training.data.packed import are_planes, cut_packed, make_empty_folder
+from scaleflow.training.data.samples import SampleKey, SampleSet, UnreadReport
 
 ENDINGS = (".luma.npy", ".chroma.npy")
 
@@ -37,7 +37,7 @@ class _Place:
 
 
 class ShardedClips:
-    """A :class:`training.data.clip.ClipSource` of all ``.tar`` files of a folder."""
+    """A :class:`scaleflow.training.data.clip.ClipSource` of all ``.tar`` files of a folder."""
 
     def __init__(self, folder: Path) -> None:
         """List what the tar files hold.
@@ -63,15 +63,15 @@ class ShardedClips:
         return [1.0] * len(self)
 
     def file_of(self, index: int) -> Path:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return self._places[index].shard
 
     def describe(self) -> str:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return f"{len(self)} clips in {self._shards} shards."
 
     def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
-        """See :class:`training.data.clip.ClipSource`; the distance in time was chosen when packing."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`; the distance in time was chosen when packing."""
         place = self._places[index]
         planes: list[Plane] = []
         try:
@@ -97,7 +97,7 @@ def write_shards(
     seed: int,
     report: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """As :func:`training.data.packed.pack_clips`, the same clips, ``of_each`` to a tar file.
+    """As :func:`scaleflow.training.data.packed.pack_clips`, the same clips, ``of_each`` to a tar file.
 
     Tar files have other names until all are written: fewer would look like a smaller set.
     """

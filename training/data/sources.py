@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codec.errors import UsageError
-from training.configuration import DataConfig
-from training.data.clip import ClipSource
-from training.data.davis import DavisSource
-from training.data.image_folder import ImageFolder
-from training.data.packed import PackedClips
-from training.data.shards import ShardedClips
-from training.data.video_folder import VideoFolder
-from training.data.vimeo import VimeoSource
+from scaleflow.codec.errors import UsageError
+from scaleflow.training.configuration import DataConfig
+from scaleflow.training.data.clip import ClipSource
+from scaleflow.training.data.davis import DavisSource
+from scaleflow.training.data.image_folder import ImageFolder
+from scaleflow.training.data.packed import PackedClips
+from scaleflow.training.data.shards import ShardedClips
+from scaleflow.training.data.video_folder import VideoFolder
+from scaleflow.training.data.vimeo import VimeoSource
 
 
 def open_source(config: DataConfig) -> ClipSource:

@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.errors import DataError, UsageError
-from codec.picture import Planes
-from training.data.augmentation import crop_at_random, mirror_at_random
-from training.data.clip import Clip, ClipRequest, Plane, stack_pictures
-from training.data.clip_reader import reopen_video
-from training.data.video_index import VideoRecord, index_folder
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.picture import Planes
+from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
+from scaleflow.training.data.clip import Clip, ClipRequest, Plane, stack_pictures
+from scaleflow.training.data.clip_reader import reopen_video
+from scaleflow.training.data.video_index import VideoRecord, index_folder
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,8 @@ PLACE_LENGTH = 16
 
 
 class VideoFolder:
-    """A :class:`training.data.clip.ClipSource`: places are spread evenly over the scenes of all videos of a folder.
+    """A :class:`scaleflow.training.data.clip.ClipSource`: places are spread evenly over the scenes of all videos of a
+    folder.
 
     A clip lies within one scene. Videos whose names begin alike (takes of one scene) share the weight of one and a
     half. Compressed sources of 360 lines and more are reduced by two, by area.
@@ -81,16 +82,16 @@ class VideoFolder:
         return [float(weight) for weight in raw * (shares / np.bincount(owner, raw))[owner]]
 
     def file_of(self, index: int) -> Path:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return self._folder / self._records[self._places[index][0]].name
 
     def describe(self) -> str:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         pictures = sum(record.pictures for record in self._records)
         return f"{len(self._records)} videos with {pictures} pictures in {len(self)} places, weighted by motion."
 
     def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         video, first = self._places[index]
         record = self._records[video]
         start, end = record.scene_of(first)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.errors import DataError, ScaleFlowError
-from codec.scene_cut import SceneCutDetector
-from codec.video.reader import open_video
+from scaleflow.codec.errors import DataError, ScaleFlowError
+from scaleflow.codec.scene_cut import SceneCutDetector
+from scaleflow.codec.video.reader import open_video
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from codec.errors import DataError, UsageError
-from training.data.augmentation import crop_at_random, mirror_at_random
-from training.data.clip import Clip, ClipRequest, stack_pictures
-from training.data.clip_reader import reopen_video
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
+from scaleflow.training.data.clip import Clip, ClipRequest, stack_pictures
+from scaleflow.training.data.clip_reader import reopen_video
 
 Part = Literal["train", "test"]
 
@@ -36,7 +36,7 @@ MOST_CHECKED = 50
 
 
 class VimeoSource:
-    """A :class:`training.data.clip.ClipSource`: one place for each line of a list."""
+    """A :class:`scaleflow.training.data.clip.ClipSource`: one place for each line of a list."""
 
     def __init__(self, folder: Path, part: Part = "train") -> None:
         """Open ``folder``, which holds ``sequences`` and the lists.
@@ -63,15 +63,15 @@ class VimeoSource:
         return [1.0] * len(self)
 
     def file_of(self, index: int) -> Path:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return self._folder / "sequences" / self._places[index]
 
     def describe(self) -> str:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return f"{len(self)} sequences of {self._layout.archive} ({self._part} list)."
 
     def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
-        """See :class:`training.data.clip.ClipSource`."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         available = self._layout.pictures
         if request.frames > available:
             raise UsageError(f"{request.frames} pictures are asked for, sequences of {self._folder} have {available}")

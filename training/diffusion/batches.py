@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.errors import UsageError
-from training.diffusion.pairs import CodedPairs
-from training.distributed import Processes
-from training.loop_parts import MicroBatch
-from training.single_stage import SingleStage
+from scaleflow.codec.errors import UsageError
+from scaleflow.training.diffusion.pairs import CodedPairs
+from scaleflow.training.distributed import Processes
+from scaleflow.training.loop_parts import MicroBatch
+from scaleflow.training.single_stage import SingleStage
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class PairBatch:
 
 
 class PairBatches:
-    """Implements :class:`training.loop_parts.BatchSource`: sample n follows from (seed, n) alone."""
+    """Implements :class:`scaleflow.training.loop_parts.BatchSource`: sample n follows from (seed, n) alone."""
 
     def __init__(self, pairs: CodedPairs, crop: int, seed: int, stage: SingleStage, processes: Processes) -> None:
         """``crop`` is at most the side of the patches.
@@ -45,14 +45,14 @@ class PairBatches:
         self._pairs, self._crop, self._seed, self._processes = pairs, crop, seed, processes
 
     def steps(self, number: int, stage: SingleStage, first_step: int) -> Iterator[list[MicroBatch[PairBatch]]]:
-        """See :class:`training.loop_parts.BatchSource`."""
+        """See :class:`scaleflow.training.loop_parts.BatchSource`."""
         rank, count = self._processes.rank, self._processes.count
         for step in range(first_step, stage.steps):
             batch = self._batch([step * stage.batch + n for n in range(rank, stage.batch, count)])
             yield [MicroBatch(rank, batch.count / stage.batch, batch)]
 
     def start(self, number: int, stage: SingleStage) -> Iterator[PairBatch]:
-        """See :class:`training.loop_parts.BatchSource`: all pairs, uncropped, in one batch."""
+        """See :class:`scaleflow.training.loop_parts.BatchSource`: all pairs, uncropped, in one batch."""
         yield self.whole()
 
     def whole(self) -> PairBatch:

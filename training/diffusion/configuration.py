@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from codec.errors import UsageError
-from efficient_nets.clockwork.adaptor import AdaptorConfig
-from efficient_nets.clockwork.clock import Clock
-from efficient_nets.clockwork.distillation import Follow
-from efficient_nets.diffusion.noise_schedule import NoiseSchedule
-from efficient_nets.diffusion.unet import UNetConfig, small_unet
-from training.configuration import STRICT, RunConfig, check_range
-from training.single_stage import SingleStage
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.clockwork.adaptor import AdaptorConfig
+from scaleflow.efficient_nets.clockwork.clock import Clock
+from scaleflow.efficient_nets.clockwork.distillation import Follow
+from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
+from scaleflow.efficient_nets.diffusion.unet import UNetConfig, small_unet
+from scaleflow.training.configuration import STRICT, RunConfig, check_range
+from scaleflow.training.single_stage import SingleStage
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class DiffusionTrainingConfig(RunConfig):
 
     @property
     def stages(self) -> tuple[SingleStage, ...]:
-        """See :class:`training.loop_parts.LoopConfig`."""
+        """See :class:`scaleflow.training.loop_parts.LoopConfig`."""
         return (self.training,)
 
 
@@ -101,7 +101,7 @@ class SamplingConfig:
     Attributes:
         steps: of a trajectory.
         cut: scales of the UNet that lie outside, from the finest on.
-        follow: see :func:`efficient_nets.clockwork.distillation.distillation_loss`.
+        follow: see :func:`scaleflow.efficient_nets.clockwork.distillation.distillation_loss`.
         crop: side of the parts of patches, in samples; 0 for that of the run.
     """
 
@@ -144,5 +144,5 @@ class DistillationConfig(RunConfig):
 
     @property
     def stages(self) -> tuple[SingleStage, ...]:
-        """See :class:`training.loop_parts.LoopConfig`."""
+        """See :class:`scaleflow.training.loop_parts.LoopConfig`."""
         return (self.training,)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from training.diffusion.configuration import DiffusionTrainingConfig, DistillationConfig
-from training.single_stage import SingleStage
+from scaleflow.training.diffusion.configuration import DiffusionTrainingConfig, DistillationConfig
+from scaleflow.training.single_stage import SingleStage
 
 
 def restoration_card(

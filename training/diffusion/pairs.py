@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.errors import DataError
-from codec.models.video_model import VideoModel
-from codec.video.color import ColorCoding
-from efficient_nets.diffusion.coded_pictures import code_pictures
-from efficient_nets.tensor_file import read_tensors, write_tensors
-from training.configuration import DataConfig
-from training.data.samples import SampleKey, SampleSet, UnreadReport
-from training.data.video_folder import VideoFolder
-from training.diffusion.configuration import PairsConfig
+from scaleflow.codec.errors import DataError
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.video.color import ColorCoding
+from scaleflow.efficient_nets.diffusion.coded_pictures import code_pictures
+from scaleflow.efficient_nets.tensor_file import read_tensors, write_tensors
+from scaleflow.training.configuration import DataConfig
+from scaleflow.training.data.samples import SampleKey, SampleSet, UnreadReport
+from scaleflow.training.data.video_folder import VideoFolder
+from scaleflow.training.diffusion.configuration import PairsConfig
 
 logger = logging.getLogger(__name__)
 

@@ -10,37 +10,37 @@ from pathlib import Path
 
 import torch
 
-from codec.errors import UsageError
-from codec.models.video_model import VideoModel
-from codec.models.weights_hash import hash_tensors
-from efficient_nets.clockwork.adaptor import AdaptorShape, ResidualAdaptor
-from efficient_nets.clockwork.network import ClockworkUNet
-from efficient_nets.clockwork.split import UNetSplit
-from efficient_nets.clockwork.weights_file import (
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.models.weights_hash import hash_tensors
+from scaleflow.efficient_nets.clockwork.adaptor import AdaptorShape, ResidualAdaptor
+from scaleflow.efficient_nets.clockwork.network import ClockworkUNet
+from scaleflow.efficient_nets.clockwork.split import UNetSplit
+from scaleflow.efficient_nets.clockwork.weights_file import (
     ADAPTOR_FOLDER,
     ADAPTOR_WEIGHTS,
     TrainedAdaptor,
     write_adaptor,
 )
-from efficient_nets.diffusion.restoration import RestorationDiffusion
-from efficient_nets.diffusion.weights_file import (
+from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
+from scaleflow.efficient_nets.diffusion.weights_file import (
     RUN_WEIGHTS,
     TrainedRestoration,
     read_restoration,
     weights_of_run,
     write_restoration,
 )
-from training.diffusion.batches import PairBatch, PairBatches
-from training.diffusion.configuration import DiffusionTrainingConfig, DistillationConfig
-from training.diffusion.model_card import adaptor_card, restoration_card
-from training.diffusion.pairs import open_pairs, read_pairs
-from training.diffusion.trainable import AdaptorDistillation, DiffusionTraining
-from training.distributed import join_processes
-from training.loop import LAST_CHECKPOINT
-from training.precision import with_precision
-from training.run import CARD, CONFIGURATION, check_run_folder, write_text
-from training.single_stage import SingleStage
-from training.single_stage_loop import RunOptions, run_single_stage
+from scaleflow.training.diffusion.batches import PairBatch, PairBatches
+from scaleflow.training.diffusion.configuration import DiffusionTrainingConfig, DistillationConfig
+from scaleflow.training.diffusion.model_card import adaptor_card, restoration_card
+from scaleflow.training.diffusion.pairs import open_pairs, read_pairs
+from scaleflow.training.diffusion.trainable import AdaptorDistillation, DiffusionTraining
+from scaleflow.training.distributed import join_processes
+from scaleflow.training.loop import LAST_CHECKPOINT
+from scaleflow.training.precision import with_precision
+from scaleflow.training.run import CARD, CONFIGURATION, check_run_folder, write_text
+from scaleflow.training.single_stage import SingleStage
+from scaleflow.training.single_stage_loop import RunOptions, run_single_stage
 
 logger = logging.getLogger(__name__)
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from efficient_nets.clockwork.distillation import Follow, distillation_loss
-from efficient_nets.clockwork.network import ClockworkUNet
-from efficient_nets.diffusion.restoration import RestorationDiffusion
-from training.diffusion.batches import PairBatch
-from training.loop_parts import ParameterGroup, StepLoss
-from training.single_stage import SingleStage
+from scaleflow.efficient_nets.clockwork.distillation import Follow, distillation_loss
+from scaleflow.efficient_nets.clockwork.network import ClockworkUNet
+from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
+from scaleflow.training.diffusion.batches import PairBatch
+from scaleflow.training.loop_parts import ParameterGroup, StepLoss
+from scaleflow.training.single_stage import SingleStage
 
 
 class DiffusionTraining:
-    """Implements :class:`training.loop_parts.Trainable`: the error of the prediction at random times."""
+    """Implements :class:`scaleflow.training.loop_parts.Trainable`: the error of the prediction at random times."""
 
     def __init__(self, model: RestorationDiffusion, precision: str) -> None:
         self._model, self._precision = model, precision
@@ -24,7 +24,7 @@ class DiffusionTraining:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`."""
         return self._model
 
     def start(self, stage: SingleStage, batches: Iterator[PairBatch]) -> None:
@@ -37,7 +37,7 @@ class DiffusionTraining:
         return [_all_parameters(self._model)]
 
     def step(self, batch: PairBatch, stage: SingleStage) -> StepLoss:
-        """See :class:`training.loop_parts.Trainable`. Times are spread evenly over the batch."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`. Times are spread evenly over the batch."""
         return StepLoss(self.denoising_loss(batch), {})
 
     def denoising_loss(self, batch: PairBatch) -> Tensor:
@@ -50,7 +50,8 @@ class DiffusionTraining:
 
 
 class AdaptorDistillation:
-    """Implements :class:`training.loop_parts.Trainable`: the adaptor, along trajectories of a model that stays."""
+    """Implements :class:`scaleflow.training.loop_parts.Trainable`: the adaptor, along trajectories of a model that
+    stays."""
 
     def __init__(
         self, model: RestorationDiffusion, clocked: ClockworkUNet, steps: int, follow: Follow, precision: str
@@ -61,7 +62,7 @@ class AdaptorDistillation:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`training.loop_parts.Trainable`; the teacher is no part of it."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`; the teacher is no part of it."""
         return self._clocked.adaptor
 
     def start(self, stage: SingleStage, batches: Iterator[PairBatch]) -> None:
@@ -72,7 +73,7 @@ class AdaptorDistillation:
         return [_all_parameters(self._clocked.adaptor)]
 
     def step(self, batch: PairBatch, stage: SingleStage) -> StepLoss:
-        """See :class:`training.loop_parts.Trainable`. Of pairs only the decoded picture is looked at."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`. Of pairs only the decoded picture is looked at."""
         device = batch.decoded.device
         noise = torch.randn(batch.decoded.shape).to(device)
         trajectory = self._model.trajectory(batch.decoded, self._steps)

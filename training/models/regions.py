@@ -12,20 +12,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.models.hyperprior import CodedLatents
-from codec.models.rate_distortion import squared_error
-from codec.models.region_coding import LatentKind, emphasis_of_samples
-from codec.models.scaleflow import InterPrediction
-from codec.models.scaleflow_codec import CELL, ScaleFlowCodec
-from codec.models.transforms import pack_planes, unpack_planes
-from codec.picture import WorkingFormat
-from roi.coding import LEARNED_STEPS_PER_OCTAVE
-from roi.networks import RegionNetworks
-from training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
-from training.loop_parts import ParameterGroup
-from training.models.scaleflow import PictureRegion, ScaleFlowTraining
-from training.models.trainable import ClipBatch, StepResult
-from training.start import load_trainable_codec
+from scaleflow.codec.models.hyperprior import CodedLatents
+from scaleflow.codec.models.rate_distortion import squared_error
+from scaleflow.codec.models.region_coding import LatentKind, emphasis_of_samples
+from scaleflow.codec.models.scaleflow import InterPrediction
+from scaleflow.codec.models.scaleflow_codec import CELL, ScaleFlowCodec
+from scaleflow.codec.models.transforms import pack_planes, unpack_planes
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.roi.coding import LEARNED_STEPS_PER_OCTAVE
+from scaleflow.roi.networks import RegionNetworks
+from scaleflow.training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
+from scaleflow.training.loop_parts import ParameterGroup
+from scaleflow.training.models.scaleflow import PictureRegion, ScaleFlowTraining
+from scaleflow.training.models.trainable import ClipBatch, StepResult
+from scaleflow.training.start import load_trainable_codec
 
 MOST_OCTAVES = 6.0
 """Strengths are drawn up to 64."""
@@ -35,7 +35,8 @@ BITS_OF_A_CHANGE = 4.0
 
 
 class RegionTraining:
-    """Implements :class:`training.models.trainable.TrainableModel` for :class:`roi.networks.RegionNetworks`.
+    """Implements :class:`scaleflow.training.models.trainable.TrainableModel` for
+    :class:`scaleflow.roi.networks.RegionNetworks`.
 
     Stages train ``steering`` (the implicit variant) or ``widths`` (learned latent scaling).
     """

@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
-from codec.models.quality import HIGHEST_QUALITY, LatentGain
-from codec.models.region_coding import LatentKind
-from codec.models.scaleflow import InterPrediction, ScaleFlowConfig, ScaleFlowNetwork, block_difference
-from codec.models.scaleflow_codec import ScaleFlowCodec
-from codec.models.transforms import (
+from scaleflow.codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
+from scaleflow.codec.models.quality import HIGHEST_QUALITY, LatentGain
+from scaleflow.codec.models.region_coding import LatentKind
+from scaleflow.codec.models.scaleflow import InterPrediction, ScaleFlowConfig, ScaleFlowNetwork, block_difference
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.transforms import (
     PATCH,
     SAMPLE_RANGE,
     pack_planes,
@@ -28,12 +28,12 @@ from codec.models.transforms import (
     start_from_basis,
     unpack_planes,
 )
-from codec.motion_estimation import match_blocks, vector_smoothness
-from codec.picture import WorkingFormat
-from training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
-from training.loop_parts import ParameterGroup
-from training.losses import distortion, rate_distortion
-from training.models.trainable import ClipBatch, FlowField, StepResult
+from scaleflow.codec.motion_estimation import match_blocks, vector_smoothness
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
+from scaleflow.training.loop_parts import ParameterGroup
+from scaleflow.training.losses import distortion, rate_distortion
+from scaleflow.training.models.trainable import ClipBatch, FlowField, StepResult
 
 INTRA_QUALITY_OFFSET = 8.0
 """How much better the intra picture of a training clip is, on average, than those predicted from it, as in use."""
@@ -48,7 +48,8 @@ MOST_PATCHES = 4000
 @dataclass(frozen=True)
 class PictureRegion:
     """The region of interest of one picture of each clip: ``mask`` (N, 1, H, W) and the same at the latents'
-    positions, ``cells`` (N, 1, h, w), 0..1; ``octaves`` (N,) is log2 of its strength, see :mod:`roi.coding`."""
+    positions, ``cells`` (N, 1, h, w), 0..1; ``octaves`` (N,) is log2 of its strength, see
+    :mod:`scaleflow.roi.coding`."""
 
     mask: Tensor
     cells: Tensor
@@ -56,7 +57,7 @@ class PictureRegion:
 
 
 class ScaleFlowTraining:
-    """Implements :class:`training.models.trainable.TrainableModel`."""
+    """Implements :class:`scaleflow.training.models.trainable.TrainableModel`."""
 
     name = "default"
     working_format: WorkingFormat = "yuv420"
@@ -103,7 +104,7 @@ class ScaleFlowTraining:
             return self._inter_step(pictures, batch.quality, intra_learns=stage.trains == "all")
 
     def freeze(self) -> ScaleFlowCodec:
-        """See :class:`training.models.trainable.TrainableModel`."""
+        """See :class:`scaleflow.training.models.trainable.TrainableModel`."""
         codec = ScaleFlowCodec(self.network.config)
         codec.network.load_state_dict({key: value.detach().cpu() for key, value in self.network.state_dict().items()})
         codec.freeze()

@@ -2,7 +2,7 @@
 
 Loss as in CompressAI's example: lambda * 255^2 * MSE + bits per pixel, means over the pictures of a clip; the quantiles
 of the factorised priors have a loss of their own, added with a rate of their own. With gains
-(:mod:`codec.models.ssf2020_gains`) the loss is that of the default model, at a random quality for each clip.
+(:mod:`scaleflow.codec.models.ssf2020_gains`) the loss is that of the default model, at a random quality for each clip.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from compressai.entropy_models import EntropyBottleneck
 from compressai.models.video import ScaleSpaceFlow
 from torch import Tensor
 
-from codec.models.ssf2020_codec import Ssf2020Codec
-from codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
-from codec.picture import WorkingFormat
-from training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
-from training.loop_parts import ParameterGroup
-from training.losses import distortion, rate_distortion
-from training.models.trainable import ClipBatch, StepResult
+from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec
+from scaleflow.codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.training.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
+from scaleflow.training.loop_parts import ParameterGroup
+from scaleflow.training.losses import distortion, rate_distortion
+from scaleflow.training.models.trainable import ClipBatch, StepResult
 
 QUANTILES_RATE = 10.0
 """Of the learning rate, for the quantiles of the factorised priors: CompressAI's 1e-3 beside 1e-4."""
 
 
 class Ssf2020Training:
-    """Implements :class:`training.models.trainable.TrainableModel`."""
+    """Implements :class:`scaleflow.training.models.trainable.TrainableModel`."""
 
     name = "ssf2020"
     working_format: WorkingFormat = "rgb"
@@ -81,7 +81,7 @@ class Ssf2020Training:
         return self._model.distortion_weight * errors.mean() + rates.mean()
 
     def freeze(self) -> Ssf2020Codec:
-        """See :class:`training.models.trainable.TrainableModel`."""
+        """See :class:`scaleflow.training.models.trainable.TrainableModel`."""
         network = _empty_network(self._model)
         network.load_state_dict({key: value.detach().cpu() for key, value in self.network.state_dict().items()})
         return Ssf2020Codec(network.eval().requires_grad_(False), name="ssf2020")

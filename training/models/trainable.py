@@ -7,10 +7,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-from codec.models.video_model import VideoModel
-from codec.picture import WorkingFormat
-from training.configuration import StageConfig
-from training.loop_parts import StepLoss, Trainable
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.training.configuration import StageConfig
+from scaleflow.training.loop_parts import StepLoss, Trainable
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""A training run of a network for action recognition; beside :mod:`training.networks.run`, which is for pictures."""
+"""A training run of a network for action recognition; beside :mod:`scaleflow.training.networks.run`, which is for
+pictures."""
 
 from __future__ import annotations
 
@@ -8,30 +9,30 @@ from pathlib import Path
 
 import torch
 
-from codec.errors import DataError
-from efficient_nets.frame_exit.pooled_backbone import PooledBackbone
-from efficient_nets.frame_exit.weights_file import (
+from scaleflow.codec.errors import DataError
+from scaleflow.efficient_nets.frame_exit.pooled_backbone import PooledBackbone
+from scaleflow.efficient_nets.frame_exit.weights_file import (
     ActionNetwork,
     GatedNetwork,
     is_action_network,
     read_action_network,
     write_action_network,
 )
-from efficient_nets.networks.weights_file import RUN_WEIGHTS, load_backbone_alone, weights_of_run
-from efficient_nets.tasks.action import ActionData, clip_size, open_action_data
-from training.distributed import join_processes
-from training.networks.action_training import ActionSamples, ActionTraining, validate_action
-from training.networks.batches import LabelledBatches
-from training.networks.configuration import NetworkStage, NetworkTrainingConfig
-from training.networks.divided_data import open_divided
-from training.networks.model_card import action_card
-from training.precision import with_precision
-from training.run import CARD, check_run_folder, write_text
-from training.single_stage_loop import RunOptions, run_single_stage
+from scaleflow.efficient_nets.networks.weights_file import RUN_WEIGHTS, load_backbone_alone, weights_of_run
+from scaleflow.efficient_nets.tasks.action import ActionData, clip_size, open_action_data
+from scaleflow.training.distributed import join_processes
+from scaleflow.training.networks.action_training import ActionSamples, ActionTraining, validate_action
+from scaleflow.training.networks.batches import LabelledBatches
+from scaleflow.training.networks.configuration import NetworkStage, NetworkTrainingConfig
+from scaleflow.training.networks.divided_data import open_divided
+from scaleflow.training.networks.model_card import action_card
+from scaleflow.training.precision import with_precision
+from scaleflow.training.run import CARD, check_run_folder, write_text
+from scaleflow.training.single_stage_loop import RunOptions, run_single_stage
 
 
 def train_action(config: NetworkTrainingConfig, folder: Path, options: RunOptions[NetworkStage]) -> bool:
-    """See :func:`training.networks.run.train_network`, which is this where the task is ``action``."""
+    """See :func:`scaleflow.training.networks.run.train_network`, which is this where the task is ``action``."""
     check_run_folder(folder, options.resume)
     training, validation = open_divided(config.data, open_action_data)
     config = _with_sizes(config, training)

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from efficient_nets.frame_exit.network import gate_loss, judge
-from efficient_nets.frame_exit.weights_file import GatedNetwork
-from efficient_nets.tasks.action import ActionData, read_clip
-from training.loop_parts import ParameterGroup, StepLoss
-from training.networks.batches import LabelledBatch, NumberedSamples, draw_windows, vary_brightness
-from training.networks.configuration import NetworkDataConfig, NetworkStage
+from scaleflow.efficient_nets.frame_exit.network import gate_loss, judge
+from scaleflow.efficient_nets.frame_exit.weights_file import GatedNetwork
+from scaleflow.efficient_nets.tasks.action import ActionData, read_clip
+from scaleflow.training.loop_parts import ParameterGroup, StepLoss
+from scaleflow.training.networks.batches import LabelledBatch, NumberedSamples, draw_windows, vary_brightness
+from scaleflow.training.networks.configuration import NetworkDataConfig, NetworkStage
 
 KEPT_BYTES = 1 << 30
 """Of clips as they were read, so that small data are decoded once; of each process that loads."""
@@ -49,7 +49,7 @@ class ActionSamples(NumberedSamples):
 
 
 class ActionTraining:
-    """Implements :class:`training.loop_parts.Trainable`."""
+    """Implements :class:`scaleflow.training.loop_parts.Trainable`."""
 
     def __init__(self, gated: GatedNetwork, precision: str) -> None:
         self._gated, self._precision = gated, precision
@@ -57,7 +57,7 @@ class ActionTraining:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`."""
         return self._gated
 
     def start(self, stage: NetworkStage, batches: Iterator[LabelledBatch]) -> None:
@@ -78,7 +78,7 @@ class ActionTraining:
         return [backbone, rest, gates]
 
     def step(self, batch: LabelledBatch, stage: NetworkStage) -> StepLoss:
-        """See :class:`training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`."""
         network = self._gated.network
         with torch.autocast(batch.clips.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
             pooled = network.pooled_features(batch.clips)

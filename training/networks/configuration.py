@@ -1,4 +1,5 @@
-"""Configuration of the training of a network for a task; beside :mod:`training.configuration`, which is for codecs."""
+"""Configuration of the training of a network for a task; beside :mod:`scaleflow.training.configuration`, which is for
+codecs."""
 
 from __future__ import annotations
 
@@ -6,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-from codec.errors import UsageError
-from efficient_nets.frame_exit.network import FrameExitConfig
-from efficient_nets.methods import NamedMethod
-from efficient_nets.networks.weights_file import Architecture
-from efficient_nets.tasks.restoration import NOISE
-from efficient_nets.tasks.segmentation import CAMVID_VOID
-from training.configuration import STRICT, RunConfig, check_range
-from training.single_stage import SingleStage
+from scaleflow.codec.errors import UsageError
+from scaleflow.efficient_nets.frame_exit.network import FrameExitConfig
+from scaleflow.efficient_nets.methods import NamedMethod
+from scaleflow.efficient_nets.networks.weights_file import Architecture
+from scaleflow.efficient_nets.tasks.restoration import NOISE
+from scaleflow.efficient_nets.tasks.segmentation import CAMVID_VOID
+from scaleflow.training.configuration import STRICT, RunConfig, check_range
+from scaleflow.training.single_stage import SingleStage
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class NetworkConfig:
     """Which network.
 
     Attributes:
-        name, width, blocks, decoder, patch, skipped: see :class:`efficient_nets.networks.weights_file.Architecture`.
+        name, width, blocks, decoder, patch, skipped: see
+            :class:`scaleflow.efficient_nets.networks.weights_file.Architecture`.
         start: ``random``; ``imagenet``, for ``efficientnet-lite0``; a file that this training wrote, or a run's folder;
             or a ``.pth`` file of torchvision's ResNet, for the backbone of ``resnet`` with width 64.
     """
@@ -118,7 +120,8 @@ class NetworkDataConfig:
 
 @dataclass(frozen=True)
 class ActionConfig:
-    """What is behind the backbone of ``action``; see :class:`efficient_nets.frame_exit.network.FrameExitConfig`.
+    """What is behind the backbone of ``action``; see
+    :class:`scaleflow.efficient_nets.frame_exit.network.FrameExitConfig`.
 
     Attributes:
         frames: most that are looked at, evenly spread over a video.
@@ -154,7 +157,7 @@ class NetworkStage(SingleStage):
         batch: pictures, or clips, of a step.
         clip: frames of a clip; 1 for pictures that stand alone.
         backbone_rate: how much slower a backbone learns that starts from weights.
-        steps, learning_rate, schedule, warm_up: see :class:`training.single_stage.SingleStage`.
+        steps, learning_rate, schedule, warm_up: see :class:`scaleflow.training.single_stage.SingleStage`.
     """
 
     __pydantic_config__ = STRICT
@@ -192,7 +195,7 @@ class MethodConfig:
     """What makes the network fast on video, where that is trained too.
 
     Attributes:
-        name: ``dense`` trains the network itself; others: see :mod:`efficient_nets.methods`.
+        name: ``dense`` trains the network itself; others: see :mod:`scaleflow.efficient_nets.methods`.
         settings: of the method.
         weight: of the share of MACs that it spends, where it learns what to spend, beside the task's loss.
         distillation: weight of the error of predicted changes, of ``delta-distillation``; that loss starts at 1.
@@ -257,5 +260,5 @@ class NetworkTrainingConfig(RunConfig):
 
     @property
     def stages(self) -> tuple[NetworkStage, ...]:
-        """See :class:`training.loop_parts.LoopConfig`."""
+        """See :class:`scaleflow.training.loop_parts.LoopConfig`."""
         return (self.training,)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from codec.errors import DataError, UsageError
-from efficient_nets.tasks.cityscapes import PICTURES_FOLDER
-from training.networks.configuration import NetworkDataConfig
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.efficient_nets.tasks.cityscapes import PICTURES_FOLDER
+from scaleflow.training.networks.configuration import NetworkDataConfig
 
 Data = TypeVar("Data", bound="DividedData")
 

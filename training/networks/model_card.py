@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from efficient_nets.tasks.action import ActionData
-from efficient_nets.tasks.task import LabelledData
-from training.networks.configuration import NetworkTrainingConfig
+from scaleflow.efficient_nets.tasks.action import ActionData
+from scaleflow.efficient_nets.tasks.task import LabelledData
+from scaleflow.training.networks.configuration import NetworkTrainingConfig
 
 
 def network_card(

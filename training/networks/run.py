@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from efficient_nets.delta_distillation.delta_layer import DeltaLayer
-from efficient_nets.delta_distillation.finalize import finalize
-from efficient_nets.methods import DENSE
-from efficient_nets.networks.named_networks import check_task
-from efficient_nets.networks.weights_file import (
+from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
+from scaleflow.efficient_nets.delta_distillation.finalize import finalize
+from scaleflow.efficient_nets.methods import DENSE
+from scaleflow.efficient_nets.networks.named_networks import check_task
+from scaleflow.efficient_nets.networks.weights_file import (
     RUN_WEIGHTS,
     TaskNetwork,
     build_network,
@@ -21,21 +21,21 @@ from efficient_nets.networks.weights_file import (
     output_channels,
     write_network,
 )
-from efficient_nets.salisa.detector import SalisaDetector
-from efficient_nets.tasks.names import make_task
-from efficient_nets.tasks.task import LabelledData, Task
-from efficient_nets.video_network import VideoNetwork
-from training.distributed import join_processes
-from training.networks.batches import LabelledBatches, LabelledSamples
-from training.networks.configuration import NetworkStage, NetworkTrainingConfig
-from training.networks.divided_data import open_divided
-from training.networks.model_card import network_card
-from training.networks.sampling_training import SamplingTraining, validate_sampling
-from training.networks.trainable import AcceleratedTraining, NetworkTraining
-from training.networks.validation import validate
-from training.precision import with_precision
-from training.run import CARD, check_run_folder, write_text
-from training.single_stage_loop import RunOptions, run_single_stage
+from scaleflow.efficient_nets.salisa.detector import SalisaDetector
+from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.efficient_nets.tasks.task import LabelledData, Task
+from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.training.distributed import join_processes
+from scaleflow.training.networks.batches import LabelledBatches, LabelledSamples
+from scaleflow.training.networks.configuration import NetworkStage, NetworkTrainingConfig
+from scaleflow.training.networks.divided_data import open_divided
+from scaleflow.training.networks.model_card import network_card
+from scaleflow.training.networks.sampling_training import SamplingTraining, validate_sampling
+from scaleflow.training.networks.trainable import AcceleratedTraining, NetworkTraining
+from scaleflow.training.networks.validation import validate
+from scaleflow.training.precision import with_precision
+from scaleflow.training.run import CARD, check_run_folder, write_text
+from scaleflow.training.single_stage_loop import RunOptions, run_single_stage
 
 
 def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptions[NetworkStage] | None = None) -> bool:
@@ -50,7 +50,7 @@ def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptio
     """
     options = options or RunOptions()
     if config.task.name == "action":
-        from training.networks.action_run import train_action
+        from scaleflow.training.networks.action_run import train_action
 
         return train_action(config, folder, options)
     check_run_folder(folder, options.resume)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from efficient_nets.salisa.detector import SalisaDetector
-from efficient_nets.tasks.box_rows import NOTHING
-from efficient_nets.tasks.detection_output import detections
-from efficient_nets.tasks.picture_file import read_picture
-from efficient_nets.tasks.task import LabelledData, Task
-from training.loop_parts import ParameterGroup, StepLoss
-from training.networks.batches import LabelledBatch
-from training.networks.configuration import MethodConfig, NetworkStage
+from scaleflow.efficient_nets.salisa.detector import SalisaDetector
+from scaleflow.efficient_nets.tasks.box_rows import NOTHING
+from scaleflow.efficient_nets.tasks.detection_output import detections
+from scaleflow.efficient_nets.tasks.picture_file import read_picture
+from scaleflow.efficient_nets.tasks.task import LabelledData, Task
+from scaleflow.training.loop_parts import ParameterGroup, StepLoss
+from scaleflow.training.networks.batches import LabelledBatch
+from scaleflow.training.networks.configuration import MethodConfig, NetworkStage
 
 FORGOTTEN = 0.2
 """Share of the labels that saliency is made without, as of objects that were not found."""
@@ -24,7 +24,8 @@ MISPLACED = 0.1
 
 
 class SamplingTraining:
-    """Implements :class:`training.loop_parts.Trainable`: clips whose frames are resampled by labels of those before.
+    """Implements :class:`scaleflow.training.loop_parts.Trainable`: clips whose frames are resampled by labels of those
+    before.
 
     The labels stand for detections: some are left out and all are moved a little. The loss is the detector's on the
     resampled frames, with labels that went through the same warp, plus ``method.weight`` times the paper's regularizer,
@@ -36,7 +37,7 @@ class SamplingTraining:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`."""
         return self._detector
 
     def start(self, stage: NetworkStage, batches: Iterator[LabelledBatch]) -> None:
@@ -52,8 +53,8 @@ class SamplingTraining:
         return [own, added]
 
     def step(self, batch: LabelledBatch, stage: NetworkStage) -> StepLoss:
-        """See :class:`training.loop_parts.Trainable`. The first frame of a clip is reduced evenly in no other way than
-        later ones are resampled: it only says what was there."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`. The first frame of a clip is reduced evenly in no other
+        way than later ones are resampled: it only says what was there."""
         detector = self._detector
         width, height = detector.settings.detector_size
         size = batch.clips.shape[3], batch.clips.shape[4]

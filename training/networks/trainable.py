@@ -8,20 +8,20 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from efficient_nets.delta_distillation.delta_layer import DeltaLayer
-from efficient_nets.delta_distillation.training import distillation_loss
-from efficient_nets.tasks.task import Task
-from efficient_nets.video_network import VideoNetwork
-from training.loop_parts import ParameterGroup, StepLoss
-from training.networks.batches import LabelledBatch
-from training.networks.configuration import MethodConfig, NetworkStage
+from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
+from scaleflow.efficient_nets.delta_distillation.training import distillation_loss
+from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.training.loop_parts import ParameterGroup, StepLoss
+from scaleflow.training.networks.batches import LabelledBatch
+from scaleflow.training.networks.configuration import MethodConfig, NetworkStage
 
 ADDED = re.compile(r"\.(gate|students|log_odds)\b")
 """Names of parameters that a method adds to a layer."""
 
 
 class NetworkTraining:
-    """Implements :class:`training.loop_parts.Trainable`: the dense network, on single pictures."""
+    """Implements :class:`scaleflow.training.loop_parts.Trainable`: the dense network, on single pictures."""
 
     def __init__(self, network: nn.Module, task: Task, precision: str) -> None:
         self._network, self._task, self._precision = network, task, precision
@@ -29,7 +29,7 @@ class NetworkTraining:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`."""
         return self._network
 
     def start(self, stage: NetworkStage, batches: Iterator[LabelledBatch]) -> None:
@@ -45,7 +45,7 @@ class NetworkTraining:
         return [group for group in (backbone, rest) if group.parameters]
 
     def step(self, batch: LabelledBatch, stage: NetworkStage) -> StepLoss:
-        """See :class:`training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`."""
         pictures = batch.clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         with torch.autocast(pictures.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
             outputs: Tensor = self._network(pictures)
@@ -53,7 +53,8 @@ class NetworkTraining:
 
 
 class AcceleratedTraining:
-    """Implements :class:`training.loop_parts.Trainable`: a network made for video by a method, on clips, in float32."""
+    """Implements :class:`scaleflow.training.loop_parts.Trainable`: a network made for video by a method, on clips, in
+    float32."""
 
     def __init__(self, network: VideoNetwork, task: Task, config: MethodConfig) -> None:
         self._network, self._task, self._config = network, task, config
@@ -61,7 +62,7 @@ class AcceleratedTraining:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`."""
         return self._network
 
     def start(self, stage: NetworkStage, batches: Iterator[LabelledBatch]) -> None:
@@ -79,7 +80,7 @@ class AcceleratedTraining:
         return [group for group in (own, added) if group.parameters]
 
     def step(self, batch: LabelledBatch, stage: NetworkStage) -> StepLoss:
-        """See :class:`training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop_parts.Trainable`."""
         outputs = self._network.forward_clip(batch.clips)
         task = self._task.loss(outputs.flatten(0, 1).float(), batch.targets.flatten(0, 1))
         loss, scalars = task, {"task": float(task.detach())}

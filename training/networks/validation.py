@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from efficient_nets.tasks.task import LabelledData, Task, example, generator_of_frame
-from efficient_nets.tasks.window import Window
-from efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.tasks.task import LabelledData, Task, example, generator_of_frame
+from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.efficient_nets.video_network import VideoNetwork
 
 
 def validate(

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from codec.errors import DataError, UsageError
-from evaluation.bootstrap import bootstrap_interval
-from evaluation.decibels import in_decibels
-from evaluation.plot.curve_sources import read_curves
-from evaluation.plot.log_ticks import log_ticks, tick_text
-from evaluation.plot.metric_scale import axis_label, choose_metrics, metric_title
-from evaluation.rate_point import RatePoint
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.evaluation.bootstrap import bootstrap_interval
+from scaleflow.evaluation.decibels import in_decibels
+from scaleflow.evaluation.plot.curve_sources import read_curves
+from scaleflow.evaluation.plot.log_ticks import log_ticks, tick_text
+from scaleflow.evaluation.plot.metric_scale import axis_label, choose_metrics, metric_title
+from scaleflow.evaluation.rate_point import RatePoint
 
 
 @pytest.fixture

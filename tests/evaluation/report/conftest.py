@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.report import write_report
+from scaleflow.evaluation.report import write_report
 
 
 @pytest.fixture(scope="session")

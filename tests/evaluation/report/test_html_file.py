@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.errors import DataError, UsageError
-from codec.models.registry import load_model
-from evaluation.rate_point import RatePoint
-from evaluation.report import ReportSettings, write_report
-from evaluation.report.html_file import page
-from evaluation.report.stream_pictures import read_pictures
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.registry import load_model
+from scaleflow.evaluation.rate_point import RatePoint
+from scaleflow.evaluation.report import ReportSettings, write_report
+from scaleflow.evaluation.report.html_file import page
+from scaleflow.evaluation.report.stream_pictures import read_pictures
 
 
 def data_of(path: Path) -> dict[str, Any]:

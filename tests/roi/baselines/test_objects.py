@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from codec.container import SfvReader
-from codec.distortion import region_psnr
-from codec.encode_request import VideoSource
-from codec.encode_settings import EncodeSettings
-from codec.errors import DataError, UsageError
-from codec.models.registry import load_model
-from codec.models.video_model import VideoModel
-from codec.picture import Planes
-from codec.stream_decoder import DecodedPicture, StreamDecoder
-from codec.video import open_video
-from roi.baselines.filled_pictures import fill_unknown
-from roi.baselines.object_file import STEPS, ObjectFile, decode_masks, encode_masks
-from roi.baselines.objects import background_quality, decode_objects, encode_objects, object_bits
-from roi.baselines.region_cells import cells_of_mask
+from scaleflow.codec.container import SfvReader
+from scaleflow.codec.distortion import region_psnr
+from scaleflow.codec.encode_request import VideoSource
+from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.models.registry import load_model
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
+from scaleflow.codec.stream_decoder import DecodedPicture, StreamDecoder
+from scaleflow.codec.video import open_video
+from scaleflow.roi.baselines.filled_pictures import fill_unknown
+from scaleflow.roi.baselines.object_file import STEPS, ObjectFile, decode_masks, encode_masks
+from scaleflow.roi.baselines.objects import background_quality, decode_objects, encode_objects, object_bits
+from scaleflow.roi.baselines.region_cells import cells_of_mask
 from tests.davis_clips import opened, read_masks
 
 

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from codec.distortion import region_psnr
-from codec.encode_request import VideoSource
-from codec.errors import UsageError
-from codec.video import open_video
-from evaluation.codecs import named_codec
-from evaluation.ffmpeg import find_ffmpeg
-from roi.baselines.region_cells import CELL
-from roi.baselines.x265 import X265Settings, cover, encode_x265
+from scaleflow.codec.distortion import region_psnr
+from scaleflow.codec.encode_request import VideoSource
+from scaleflow.codec.errors import UsageError
+from scaleflow.codec.video import open_video
+from scaleflow.evaluation.codecs import named_codec
+from scaleflow.evaluation.ffmpeg import find_ffmpeg
+from scaleflow.roi.baselines.region_cells import CELL
+from scaleflow.roi.baselines.x265 import X265Settings, cover, encode_x265
 from tests.davis_clips import opened, read_masks
 
 

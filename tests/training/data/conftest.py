@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from training.configuration import DataConfig
-from training.data.clip import ClipRequest
-from training.data.packed import pack_clips
-from training.data.shards import write_shards
-from training.data.vimeo import VimeoSource
+from scaleflow.training.configuration import DataConfig
+from scaleflow.training.data.clip import ClipRequest
+from scaleflow.training.data.packed import pack_clips
+from scaleflow.training.data.shards import write_shards
+from scaleflow.training.data.vimeo import VimeoSource
 
 PLAIN = ClipRequest(frames=3, crop=64, flip=False, reverse=False)
 CUT = DataConfig(kind="vimeo", crop=64, flip=False, reverse=False)

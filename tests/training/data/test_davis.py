@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from skimage.io import imread, imsave
 
-from codec.errors import DataError, UsageError
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.training.configuration import DataConfig
+from scaleflow.training.data.clip import ClipRequest
+from scaleflow.training.data.davis import DavisSource
+from scaleflow.training.data.samples import SampleKey, SampleSet
 from tests.davis_clips import DAVIS
-from training.configuration import DataConfig
-from training.data.clip import ClipRequest
-from training.data.davis import DavisSource
-from training.data.samples import SampleKey, SampleSet
 
 SEQUENCES = {"libby": 4, "soapbox": 3}
 

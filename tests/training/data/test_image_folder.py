@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from skimage.io import imread, imsave
 
-from codec.errors import DataError, UsageError
-from training.configuration import DataConfig
-from training.data.clip import ClipRequest
-from training.data.image_folder import ImageFolder
-from training.data.samples import SampleKey, SampleSet
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.training.configuration import DataConfig
+from scaleflow.training.data.clip import ClipRequest
+from scaleflow.training.data.image_folder import ImageFolder
+from scaleflow.training.data.samples import SampleKey, SampleSet
 
 REQUEST = ClipRequest(frames=1, crop=128)
 

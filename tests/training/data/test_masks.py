@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from training.data.masks import MaskKind, box_mask, perlin_mask, random_masks
+from scaleflow.training.data.masks import MaskKind, box_mask, perlin_mask, random_masks
 
 
 def test_noise_marks_a_random_share_in_few_regions() -> None:

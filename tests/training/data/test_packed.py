@@ -10,13 +10,13 @@ import av
 import numpy as np
 import pytest
 
-from codec.errors import DataError, UsageError
-from codec.video.reader import open_video
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video.reader import open_video
+from scaleflow.training.data.clip import ClipRequest
+from scaleflow.training.data.packed import MANIFEST, PackedClips, pack_clips
+from scaleflow.training.data.shards import ShardedClips, write_shards
+from scaleflow.training.data.vimeo import VimeoSource
 from tests.training.data.conftest import COUNT, CUT, PLAIN
-from training.data.clip import ClipRequest
-from training.data.packed import MANIFEST, PackedClips, pack_clips
-from training.data.shards import ShardedClips, write_shards
-from training.data.vimeo import VimeoSource
 
 
 def test_both_forms_hold_the_same_clips(packed: Path, shards: Path) -> None:

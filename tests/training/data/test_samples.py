@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from codec.errors import DataError, UsageError
-from training.clip_batches import ClipBatches
-from training.configuration import DataConfig, TrainingConfig
-from training.configuration_file import configuration_of, override, preset
-from training.data.clip import Clip, ClipRequest
-from training.data.samples import SampleKey, SampleSet
-from training.data.sources import open_source
-from training.data.vimeo import VimeoSource
-from training.distributed import Processes
-from training.models.trainable import ClipBatch
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.training.clip_batches import ClipBatches
+from scaleflow.training.configuration import DataConfig, TrainingConfig
+from scaleflow.training.configuration_file import configuration_of, override, preset
+from scaleflow.training.data.clip import Clip, ClipRequest
+from scaleflow.training.data.samples import SampleKey, SampleSet
+from scaleflow.training.data.sources import open_source
+from scaleflow.training.data.vimeo import VimeoSource
+from scaleflow.training.distributed import Processes
+from scaleflow.training.models.trainable import ClipBatch
 
 
 class PartlyBroken:

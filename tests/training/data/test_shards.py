@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.errors import DataError, UsageError
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.training.data.shards import ShardedClips
 from tests.training.data.conftest import PLAIN
-from training.data.shards import ShardedClips
 
 
 def test_shards_are_named_as_webdataset_does(shards: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from codec.errors import DataError, UsageError
-from codec.video.reader import open_video
-from training.data.clip import ClipRequest
-from training.data.vimeo import VimeoSource
+from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.video.reader import open_video
+from scaleflow.training.data.clip import ClipRequest
+from scaleflow.training.data.vimeo import VimeoSource
 
 PLAIN = ClipRequest(frames=3, crop=64, working_format="rgb", flip=False, reverse=False)
 

@@ -1,0 +1,1 @@
+"""A neural video codec toolkit."""
