@@ -26,7 +26,7 @@ class ResidualQuantization:
     """Key frames at many bits, and at few what later frames add to them; see :class:`QuantizedConvolution`.
 
     The network needs ranges before it can run: see
-        :func:`~scaleflow.efficient_nets.residual_quantization.calibration.calibrate`.
+    :func:`~scaleflow.efficient_nets.residual_quantization.calibration.calibrate`.
     Key frames are those of ``accelerate``'s ``key_interval``; set it, as residuals grow with the distance.
 
     Attributes:
