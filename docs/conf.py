@@ -44,12 +44,16 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 nitpicky = True
+suppress_warnings = ["ref.python"]  # Names of attributes that several classes have.
 nitpick_ignore_regex = [
     # Of other projects, whose inventories would have to be fetched from the network.
     (r"py:.*", r"(abc|av|collections|compressai|enum|fractions|nn|np|numpy|os|pathlib|torch|typing)\..+"),
     (r"py:.*", r"(Enum|Figure|Fraction|Path|Tensor|EntropyBottleneck|ModelMixin|fuse_conv_bn_eval|re\.Pattern)"),
     # Type variables, aliases and constants, which have no entries of their own in the reference.
-    (r"py:.*", r"(scaleflow\..+\.)?(Any[A-Z]\w+|Batch|BatchSource|Bytes|Config|Data|Item|Kernel|Result|Side|Stage|StageOf)"),
+    (
+        r"py:.*",
+        r"(scaleflow\..+\.)?(Any[A-Z]\w+|Batch|BatchSource|Bytes|Config|Data|Item|Kernel|Result|Side|Stage|StageOf)",
+    ),
     (r"py:.*", r"(scaleflow\..+\.)?(StrPath|TakenBatch)"),
     (r"py:data", r".+"),
     # Annotations that Sphinx cannot parse, and takes apart at their commas.
