@@ -11,6 +11,7 @@ os.environ.setdefault("COLUMNS", "100")
 
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
+import scaleflow
 from scaleflow.version import scaleflow_version
 
 project = "ScaleFlow"
@@ -48,13 +49,13 @@ suppress_warnings = ["ref.python"]  # Names of attributes that several classes h
 nitpick_ignore_regex = [
     # Of other projects, whose inventories would have to be fetched from the network.
     (r"py:.*", r"(abc|av|collections|compressai|enum|fractions|nn|np|numpy|os|pathlib|torch|typing)\..+"),
-    (r"py:.*", r"(Enum|Figure|Fraction|Path|Tensor|EntropyBottleneck|ModelMixin|fuse_conv_bn_eval|re\.Pattern)"),
+    (r"py:.*", r"(Enum|Figure|Fraction|Path|Tensor|EntropyBottleneck|GaussianConditional|ModelMixin|fuse_conv_bn_eval|re\.Pattern)"),
     # Type variables, aliases and constants, which have no entries of their own in the reference.
     (
         r"py:.*",
         r"(scaleflow\..+\.)?(Any[A-Z]\w+|Batch|BatchSource|Bytes|Config|Data|Item|Kernel|Result|Side|Stage|StageOf)",
     ),
-    (r"py:.*", r"(scaleflow\..+\.)?(StrPath|TakenBatch)"),
+    (r"py:.*", r"(scaleflow\..+\.)?(Categorical|NetworkCost|Schedule|StrPath|TakenBatch|_\w+)"),
     (r"py:data", r".+"),
     # Annotations that Sphinx cannot parse, and takes apart at their commas.
     (r"py:.*", r".*\[.*"),
@@ -90,9 +91,11 @@ def link_pages_above(app, docname, source):
         source[0] = source[0].replace(f"](../{name}", f"](project/{name.lower()}")
 
 
-def skip_public_face(app, what, name, obj, skip, options):
-    """Names that ``scaleflow`` hands on are documented where they are defined; api.md lists them."""
-    if app.env.temp_data.get("autodoc:module") == "scaleflow":
+def skip_names_of_others(app, what, name, obj, skip, options):
+    """What a package hands on is documented where it is defined; api.md lists what ``scaleflow`` does."""
+    module = app.env.temp_data.get("autodoc:module")
+    origin = getattr(obj, "__module__", None)
+    if what == "module" and isinstance(origin, str) and origin.startswith("scaleflow") and origin != module:
         return True
     return None
 
@@ -102,6 +105,10 @@ def resolve_short_name(app, env, node, contnode):
     if node.get("refdomain") != "py":
         return None
     domain, target = env.get_domain("py"), node["reftarget"]
+    public = target.removeprefix("scaleflow.")
+    if public in scaleflow.__all__ and public != "__version__":
+        value = getattr(scaleflow, public)
+        target = f"{value.__module__}.{value.__qualname__}".removeprefix("scaleflow.")
     found = {name for name in domain.objects if name.endswith("." + target)}
     if len(found) != 1:
         return None
@@ -112,5 +119,5 @@ def resolve_short_name(app, env, node, contnode):
 def setup(app):
     app.connect("builder-inited", copy_pages_above)
     app.connect("source-read", link_pages_above)
-    app.connect("autodoc-skip-member", skip_public_face)
+    app.connect("autodoc-skip-member", skip_names_of_others)
     app.connect("missing-reference", resolve_short_name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -28,10 +30,13 @@ def blocks(heading: str) -> list[str]:
 
 
 def run(code: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Run a block, on top of what earlier ones have left."""
-    values = {"__name__": "example"} if values is None else values
-    exec(compile(code, "CONTRIBUTING.md", "exec"), values)
-    return values
+    """Run a block as a module, on top of what an earlier one has left."""
+    module = ModuleType("contributing_example")
+    module.__dict__.update(values or {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, module.__name__, module)
+        exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
+    return module.__dict__
 
 
 @pytest.fixture
@@ -77,3 +82,17 @@ def test_mask_source() -> None:
 def test_task() -> None:
     (example,) = blocks("Add a task")
     assert run(example)["Recall"]().measure == "recall"
+
+
+def test_method() -> None:
+    (example,) = blocks("Add a method for video networks")
+    assert run(example)["video_network"].cost().ratio == 4
+
+
+@pytest.mark.usefixtures("videos")
+def test_model() -> None:
+    (example,) = blocks("Add a model")
+    values = run(example)
+    assert values["summary"].pictures == 4
+    found = values["scaleflow"].compare("clip.y4m", "decoded.mkv")
+    assert found.means["psnr-y"] > 30
