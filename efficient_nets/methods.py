@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.conversion import VideoMethod, accelerate
 from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 from scaleflow.efficient_nets.residual_quantization.calibration import calibrate
 from scaleflow.efficient_nets.residual_quantization.method import ResidualQuantization
 from scaleflow.efficient_nets.salisa.method import Salisa
 from scaleflow.efficient_nets.skip_convolutions.codec_gates import CodecGates
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.conversion import VideoMethod, accelerate
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
 
 DENSE = "dense"
@@ -169,7 +169,8 @@ def parse_settings(words: Sequence[str]) -> list[dict[str, Any]]:
 
 
 class _KeepDense:
-    """Implements :class:`scaleflow.efficient_nets.conversion.VideoMethod`: costs are counted, and nothing is saved."""
+    """Implements :class:`scaleflow.efficient_nets.video.conversion.VideoMethod`: costs are counted,
+    and nothing is saved."""
 
     def convolution(self, dense: nn.Conv2d) -> None:
         """Nothing takes its place."""

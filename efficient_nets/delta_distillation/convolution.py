@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.cost_record import counted
 from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate, DeltaLayer, DeltaState
 from scaleflow.efficient_nets.delta_distillation.low_rank import LowRankConvolution, student_rank
-from scaleflow.efficient_nets.video_convolution import VideoConvolution
+from scaleflow.efficient_nets.video.convolution import VideoConvolution
+from scaleflow.efficient_nets.video.cost_record import counted
 
 if TYPE_CHECKING:
     from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation

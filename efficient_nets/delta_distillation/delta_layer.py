@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.cost import Cost, dense_cost, gated_cost
-from scaleflow.efficient_nets.gumbel import draw_decision
-from scaleflow.efficient_nets.video_convolution import VideoLayer
+from scaleflow.efficient_nets.video.convolution import VideoLayer
+from scaleflow.efficient_nets.video.cost import Cost, dense_cost, gated_cost
+from scaleflow.efficient_nets.video.gumbel import draw_decision
 from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ Full = Literal["copy", "teacher"]
 class DeltaDistillation:
     """Compute key frames in full, and of later frames predict the change; see :class:`DeltaConvolution`.
 
-    Give :func:`~scaleflow.efficient_nets.conversion.accelerate` a ``key_interval`` with it: changes grow with the
+    Give :func:`~scaleflow.efficient_nets.video.conversion.accelerate` a ``key_interval`` with it: changes grow with the
     distance, and so do errors. Layers whose compressed student would not be cheaper stay as they are.
 
     Attributes:
@@ -70,12 +70,12 @@ class DeltaDistillation:
                 raise ValueError(f"{name} = {getattr(self, name)!r} is none of {', '.join(get_args(kind))}")
 
     def convolution(self, dense: nn.Conv2d) -> DeltaConvolution | None:
-        """See :class:`~scaleflow.efficient_nets.conversion.VideoMethod`."""
+        """See :class:`~scaleflow.efficient_nets.video.conversion.VideoMethod`."""
         rank = student_rank(dense, self.policy, self.gamma)
         if student_macs(dense, rank) >= dense.weight.numel():
             return None
         return DeltaConvolution(dense, self)
 
     def replace_block(self, name: str, dense: nn.Module) -> DeltaBlock:
-        """See :class:`~scaleflow.efficient_nets.conversion.BlockMethod`."""
+        """See :class:`~scaleflow.efficient_nets.video.conversion.BlockMethod`."""
         return DeltaBlock(name, dense, self)

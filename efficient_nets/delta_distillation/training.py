@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scaleflow.efficient_nets.data.label_maps import VOID
 from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate
 from scaleflow.efficient_nets.delta_distillation.finalize import finalize
 from scaleflow.efficient_nets.methods import DENSE, NamedMethod
@@ -28,9 +29,8 @@ from scaleflow.efficient_nets.networks.named_networks import (
 from scaleflow.efficient_nets.networks.resnet import ResNetBackbone
 from scaleflow.efficient_nets.networks.vision_transformer import check_grid
 from scaleflow.efficient_nets.tasks.detection_output import detection_channels
-from scaleflow.efficient_nets.tasks.label_maps import VOID
 from scaleflow.efficient_nets.tensor_file import misfit, read_tensors, write_tensors
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import DataError, UsageError
 
 logger = logging.getLogger(__name__)

@@ -121,5 +121,5 @@ class ResidualQuantization:
         return self.weight_bits or width
 
     def convolution(self, dense: nn.Conv2d) -> QuantizedConvolution:
-        """See :class:`~scaleflow.efficient_nets.conversion.VideoMethod`."""
+        """See :class:`~scaleflow.efficient_nets.video.conversion.VideoMethod`."""
         return QuantizedConvolution(dense, self)

@@ -36,7 +36,7 @@ class CodecGates:
         return DecodedChange(self.prediction, self.residual)
 
     def convolution(self, dense: nn.Conv2d) -> SkipConvolution | None:
-        """See :class:`~scaleflow.efficient_nets.conversion.VideoMethod`."""
+        """See :class:`~scaleflow.efficient_nets.video.conversion.VideoMethod`."""
         return self._skip_conv().convolution(dense)
 
     def _skip_conv(self) -> SkipConv:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.cost import Cost, dense_cost, gated_cost
-from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
 from scaleflow.efficient_nets.skip_convolutions.compiled_steps import CompiledSteps
-from scaleflow.efficient_nets.skip_convolutions.gates import NormGate, change_map, positions_of
+from scaleflow.efficient_nets.skip_convolutions.gates import NormGate, change_map
 from scaleflow.efficient_nets.skip_convolutions.given_gate import GivenGate
 from scaleflow.efficient_nets.skip_convolutions.learned_gate import LearnedGate
 from scaleflow.efficient_nets.skip_convolutions.state import Opening, PreparedWeights, SkipState
-from scaleflow.efficient_nets.video_convolution import VideoConvolution
+from scaleflow.efficient_nets.video.block_grid import BlockGrid, as_pictures, as_rows, positions_of
+from scaleflow.efficient_nets.video.convolution import VideoConvolution
+from scaleflow.efficient_nets.video.cost import Cost, dense_cost, gated_cost
 from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ class SkipConv:
             raise ValueError(f"least_macs_per_sample = {self.least_macs_per_sample} must be 0 or more")
 
     def convolution(self, dense: nn.Conv2d) -> SkipConvolution | None:
-        """See :class:`~scaleflow.efficient_nets.conversion.VideoMethod`."""
+        """See :class:`~scaleflow.efficient_nets.video.conversion.VideoMethod`."""
         samples = dense.stride[0] * dense.stride[1] * dense.in_channels + dense.out_channels
         if dense.weight.numel() < self.least_macs_per_sample * samples:
             return None

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import batched_nms, generalized_box_iou_loss
 
-from scaleflow.efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
-from scaleflow.efficient_nets.tasks.box_rows import known
+from scaleflow.efficient_nets.data.box_rows import known
+from scaleflow.efficient_nets.tasks.task import OUTPUT_STRIDE
 
 SIDES = 4
 """Channels behind the heatmaps: distances to the left, top, right and bottom side."""
@@ -54,7 +54,7 @@ def detection_loss(outputs: Tensor, targets: Tensor) -> Tensor:
 
     Args:
         outputs: (N, classes + 4, h, w).
-        targets: rows (N, M, 6) in samples of the pictures, as in :mod:`scaleflow.efficient_nets.tasks.box_rows`.
+        targets: rows (N, M, 6) in samples of the pictures, as in :mod:`scaleflow.efficient_nets.data.box_rows`.
     """
     classes = outputs.shape[1] - SIDES
     heat = outputs[:, :classes] + PRIOR

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.skip_convolutions.codec_gates import CodecGates
 from scaleflow.efficient_nets.tasks.task import Task, example, generator_of_frame
-from scaleflow.efficient_nets.tasks.window import Window
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.point_record import PointRecord
 from scaleflow.evaluation.networks.videos import EvaluatedData, EvaluatedVideo

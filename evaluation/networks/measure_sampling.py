@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from scaleflow.efficient_nets.cost import Cost, dense_cost
+from scaleflow.efficient_nets.data.box_rows import known
+from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.methods import NamedMethod
 from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector, resampling_macs
 from scaleflow.efficient_nets.salisa.method import Salisa
-from scaleflow.efficient_nets.tasks.box_rows import known
 from scaleflow.efficient_nets.tasks.detection_output import detections
 from scaleflow.efficient_nets.tasks.task import Task
-from scaleflow.efficient_nets.tasks.window import Window
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.cost import Cost, dense_cost
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.point_record import PointRecord

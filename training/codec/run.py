@@ -16,13 +16,13 @@ from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
 from scaleflow.training.codec.models.trainable import TrainableModel
+from scaleflow.training.codec.monitor import TensorBoardMonitor
 from scaleflow.training.codec.start import load_start
 from scaleflow.training.codec.validation import ValidationPoint, check_clips, rate_distortion_points
 from scaleflow.training.data.clip import ClipSource
 from scaleflow.training.data.sources import open_source
 from scaleflow.training.loop.distributed import Processes, join_processes
 from scaleflow.training.loop.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
-from scaleflow.training.loop.monitor import TensorBoardMonitor
 from scaleflow.training.loop.precision import with_precision
 
 logger = logging.getLogger(__name__)

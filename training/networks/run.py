@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData
 from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from scaleflow.efficient_nets.delta_distillation.finalize import finalize
 from scaleflow.efficient_nets.methods import DENSE
@@ -23,8 +24,8 @@ from scaleflow.efficient_nets.networks.weights_file import (
 )
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector
 from scaleflow.efficient_nets.tasks.names import make_task
-from scaleflow.efficient_nets.tasks.task import LabelledData, Task
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.training.codec.run import CARD, check_run_folder, write_text
 from scaleflow.training.loop.distributed import join_processes
 from scaleflow.training.loop.precision import with_precision

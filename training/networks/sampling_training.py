@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from scaleflow.efficient_nets.data.box_rows import NOTHING
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData
+from scaleflow.efficient_nets.data.picture_file import read_picture
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector
-from scaleflow.efficient_nets.tasks.box_rows import NOTHING
 from scaleflow.efficient_nets.tasks.detection_output import detections
-from scaleflow.efficient_nets.tasks.picture_file import read_picture
-from scaleflow.efficient_nets.tasks.task import LabelledData, Task
+from scaleflow.efficient_nets.tasks.task import Task
 from scaleflow.training.loop.parts import ParameterGroup, StepLoss
 from scaleflow.training.networks.batches import LabelledBatch
 from scaleflow.training.networks.configuration import MethodConfig, NetworkStage

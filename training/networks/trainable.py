@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from scaleflow.efficient_nets.delta_distillation.training import distillation_loss
 from scaleflow.efficient_nets.tasks.task import Task
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.training.loop.parts import ParameterGroup, StepLoss
 from scaleflow.training.networks.batches import LabelledBatch
 from scaleflow.training.networks.configuration import MethodConfig, NetworkStage

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from scaleflow.efficient_nets.tasks.task import LabelledData, Task, example, generator_of_frame
-from scaleflow.efficient_nets.tasks.window import Window
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData
+from scaleflow.efficient_nets.data.window import Window
+from scaleflow.efficient_nets.tasks.task import Task, example, generator_of_frame
+from scaleflow.efficient_nets.video.network import VideoNetwork
 
 
 def validate(

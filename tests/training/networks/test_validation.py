@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.efficient_nets.video.conversion import accelerate
 from scaleflow.training.networks.validation import validate
 
 
