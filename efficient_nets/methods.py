@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 from scaleflow.efficient_nets.residual_quantization.calibration import calibrate
 from scaleflow.efficient_nets.residual_quantization.method import ResidualQuantization
-from scaleflow.efficient_nets.salisa.method import Salisa
+from scaleflow.efficient_nets.salisa.settings import Salisa
 from scaleflow.efficient_nets.skip_convolutions.codec_gates import CodecGates
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 from scaleflow.efficient_nets.video.conversion import VideoMethod, accelerate

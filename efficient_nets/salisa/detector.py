@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from scaleflow.efficient_nets.data.box_rows import cut_to, known, moved
 from scaleflow.efficient_nets.data.window import Window
-from scaleflow.efficient_nets.salisa.method import Salisa
 from scaleflow.efficient_nets.salisa.resampler import SIDE_POINTS, Resampler, Warped, reduction
 from scaleflow.efficient_nets.salisa.saliency import saliency_map
+from scaleflow.efficient_nets.salisa.settings import Salisa
 from scaleflow.efficient_nets.salisa.thin_plate_spline import CHECKED_SIDE
 from scaleflow.efficient_nets.video.cost_record import dense_macs
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from scaleflow.efficient_nets.skip_convolutions.convolution import SkipConvolution
 from scaleflow.efficient_nets.skip_convolutions.decoded_change import DecodedChange
-from scaleflow.efficient_nets.skip_convolutions.method import Execution, SkipConv
+from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.efficient_nets.skip_convolutions.settings import Execution
 
 
 @dataclass(frozen=True)

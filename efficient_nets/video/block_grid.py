@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 Pair = tuple[int, int]
 
+BLOCKS = (1, 2, 4, 8)
+"""Sides that blocks may have, in positions."""
+
 
 def pad_as(layer: nn.Conv2d, x: Tensor) -> Tensor:
     """``x`` (N, C, H, W) padded as ``layer`` pads its input."""

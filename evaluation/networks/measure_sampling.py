@@ -13,7 +13,7 @@ from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.methods import NamedMethod
 from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector, resampling_macs
-from scaleflow.efficient_nets.salisa.method import Salisa
+from scaleflow.efficient_nets.salisa.settings import Salisa
 from scaleflow.efficient_nets.tasks.detection_output import detections
 from scaleflow.efficient_nets.tasks.task import Task
 from scaleflow.efficient_nets.video.cost import Cost, dense_cost

@@ -14,7 +14,7 @@ from scaleflow.efficient_nets.data.label_map_boxes import boxes_of_labels
 from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.networks.weights_file import Architecture, build_network
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector, resampling_macs
-from scaleflow.efficient_nets.salisa.method import Salisa
+from scaleflow.efficient_nets.salisa.settings import Salisa
 from scaleflow.efficient_nets.salisa.thin_plate_spline import CHECKED_SIDE, ThinPlateSpline, places
 from scaleflow.efficient_nets.tasks.average_precision import AveragePrecision
 from scaleflow.efficient_nets.tasks.detection import Detection
