@@ -26,7 +26,7 @@ all of them and imports none."""
 FACE = (NAMESPACE, f"{NAMESPACE}.__main__")
 """What users start from: stands above all packages."""
 
-NAMED_ROOMS = ("efficient_nets", "evaluation")
+NAMED_ROOMS = ("efficient_nets", "training", "evaluation")
 """Packages whose sub-packages do not import each other in circles either."""
 
 KNOWN_ARROWS: frozenset[tuple[str, str]] = frozenset()
@@ -163,6 +163,15 @@ def test_packages_import_those_below_them_only() -> None:
 @pytest.mark.parametrize("package", NAMED_ROOMS)
 def test_rooms_import_each_other_one_way(package: str) -> None:
     assert sorted(map(sorted, circles(rooms(import_graph(), package)))) == []
+
+
+def test_the_three_kinds_of_training_know_nothing_of_each_other() -> None:
+    kinds = {f"{NAMESPACE}.training.{kind}" for kind in ("codec", "networks", "restoration")}
+    imported = rooms(import_graph(everything=True), "training")
+    for kind in kinds:
+        assert imported[kind] & kinds == set(), kind
+    for shared in (f"{NAMESPACE}.training.{room}" for room in ("loop", "data")):
+        assert imported[shared] & kinds == set(), shared
 
 
 def test_circles_and_wrong_arrows_are_found() -> None:

@@ -20,9 +20,9 @@ from scaleflow.efficient_nets.frame_exit.weights_file import (
 )
 from scaleflow.efficient_nets.networks.weights_file import RUN_WEIGHTS, load_backbone_alone, weights_of_run
 from scaleflow.errors import DataError
-from scaleflow.training.codec.run import CARD, check_run_folder, write_text
 from scaleflow.training.loop.distributed import join_processes
 from scaleflow.training.loop.precision import with_precision
+from scaleflow.training.loop.run_folder import CARD, check_run_folder, write_text
 from scaleflow.training.loop.single_stage_loop import RunOptions, run_single_stage
 from scaleflow.training.networks.action_training import ActionSamples, ActionTraining, validate_action
 from scaleflow.training.networks.batches import LabelledBatches

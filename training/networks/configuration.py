@@ -1,5 +1,4 @@
-"""Configuration of the training of a network for a task; beside :mod:`scaleflow.training.codec.configuration`, which is
-for codecs."""
+"""Configuration of the training of a network for a task."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from scaleflow.efficient_nets.networks.weights_file import Architecture
 from scaleflow.efficient_nets.tasks.restoration import NOISE
 from scaleflow.efficient_nets.tasks.segmentation import CAMVID_VOID
 from scaleflow.errors import UsageError
-from scaleflow.training.codec.configuration import STRICT, RunConfig, check_range
+from scaleflow.training.loop.configuration import STRICT, RunConfig, check_range
 from scaleflow.training.loop.single_stage import SingleStage
 
 

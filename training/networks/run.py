@@ -26,9 +26,9 @@ from scaleflow.efficient_nets.salisa.detector import SalisaDetector
 from scaleflow.efficient_nets.tasks.names import make_task
 from scaleflow.efficient_nets.tasks.task import Task
 from scaleflow.efficient_nets.video.network import VideoNetwork
-from scaleflow.training.codec.run import CARD, check_run_folder, write_text
 from scaleflow.training.loop.distributed import join_processes
 from scaleflow.training.loop.precision import with_precision
+from scaleflow.training.loop.run_folder import CARD, check_run_folder, write_text
 from scaleflow.training.loop.single_stage_loop import RunOptions, run_single_stage
 from scaleflow.training.networks.batches import LabelledBatches, LabelledSamples
 from scaleflow.training.networks.configuration import NetworkStage, NetworkTrainingConfig
