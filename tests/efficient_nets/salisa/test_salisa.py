@@ -95,12 +95,21 @@ def test_small_things_are_magnified_and_all_is_seen() -> None:
 
 
 def test_without_detections_the_picture_is_reduced_evenly() -> None:
+    """To a tenth of a sample, and no other way than by that.
+
+    The spline's weights, which should be 0 here, are sums of 256 large products in float32: about 1e-5 is left of them,
+    and the 256 radial functions that they belong to add up to 0.05 of a sample. In double precision it is 3e-5.
+    """
     resampler = Resampler()
-    picture = torch.rand(1, 3, *SIZE)
+    picture = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         warped = resampler(picture, saliency_of(), (180, 320))
+        moved = (resampler.spline.grid(warped.coefficients, 180, 320) - places(180, 320))[0].abs()
+    moved = moved * torch.tensor([SIZE[1] / 2, SIZE[0] / 2])
+    assert float(moved.max()) < 0.1
     expected = torch.nn.functional.interpolate(picture, (180, 320), mode="bilinear", align_corners=False)
-    assert torch.allclose(warped.picture, expected, atol=0.03)  # a hundredth of a sample, in noise
+    # Neighbours in noise differ by 1 at most, so that is how much a sample can change for each sample of movement.
+    assert ((warped.picture - expected).abs() <= moved.sum(-1) + 1e-5).all()
 
 
 def test_smaller_boxes_weigh_more() -> None:
