@@ -10,6 +10,11 @@ from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
 
 
+def predicts_changes(network: VideoNetwork) -> bool:
+    """Whether any layer predicts changes."""
+    return any(isinstance(layer, DeltaLayer) for layer in network.converted_layers())
+
+
 def delta_layers(network: VideoNetwork) -> list[DeltaLayer]:
     """Layers that predict changes.
 

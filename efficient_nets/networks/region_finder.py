@@ -15,7 +15,8 @@ from torch import Tensor
 from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.color import yuv_to_rgb
 from scaleflow.codec.video.working_format import color_coding
-from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
+from scaleflow.efficient_nets.networks.task_network import TaskNetwork
+from scaleflow.efficient_nets.tasks.known_tasks import TASKS
 from scaleflow.errors import UsageError
 
 BACKGROUND = "background"
@@ -39,7 +40,7 @@ class NetworkRegionFinder:
             UsageError: the network labels no places, or does not know the classes.
         """
         known = trained.classes
-        if trained.task in ("keypoints", "detection", "restoration"):
+        if TASKS[trained.task].gives != "labels":
             raise UsageError(
                 f"a network for {trained.task} labels no places: give one for segmentation, or with --roi-boxes"
             )

@@ -44,11 +44,6 @@ OVERLAP = 0.6
 """Intersection over union from which on the weaker of two detections of a class is dropped."""
 
 
-def detection_channels(classes: int) -> int:
-    """Of the output of a detector."""
-    return classes + SIDES
-
-
 def detection_loss(outputs: Tensor, targets: Tensor) -> Tensor:
     """Focal loss of the heatmaps, and generalized intersection over union of the boxes.
 

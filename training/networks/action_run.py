@@ -18,7 +18,8 @@ from scaleflow.efficient_nets.frame_exit.weights_file import (
     read_action_network,
     write_action_network,
 )
-from scaleflow.efficient_nets.networks.weights_file import RUN_WEIGHTS, load_backbone_alone, weights_of_run
+from scaleflow.efficient_nets.networks.starting_weights import load_backbone_alone
+from scaleflow.efficient_nets.networks.weights_file import RUN_WEIGHTS, weights_of_run
 from scaleflow.errors import DataError
 from scaleflow.training.loop.distributed import join_processes
 from scaleflow.training.loop.precision import with_precision

@@ -11,7 +11,8 @@ from PIL import Image
 
 from scaleflow.efficient_nets.data.cityscapes import CLASSES
 from scaleflow.efficient_nets.data.label_maps import VOID
-from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.efficient_nets.tasks.description import TaskSettings
+from scaleflow.efficient_nets.tasks.known_tasks import make_task
 from scaleflow.errors import DataError, UsageError
 from tests.cityscapes_tree import cityscapes_tree
 
@@ -63,5 +64,5 @@ def test_what_an_incomplete_tree_lacks_is_said(tmp_path: Path) -> None:
 def test_other_classes_are_refused(tmp_path: Path) -> None:
     tree = cityscapes_tree(tmp_path)
     with pytest.raises(UsageError, match=r"is laid out as Cityscapes, which has 19 classes of its own \(road"):
-        make_task("segmentation", ("road", "car")).open(tree, "train")
-    assert make_task("segmentation", tuple(CLASSES)).open(tree, "train").classes == tuple(CLASSES)
+        make_task("segmentation", TaskSettings(("road", "car"))).open(tree, "train")
+    assert make_task("segmentation", TaskSettings(tuple(CLASSES))).open(tree, "train").classes == tuple(CLASSES)

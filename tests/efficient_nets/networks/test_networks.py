@@ -10,14 +10,12 @@ import torchvision
 from torch import Tensor, nn
 
 from scaleflow.efficient_nets.data.picture_file import read_picture
+from scaleflow.efficient_nets.networks.architecture import Architecture
+from scaleflow.efficient_nets.networks.building import build_network
 from scaleflow.efficient_nets.networks.efficientnet_lite import PACKAGE
-from scaleflow.efficient_nets.networks.weights_file import (
-    Architecture,
-    TaskNetwork,
-    build_network,
-    load_backbone,
-    write_network,
-)
+from scaleflow.efficient_nets.networks.starting_weights import load_backbone
+from scaleflow.efficient_nets.networks.task_network import TaskNetwork
+from scaleflow.efficient_nets.networks.weights_file import write_network
 from scaleflow.errors import DataError
 from tests.places import SHARED
 

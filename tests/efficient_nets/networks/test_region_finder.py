@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.color import rgb_to_yuv
 from scaleflow.codec.video.working_format import color_coding
+from scaleflow.efficient_nets.networks.architecture import Architecture
+from scaleflow.efficient_nets.networks.building import build_network
 from scaleflow.efficient_nets.networks.region_finder import NetworkRegionFinder
-from scaleflow.efficient_nets.networks.weights_file import Architecture, TaskNetwork, build_network
+from scaleflow.efficient_nets.networks.task_network import TaskNetwork
 from scaleflow.errors import UsageError
 from tests.roi.test_finders import video_of
 

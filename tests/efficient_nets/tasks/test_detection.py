@@ -12,13 +12,15 @@ from torch import Tensor
 from scaleflow.efficient_nets.data.box_rows import MOST_OBJECTS, NOTHING, cut_to, filled, known
 from scaleflow.efficient_nets.data.label_map_boxes import boxes_of_labels
 from scaleflow.efficient_nets.data.window import Window
-from scaleflow.efficient_nets.networks.weights_file import Architecture, build_network
+from scaleflow.efficient_nets.networks.architecture import Architecture
+from scaleflow.efficient_nets.networks.building import build_network
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector, resampling_macs
 from scaleflow.efficient_nets.salisa.settings import Salisa
 from scaleflow.efficient_nets.salisa.thin_plate_spline import CHECKED_SIDE, ThinPlateSpline, places
 from scaleflow.efficient_nets.tasks.average_precision import AveragePrecision
 from scaleflow.efficient_nets.tasks.detection import Detection
-from scaleflow.efficient_nets.tasks.detection_output import PRIOR, detection_channels, detection_loss, detections
+from scaleflow.efficient_nets.tasks.detection_output import PRIOR, detection_loss, detections
+from scaleflow.efficient_nets.tasks.known_tasks import TASKS
 from scaleflow.errors import DataError, UsageError
 from tests.places import SHARED
 
@@ -73,7 +75,7 @@ def test_what_a_cut_hardly_shows_does_not_count() -> None:
 def test_an_output_that_has_learned_says_what_it_was_taught() -> None:
     torch.manual_seed(0)
     taught = rows_of((8, 10, 40, 60, 0, 1), (70, 20, 78, 30, 1, 1), (60, 50, 90, 62, 0, 1), (20, 2, 50, 8, 1, 0))
-    output = torch.zeros(1, detection_channels(2), 16, 24, requires_grad=True)
+    output = torch.zeros(1, TASKS["detection"].outputs(2), 16, 24, requires_grad=True)
     optimizer = torch.optim.Adam([output], 0.2)
     for step in range(120):
         optimizer.param_groups[0]["lr"] = 0.2 * (1 - step / 120)
@@ -92,7 +94,7 @@ def test_an_output_that_has_learned_says_what_it_was_taught() -> None:
 
 
 def test_without_objects_there_is_a_loss_and_nothing_is_found() -> None:
-    output = torch.zeros(1, detection_channels(2), 8, 8, requires_grad=True)
+    output = torch.zeros(1, TASKS["detection"].outputs(2), 8, 8, requires_grad=True)
     loss = detection_loss(output, filled(rows_of(), "here")[None])
     loss.backward()
     assert float(loss.detach()) > 0 and output.grad is not None and output.grad[0, :2].min() > 0
@@ -183,7 +185,7 @@ def test_stretch_is_the_determinant_of_the_derivative() -> None:
 
 
 def test_a_detector_has_channels_for_the_sides() -> None:
-    network = build_network(Architecture(width=8, blocks=(1, 1, 1, 1), decoder=8), detection_channels(3))
+    network = build_network(Architecture(width=8, blocks=(1, 1, 1, 1), decoder=8), TASKS["detection"].outputs(3))
     output = network(torch.rand(1, 3, 64, 96))
     assert output.shape == (1, 7, 16, 24)
     rows = Detection().prediction(output[0].detach(), (128, 192))

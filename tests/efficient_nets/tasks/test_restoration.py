@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from scaleflow.efficient_nets.data.video_pictures import read_pictures
-from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.efficient_nets.tasks.description import TaskSettings
+from scaleflow.efficient_nets.tasks.known_tasks import make_task
 from scaleflow.efficient_nets.tasks.restoration import Restoration
 from scaleflow.efficient_nets.tasks.task import PictureTask, example, generator_of_frame
 from scaleflow.errors import DataError, UsageError
@@ -79,7 +80,7 @@ def test_videos_pictures_and_folders_of_pictures(tmp_path: Path) -> None:
     for name in ("b.png", "a.jpg", "walk/1.png", "walk/2.png", "walk/notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("") if name.endswith("txt") else Image.fromarray(samples).save(tmp_path / name)
-    data = make_task("restoration", noise=50).open(tmp_path, "train")
+    data = make_task("restoration", TaskSettings(noise=50)).open(tmp_path, "train")
     assert [frame.full_name for frame in data.frames] == [
         f"{tmp_path.name}/a.jpg", f"{tmp_path.name}/b.png", "walk/1.png", "walk/2.png",
     ]  # fmt: skip

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from scaleflow.efficient_nets.data.label_maps import VOID
 from scaleflow.efficient_nets.data.window import Window
+from scaleflow.efficient_nets.tasks.description import TaskSettings
 from scaleflow.efficient_nets.tasks.keypoints import Keypoints
-from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.efficient_nets.tasks.known_tasks import make_task
 
 sides = st.integers(8, 40)
 
@@ -65,7 +66,7 @@ def test_what_keypoints_learn_is_what_they_find() -> None:
 
 
 def test_iou_of_labels() -> None:
-    meter = make_task("segmentation", ("road", "car", "sky")).meter(("road", "car", "sky"))
+    meter = make_task("segmentation", TaskSettings(("road", "car", "sky"))).meter(("road", "car", "sky"))
     target = torch.tensor([[0, 0, 1, VOID]], dtype=torch.uint8)
     meter.add("", torch.tensor([[0, 1, 1, 2]], dtype=torch.uint8), target)
     values = meter.values()

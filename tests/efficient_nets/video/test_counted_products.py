@@ -7,8 +7,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from scaleflow.efficient_nets.methods import NamedMethod
-from scaleflow.efficient_nets.networks.named_networks import named_network
+from scaleflow.efficient_nets.methods.named_method import NamedMethod
+from scaleflow.efficient_nets.networks.architecture import Architecture
+from scaleflow.efficient_nets.networks.building import build_network
 from scaleflow.efficient_nets.video.counted_product import AttentionProducts
 
 
@@ -25,7 +26,7 @@ def test_products_of_attention_by_hand() -> None:
 @pytest.mark.parametrize("name", ["vit-tiny", "vit-tiny-skipat"])
 def test_all_of_a_transformer_is_counted(name: str, task: str) -> None:
     """torch counts two operations a MAC, and sees the products where attention is made of them."""
-    network = named_network(name, task, 3, width=0, patch=0, skipped=(3, 8)).eval()
+    network = build_network(Architecture(name), 3, task).eval()
     picture = torch.rand(1, 3, 32, 48)
     with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         network(picture)
@@ -35,9 +36,7 @@ def test_all_of_a_transformer_is_counted(name: str, task: str) -> None:
 
 
 def test_products_are_named_and_only_where_there_is_attention() -> None:
-    video = NamedMethod().apply(
-        named_network("vit-tiny-skipat", "segmentation", 2, width=0, patch=0, skipped=(3, 8)).eval()
-    )
+    video = NamedMethod().apply(build_network(Architecture("vit-tiny-skipat"), 2).eval())
     video(torch.rand(1, 3, 32, 32))
     products = [name for name in video.cost().layers if name.endswith("products")]
     assert [int(name.split(".")[2]) for name in products] == [0, 1, 2, 9, 10, 11]
