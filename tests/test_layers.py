@@ -23,8 +23,8 @@ LAYERS = (
 """From the top down. Packages of one layer do not import each other; shared ground in ``scaleflow`` itself lies below
 all of them and imports none."""
 
-FACE = (NAMESPACE, f"{NAMESPACE}.__main__")
-"""What users start from: stands above all packages."""
+FACE = (NAMESPACE, f"{NAMESPACE}.__main__", f"{NAMESPACE}.files")
+"""What users start from: stands above all packages, and none of them imports it."""
 
 NAMED_ROOMS = ("efficient_nets", "training", "evaluation")
 """Packages whose sub-packages do not import each other in circles either."""
@@ -119,11 +119,12 @@ def package_of(module: str) -> str | None:
 def against_the_layers(graph: Graph) -> set[tuple[str, str]]:
     """Imports from a package into one that is not below it."""
     height = {package: len(LAYERS) - number for number, layer in enumerate(LAYERS) for package in layer}
-    found = set()
+    found: set[tuple[str, str]] = set()
     for module, imported in graph.items():
         if module in FACE:
             continue
         package = package_of(module)
+        found |= {(module, target) for target in imported if target in FACE}
         for target in imported:
             other = package_of(target)
             if other is not None and other != package and (package is None or height[other] >= height[package]):
@@ -178,6 +179,7 @@ def test_circles_and_wrong_arrows_are_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == {frozenset("bc")}
     below, above = "scaleflow.entropy.tables", "scaleflow.codec.model"
     assert against_the_layers({below: {above}, above: {below}}) == {(below, above)}
+    assert against_the_layers({below: {"scaleflow"}, "scaleflow": {above}}) == {(below, "scaleflow")}
     assert against_the_layers({"scaleflow.errors": {below}}) == {("scaleflow.errors", below)}
     beside = ("scaleflow.evaluation.sweep", "scaleflow.training.run")
     assert against_the_layers({beside[0]: {beside[1]}}) == {beside}
