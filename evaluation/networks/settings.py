@@ -39,5 +39,7 @@ def network_settings(
             size = sizes[0] if sampling is None else sampling.detector_size
             found += [NetworkSetting(method, size)] if method.name != DENSE else []
     if not used:
-        raise UsageError(f"--threshold {threshold}: none of the methods has it; add --method skip-conv")
+        raise UsageError(
+            f"threshold {threshold}: none of the methods has it; add method skip-conv", fields=("threshold", "method")
+        )
     return [setting for number, setting in enumerate(found) if setting not in found[:number]]

@@ -49,7 +49,7 @@ class MeasuringSettings:
             raise UsageError("no metric is named")
         for name in ("intra_period", "threads"):
             if getattr(self, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is not at least 1")
+                raise UsageError(f"{name} {getattr(self, name)} is not at least 1", fields=(name,))
 
 
 @dataclass(frozen=True)
