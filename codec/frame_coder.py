@@ -38,7 +38,23 @@ class CodedFrame:
 
 
 class FrameEncoder:
-    """Low-delay encoder: every picture is coded alone or from the one before."""
+    """Low-delay encoder: every picture is coded alone or from the one before.
+
+    Args:
+        model: what :func:`scaleflow.load_model` gave.
+        width, height: of the pictures, in samples of luma.
+        bit_depth: 8 or 10.
+
+    Example:
+        >>> import numpy as np, scaleflow
+        >>> model = scaleflow.load_model("default")
+        >>> grey = np.full((48, 64), 90, np.uint8), *[np.full((24, 32), 128, np.uint8)] * 2
+        >>> encoder = scaleflow.FrameEncoder(model, width=64, height=48)
+        >>> first = encoder.encode(grey, key=True, quality=40.0)
+        >>> second = encoder.encode(grey, key=False, quality=40.0)
+        >>> first.key, second.key, second.planes[0].shape
+        (True, False, (48, 64))
+    """
 
     def __init__(self, model: VideoModel, *, width: int, height: int, bit_depth: int = 8) -> None:
         self.model = model
@@ -69,7 +85,17 @@ class FrameEncoder:
 
 
 class FrameDecoder:
-    """Inverse of :class:`FrameEncoder`."""
+    """Inverse of :class:`FrameEncoder`, made with the same model, size and bit depth.
+
+    Example:
+        >>> import numpy as np, scaleflow
+        >>> model = scaleflow.load_model("default")
+        >>> grey = np.full((48, 64), 90, np.uint8), *[np.full((24, 32), 128, np.uint8)] * 2
+        >>> coded = scaleflow.FrameEncoder(model, width=64, height=48).encode(grey, key=True, quality=40.0)
+        >>> planes = scaleflow.FrameDecoder(model, width=64, height=48).decode(coded.payload, key=True)
+        >>> all((ours == theirs).all() for ours, theirs in zip(planes, coded.planes))
+        True
+    """
 
     def __init__(self, model: VideoModel, *, width: int, height: int, bit_depth: int = 8) -> None:
         self.model = model

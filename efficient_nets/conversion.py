@@ -59,6 +59,15 @@ def accelerate(
         UsageError: ``model`` is scripted or converted already, or ``exclude`` or the method's blocks name what it
             does not have.
         ValueError: ``key_interval`` is below 1.
+
+    Example:
+        >>> import scaleflow, torch
+        >>> from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+        >>> dense = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
+        >>> video = scaleflow.accelerate(dense, SkipConv())
+        >>> frame = torch.rand(1, 3, 16, 16)
+        >>> bool(torch.allclose(video(frame), dense(frame), atol=1e-5))
+        True
     """
     if isinstance(model, torch.jit.ScriptModule):
         raise UsageError(f"{type(model).__name__} is scripted: give accelerate() the module that it was made of")

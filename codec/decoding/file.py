@@ -37,6 +37,14 @@ class DecodeSettings:
         frames: most pictures to decode.
         lossless, format: of the output, see :func:`scaleflow.codec.video.writer.open_output`.
         overwrite: replace an output that exists.
+
+    Raises:
+        UsageError: a value is out of range.
+
+    Example:
+        >>> import scaleflow
+        >>> scaleflow.DecodeSettings(start=12.5, duration=3.0).frames is None
+        True
     """
 
     start: float = 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +27,7 @@ from scaleflow.codec.video.audio import AudioPacketData
 from scaleflow.codec.video.excerpt import Excerpt, cut_excerpt
 from scaleflow.codec.video.reader import VideoReader
 from scaleflow.errors import DataError
-from scaleflow.output_file import is_special, write_failure
+from scaleflow.output_file import is_special, open_output_file
 from scaleflow.version import scaleflow_version
 
 
@@ -206,15 +205,13 @@ class EncodeSession:
     def _deliver(self, spool: BinaryIO) -> None:
         """Copy a file that had to be complete before it could be judged to where it belongs."""
         spool.seek(0)
-        target = sys.stdout.buffer if self._destination == PIPE else open(self._destination, "wb")
+        target = open_output_file(self._destination, overwrite=True)
         try:
             shutil.copyfileobj(spool, target)
-            target.flush()
-        except OSError as error:
-            raise write_failure(self._destination, error) from error
-        finally:
-            if target is not sys.stdout.buffer:
-                target.close()
+            target.commit()
+        except BaseException:
+            target.abort()
+            raise
 
     def _why_empty(self) -> str:
         if self.interrupted:

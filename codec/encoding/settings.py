@@ -41,6 +41,18 @@ class EncodeSettings:
         start, duration: seconds of the source to encode, from its first picture on.
         frames: most pictures to encode.
         overwrite: replace an output that exists.
+
+    Raises:
+        UsageError: a value is out of range, or two do not go together.
+
+    Example:
+        >>> import scaleflow
+        >>> scaleflow.EncodeSettings(bitrate=800_000, two_pass=True).searches
+        True
+        >>> scaleflow.EncodeSettings(quality=80)
+        Traceback (most recent call last):
+        ...
+        scaleflow.errors.UsageError: ...80 is outside 0..63
     """
 
     quality: float | None = None

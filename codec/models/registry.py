@@ -73,6 +73,12 @@ def load_model(
     Raises:
         UsageError: unknown name, or a device that is not there.
         DataError: weights that are missing or do not fit.
+
+    Example:
+        >>> import scaleflow
+        >>> model = scaleflow.load_model("default")
+        >>> model.name, model.working_format, model.variable_rate
+        ('default', 'yuv420', True)
     """
     place = choose_device(device)
     if precision not in ("fp32", "bf16"):
@@ -89,7 +95,7 @@ def load_model(
 
         codec = cast(ScaleFlowCodec, load_ssf2020(name))
     else:
-        raise UsageError(f"model {name!r} is unknown: use {', '.join(model_names())} or ssf2020:PATH")
+        raise UsageError(f"model {name!r} is unknown: use {', '.join(list_models())} or ssf2020:PATH")
     codec.precision = precision
     codec.to(place)
     return codec
@@ -109,8 +115,14 @@ def set_refinement(model: VideoModel, refinement: LatentRefinement) -> None:
     model.refinement = refinement
 
 
-def model_names() -> list[str]:
-    """Names that :func:`load_model` knows without a path."""
+def list_models() -> list[str]:
+    """Names that :func:`load_model` knows without a path.
+
+    Example:
+        >>> import scaleflow
+        >>> "default" in scaleflow.list_models()
+        True
+    """
     return [DEFAULT_MODEL, *(f"ssf2020-{quality}" for quality in range(1, 10))]
 
 

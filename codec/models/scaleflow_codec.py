@@ -18,9 +18,9 @@ from scaleflow.codec.models.bin_width_map import (
     decode_bin_widths,
     encode_bin_widths,
 )
+from scaleflow.codec.models.clip_coding import CELL, CodedClip, code_clip, motion_vectors
 from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
 from scaleflow.codec.models.latent_refinement import LatentRefinement, RefinedPicture, refine_inter, refine_intra
-from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from scaleflow.codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
 from scaleflow.codec.models.picture_change import PictureChange, SymbolRecorder
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
@@ -52,9 +52,6 @@ from scaleflow.entropy.gaussian_tables import gaussian_tables
 from scaleflow.entropy.scale_grid import ScaleGrid
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError, UsageError
-
-CELL = 16
-"""Pictures are padded to a multiple of this, one position of the latents."""
 
 FLOW_STEP = 4
 """Samples of luma for each vector of the flow, along each side."""
@@ -190,7 +187,7 @@ class ScaleFlowCodec(nn.Module):
                 decoded = self.network.intra.synthesis(latents.values, level)
                 result = self._reference(decoded, None, None, state, geometry, widths)
             else:
-                vectors = self._vectors(picture, reference.packed, code / QUALITY_STEPS)
+                vectors = motion_vectors(self.network, picture, reference.packed, level)
                 difference = block_difference(picture, reference.packed, vectors)
                 motion_before = (reference.motion / ONE).float()
                 analysed = self.network.motion.analysis(vectors, difference, level)
@@ -235,12 +232,40 @@ class ScaleFlowCodec(nn.Module):
         emphasis = None if region is None else region.emphasis()
         return RefinedPicture(self.network, picture, level, octaves, emphasis)
 
-    def _vectors(self, picture: Tensor, earlier: Tensor, quality: float) -> Tensor:
-        """What block matching finds between packed pictures, or nothing for networks that were not trained with it."""
-        luma, earlier_luma = unpack_planes(picture)[0], unpack_planes(earlier)[0]
-        if not self.network.config.guided_motion:
-            return luma.new_zeros(len(luma), 2, luma.shape[2] // BLOCK, luma.shape[3] // BLOCK)
-        return match_blocks(luma * 255, earlier_luma * 255, vector_smoothness(quality))
+    def forward(self, planes: tuple[Tensor, ...], quality: Tensor) -> CodedClip:
+        """Code clips of tensors, with gradients and without a bitstream: for training loops.
+
+        Bits are estimated by the float priors that the integer ones were frozen from. In training mode
+        (``model.train()``) noise stands in for rounding, so that gradients of the rate flow; in evaluation mode what is
+        estimated is what is rounded, within a percent of the coded size. What a person encodes follows changed weights
+        only once they are frozen anew (``scaleflow export``).
+
+        Args:
+            planes: luma (N, T, 1, H, W) and chroma (N, T, 2, ceil(H / 2), ceil(W / 2)), 0..1; what
+                :func:`scaleflow.codec.video.color_tensors.rgb_to_planes` makes of RGB.
+            quality: (N,), 0..63.
+
+        Returns:
+            The same planes as the decoder has them, and the bits of each picture, (N, T).
+
+        Raises:
+            UsageError: shapes that do not fit, or weights that hold integer priors only.
+
+        Example:
+            >>> import scaleflow, torch
+            >>> model = scaleflow.load_model("default").train()
+            >>> luma, chroma = torch.rand(1, 2, 1, 64, 64), torch.rand(1, 2, 2, 32, 32)
+            >>> coded = model((luma, chroma), torch.tensor([30.0]))
+            >>> loss = coded.bits_per_pixel + 100 * (coded.planes[0] - luma).square().mean()
+            >>> loss.backward()
+            >>> coded.planes[0].shape, coded.bits.shape
+            (torch.Size([1, 2, 1, 64, 64]), torch.Size([1, 2]))
+        """
+        if not self.can_be_trained:
+            raise UsageError("these weights hold integer priors only, which have no gradients: export them again")
+        self.complete_network()
+        with self._arithmetic():
+            return code_clip(self.network, planes, quality)
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
