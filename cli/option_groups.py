@@ -65,5 +65,6 @@ def _in_panel(hint: Any, panel: str) -> Any:
             note = copy(note)
             note.rich_help_panel = panel
         placed.append(note)
+    parts = (base, *placed)
     annotated: Any = Annotated
-    return annotated[(base, *placed)]
+    return annotated[parts]

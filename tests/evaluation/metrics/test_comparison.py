@@ -168,7 +168,7 @@ def test_an_ffmpeg_without_the_filter_is_named(bikes: Path, tmp_path: Path) -> N
     program.write_text("#!/bin/sh\necho ' TS psnr  VV->V  Calculate the PSNR.'\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     for metric, name in (("vmaf", "libvmaf"), ("xpsnr", "xpsnr")):
-        with pytest.raises(UsageError, match=rf"{name}: \S*ffmpeg lacks the filter {name}; .*scaleflow\[evaluate\]"):
+        with pytest.raises(UsageError, match=rf"{name}: \S*ffmpeg lacks the filter {name}; .*\.\[evaluate\]"):
             compare(bikes, bikes, [metric], ffmpeg=program)
     with pytest.raises(UsageError, match="no such program"):
         compare(bikes, bikes, ["vmaf"], ffmpeg=tmp_path / "none")
