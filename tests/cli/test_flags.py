@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,3 +118,8 @@ def test_every_other_name_is_one_of_a_verb() -> None:
 )  # fmt: skip
 def test_settings_become_the_options_of_the_verb(verb: str, message: str, fields: list[str], shown: str) -> None:
     assert in_flags(UsageError(message, fields=fields), VERBS[verb].flags()) == shown
+
+
+def test_errors_of_other_processes_keep_their_settings() -> None:
+    error = pickle.loads(pickle.dumps(UsageError("workers 0 is low", fields=["workers"])))
+    assert (str(error), error.fields) == ("workers 0 is low", ("workers",))
