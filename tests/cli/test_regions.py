@@ -217,7 +217,7 @@ def test_make_refuses_what_it_must_not_do(run: Run, carphone: Path, tmp_path: Pa
         ((carphone, carphone, "--from", "motion", "--overwrite"), "input itself"),
         (
             (carphone, tmp_path / "m.mkv", "--from", "segmentation"),
-            "give one of scaleflow nets train with --roi-network",
+            "name a run of scaleflow nets train as --roi-network",
         ),
         ((carphone, tmp_path / "m.mkv", "--from", "luck"), "use motion, saliency, segmentation, detection"),
         ((carphone, tmp_path / "m.mkv", "--from", "motion", "--frames", 0), "--frames 0"),
