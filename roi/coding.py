@@ -47,9 +47,9 @@ class RegionSettings:
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(RegionMode):
-            raise UsageError(f"--roi-mode {self.mode!r} is unknown: use {', '.join(get_args(RegionMode))}")
+            raise UsageError(f"mode {self.mode!r} is unknown: use {', '.join(get_args(RegionMode))}", fields=("mode",))
         if not (math.isfinite(self.strength) and 1 <= self.strength <= MOST_STRENGTH):
-            raise UsageError(f"--roi-strength {self.strength:g} is outside 1..{MOST_STRENGTH:g}")
+            raise UsageError(f"strength {self.strength:g} is outside 1..{MOST_STRENGTH:g}", fields=("strength",))
 
     @property
     def octaves(self) -> float:
@@ -68,7 +68,7 @@ def set_region_coding(model: VideoModel, settings: RegionSettings, networks: Pat
     Args:
         model: the default model, or one of its architecture with other weights.
         settings: how.
-        networks: a file that ``scaleflow export`` wrote from a run of ``--preset roi``; without, what is shipped.
+        networks: a file that ``scaleflow export`` wrote from a run of preset ``roi``; without, what is shipped.
 
     Raises:
         UsageError: the model codes no regions, or no networks are shipped and none given.
@@ -83,15 +83,17 @@ def set_region_coding(model: VideoModel, settings: RegionSettings, networks: Pat
         path = networks or DEFAULT_NETWORKS
         if networks is None and not path.exists():
             raise UsageError(
-                f"--roi-mode {settings.mode} needs region networks, and none are shipped: train some (scaleflow train "
-                "--preset roi, scaleflow export) and name them with --roi-weights, or use --roi-mode latent-scaling"
+                f"mode {settings.mode} needs networks, and none are shipped: train and export some (scaleflow train, "
+                "preset roi), or use mode latent-scaling",
+                fields=("mode", "networks"),
             )
         loaded = load_region_networks(path).to(model.device)
         if loaded.codec_hash != model.weights_hash:
             raise DataError(
                 f"{path}: was trained for weights {loaded.codec_hash}, this model has {model.weights_hash}: train "
-                "networks for it (scaleflow train --preset roi), name them with --roi-weights, or use "
-                "--roi-mode latent-scaling, which needs none"
+                "others for it (scaleflow train, preset roi) and name their file as networks, or use mode "
+                "latent-scaling, which needs none",
+                fields=("mode", "networks"),
             )
         if settings.mode == "learned-scaling":
             coding = LearnedScaling(loaded, settings.octaves)

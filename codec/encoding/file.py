@@ -46,7 +46,9 @@ def encode_file(
     source = source if isinstance(source, VideoSource) else VideoSource(source)
     check_request(source, destination, settings)
     if settings.target_roi_psnr is not None and masks is None:
-        raise UsageError("--target-roi-psnr is of a region of interest: give one with --roi, --roi-boxes or --roi-from")
+        raise UsageError(
+            "target_roi_psnr is of a region of interest: give one with masks", fields=("target_roi_psnr", "masks")
+        )
     if not model.variable_rate and settings.quality is None:
         raise UsageError(f"model {model.name} has one rate only: it cannot aim at a bitrate or a PSNR")
     started = time.monotonic()

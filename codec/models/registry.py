@@ -1,4 +1,4 @@
-"""Models by name: what ``--model`` takes, and where weights come from."""
+"""Models by name, and where their weights come from."""
 
 from __future__ import annotations
 
@@ -87,7 +87,10 @@ def load_model(
         codec = scaleflow_small(weights)
     elif name.startswith("ssf2020"):
         if weights is not None:
-            raise UsageError(f"--weights does not go with {name!r}: use --model ssf2020:PATH")
+            raise UsageError(
+                f"weights does not go with model {name!r}: name the file as model ssf2020:PATH",
+                fields=("weights", "model"),
+            )
         from scaleflow.codec.models.ssf2020_codec import load_ssf2020
 
         codec = cast(ScaleFlowCodec, load_ssf2020(name))
@@ -105,7 +108,10 @@ def set_refinement(model: VideoModel, refinement: LatentRefinement) -> None:
         UsageError: it is not the default model, or its weights lack the float priors that this takes.
     """
     if not isinstance(model, ScaleFlowCodec):
-        raise UsageError(f"model {model.name} refines no latents: use the default model, or leave out --refine")
+        raise UsageError(
+            f"model {model.name} refines no latents: use the default model, or leave out refinement",
+            fields=("refinement",),
+        )
     model.refinement = refinement
 
 
@@ -121,7 +127,7 @@ def list_models() -> list[str]:
 
 
 def choose_device(device: str) -> torch.device:
-    """The device that ``--device`` names. Raises :class:`UsageError` when it is not there."""
+    """The device of a name such as ``cuda:0`` or ``auto``. Raises :class:`UsageError` when it is not there."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -132,6 +138,7 @@ def choose_device(device: str) -> torch.device:
         raise UsageError(f"device {device!r} is not supported: use auto, cpu, cuda or cuda:N")
     if place.type == "cuda" and (not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()):
         raise UsageError(
-            f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices found; use --device cpu"
+            f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices found; use device cpu",
+            fields=("device",),
         )
     return place

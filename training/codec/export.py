@@ -22,12 +22,12 @@ from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.coding import RegionSettings, set_region_coding
 from scaleflow.training.codec.configuration import TrainingConfig
+from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
 from scaleflow.training.loop.checkpoint import final_weights, load_checkpoint
-from scaleflow.training.loop.configuration_file import configuration_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def export_checkpoint(
 
     Args:
         checkpoint: of ``scaleflow train``.
-        output: a ``.safetensors`` file, for ``--weights``, or ``--model ssf2020:PATH``.
+        output: a ``.safetensors`` file, for ``weights`` of ``load_model``, or its model ``ssf2020:PATH``.
         calibration: clips on which the cost of freezing ``default`` is measured.
         frames: pictures of each of them.
         overwrite: replace ``output``.
@@ -64,7 +64,7 @@ def export_checkpoint(
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: weights are written as .safetensors: name it {output.with_suffix('.safetensors')}")
     if output.exists() and not overwrite:
-        raise UsageError(f"{output}: exists already; choose another name or pass --overwrite")
+        raise UsageError(f"{output}: exists already; choose another name or pass overwrite=True", fields=("overwrite",))
     state = load_checkpoint(checkpoint)
     config = configuration_of(state["config"], str(checkpoint))
     temporary = output.with_name(f".{output.stem}.{os.getpid()}.partial.safetensors")

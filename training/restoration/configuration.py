@@ -12,7 +12,7 @@ from scaleflow.efficient_nets.clockwork.distillation import Follow
 from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
 from scaleflow.efficient_nets.diffusion.unet import UNetConfig, small_unet
 from scaleflow.errors import UsageError
-from scaleflow.training.codec.configuration import STRICT, RunConfig, check_range
+from scaleflow.training.loop.configuration import STRICT, RunConfig, check_range
 from scaleflow.training.loop.single_stage import SingleStage
 
 
