@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -127,18 +128,17 @@ def encode(
     )
 
     from scaleflow.codec.encoding.file import encode_file
-    from scaleflow.codec.models.latent_refinement import LatentRefinement
-    from scaleflow.codec.models.registry import load_model, set_refinement
+    from scaleflow.codec.models.picture_order import LatentRefinement
+    from scaleflow.codec.models.registry import load_model
 
-    refinement = None if refine is None else LatentRefinement(refine)
-
+    settings = replace(
+        settings,
+        region=None if region is None else region.settings,
+        refinement=None if refine is None else LatentRefinement(refine),
+    )
     set_threads(threads)
     with StopRequest() as stop:
         loaded = load_model(model, device=device, precision=precision.value, weights=weights)
-        if refinement is not None:
-            set_refinement(loaded, refinement)
-        if region is not None:
-            region.prepare(loaded)
         with ProgressReport(json) as report:
             summary = encode_file(
                 video,

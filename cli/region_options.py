@@ -15,7 +15,6 @@ from scaleflow.errors import UsageError
 if TYPE_CHECKING:
     from scaleflow.codec.encoding.region_masks import OpenMasks
     from scaleflow.codec.encoding.request import VideoSource
-    from scaleflow.codec.models.video_model import VideoModel
     from scaleflow.roi.coding import RegionMode, RegionSettings
     from scaleflow.roi.finders.region_finder import RegionFinder
 
@@ -91,13 +90,6 @@ class RegionRequest:
 
     masks: OpenMasks
     settings: RegionSettings
-    networks: Path | None
-
-    def prepare(self, model: VideoModel) -> None:
-        """Let a model code regions. Raises :class:`UsageError` or :class:`DataError`."""
-        from scaleflow.roi.coding import set_region_coding
-
-        set_region_coding(model, self.settings, self.networks)
 
 
 def region_request(
@@ -138,7 +130,7 @@ def region_request(
     if strength is None:
         strength = meant or DEFAULT_STRENGTH
     # an unknown mode is refused by the settings
-    return RegionRequest(opened, RegionSettings(cast("RegionMode", mode or DEFAULT_MODE), strength), networks)
+    return RegionRequest(opened, RegionSettings(cast("RegionMode", mode or DEFAULT_MODE), strength, networks))
 
 
 def _given(sources: dict[str, str | Path | None]) -> list[str]:

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaleflow.codec.models.bin_width_map import BinWidthMap, decode_bin_widths, encode_bin_widths
-from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
-from scaleflow.codec.models.latent_refinement import LatentRefinement
+from scaleflow.codec.models.frozen_hyperprior import FrozenHyperprior
 from scaleflow.codec.models.latent_region import LatentRegion
 from scaleflow.codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
 from scaleflow.codec.models.picture_change import PictureChange, SymbolRecorder
-from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
-from scaleflow.codec.models.region_coding import LatentKind, RegionCoding, RegionMask
+from scaleflow.codec.models.picture_order import PictureOrder
+from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
+from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork
 from scaleflow.codec.models.scaleflow_inter import InterPicture, InterPriors, decode_inter, encode_inter
 from scaleflow.codec.models.scaleflow_intra import decode_intra, encode_intra
@@ -31,17 +31,20 @@ from scaleflow.entropy.gaussian_tables import gaussian_tables
 from scaleflow.entropy.scale_grid import ScaleGrid
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError, UsageError
+from scaleflow.quality_range import QUALITY_STEPS, quality_code
 
 
 class ScaleFlowCodec(nn.Module):
-    """Implements :class:`scaleflow.codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`.
+    """Implements :class:`scaleflow.codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`, and all of
+    :mod:`scaleflow.codec.models.capabilities`.
 
     ``can_be_trained``: the weights hold what the priors were frozen from, and :meth:`complete_network` brings it into
-    ``network``. ``region_coding`` is what regions of interest are coded with; decoding needs none.
+    ``network``.
     """
 
     working_format: WorkingFormat = "yuv420"
     variable_rate = True
+    region_cell = CELL
 
     def __init__(
         self, config: ScaleFlowConfig | None = None, *, name: str = "default", with_priors: bool = True
@@ -51,8 +54,6 @@ class ScaleFlowCodec(nn.Module):
         self.precision: Precision = "fp32"
         self.weights_hash = ""
         self.can_be_trained = True
-        self.region_coding: RegionCoding | None = None
-        self._refinement: LatentRefinement | None = None
         self._float_priors: dict[str, Tensor] = {}
         self.network = ScaleFlowNetwork(config, with_priors)
         config = self.network.config
@@ -61,25 +62,6 @@ class ScaleFlowCodec(nn.Module):
         self.motion_prior = FrozenHyperprior(self.network.motion.hyperprior, self.gaussian, config.motion_latents)
         self.residual_prior = FrozenHyperprior(self.network.residual.hyperprior, self.gaussian, config.residual_latents)
         self.eval()
-
-    @property
-    def refinement(self) -> LatentRefinement | None:
-        """How latents are refined when pictures are encoded.
-
-        Raises:
-            UsageError: when set, and the weights lack the float priors that this takes.
-        """
-        return self._refinement
-
-    @refinement.setter
-    def refinement(self, refinement: LatentRefinement | None) -> None:
-        if refinement is not None:
-            if not self.can_be_trained:
-                raise UsageError(
-                    "latents cannot be refined with weights that hold integer priors only: export them again"
-                )
-            self.complete_network()
-        self._refinement = refinement
 
     @property
     def device(self) -> torch.device:
@@ -91,18 +73,18 @@ class ScaleFlowCodec(nn.Module):
         planes: Planes,
         geometry: PictureGeometry,
         reference: Reference | None,
-        quality: float,
-        region: RegionMask | None = None,
+        order: PictureOrder,
     ) -> EncodedPicture:
-        """See :class:`scaleflow.codec.models.video_model.VideoModel`; regions need :attr:`region_coding`."""
+        """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
         assert reference is None or isinstance(reference, ScaleFlowReference)
-        code = quality_code(quality)
-        seen: LatentRegion | None = None
-        if region is not None:
-            if self.region_coding is None:
-                raise UsageError("this model was given no way to code regions of interest: set its region_coding")
-            seen = LatentRegion(self.region_coding, region, CELL, code / QUALITY_STEPS, self.device)
-        state = QualityState(code, seen is not None and seen.coding.codes_widths)
+        if order.refinement is not None:
+            self.check_refinement()
+            self.complete_network()  # not in inference mode: gradients pass through its weights
+        code = quality_code(order.quality)
+        region: LatentRegion | None = None
+        if order.region is not None:
+            region = LatentRegion(order.region.coding, order.region.mask, CELL, code / QUALITY_STEPS, self.device)
+        state = QualityState(code, region is not None and region.coding.codes_widths)
         encoder = SymbolEncoder()
         network, config = self.network, self.network.config
         with torch.inference_mode(), self._arithmetic():
@@ -110,10 +92,10 @@ class ScaleFlowCodec(nn.Module):
             level = torch.tensor([code / QUALITY_STEPS], device=self.device)
             bits = {"quality": encode_quality(encoder, state, reference.quality if reference else None)}
             widths: BinWidthMap | None = None
-            if seen is not None and state.has_map:
-                wanted = seen.bin_widths(lambda: network.intra.analysis(packed, level))
+            if region is not None and state.has_map:
+                wanted = region.bin_widths(lambda: network.intra.analysis(packed, level))
                 widths, bits["region"] = encode_bin_widths(wanted, reference.widths if reference else None, encoder)
-            source = SourcePicture(packed, level, code, widths, seen, self.refinement)
+            source = SourcePicture(packed, level, code, widths, region, order.refinement)
             if reference is None:
                 decoded, of_latents = encode_intra(network, self.intra_prior, source, encoder)
                 result = as_reference(decoded, None, config, state, geometry, widths)
@@ -217,6 +199,18 @@ class ScaleFlowCodec(nn.Module):
         if self._float_priors:
             complete_network(self.network, self._float_priors)
             self._float_priors = {}
+
+    def check_refinement(self) -> None:
+        """See :class:`scaleflow.codec.models.capabilities.RefinesLatents`."""
+        if not self.can_be_trained:
+            raise UsageError("latents cannot be refined with weights that hold integer priors only: export them again")
+
+    def trainable_network(self) -> ScaleFlowNetwork:
+        """See :class:`scaleflow.codec.models.capabilities.CanBeTrained`."""
+        if not self.can_be_trained:
+            raise DataError("the weights hold integer priors only; export the checkpoint again, or continue from that")
+        self.complete_network()
+        return self.network
 
     def _priors(self) -> dict[LatentKind, FrozenHyperprior]:
         return {"intra": self.intra_prior, "motion": self.motion_prior, "residual": self.residual_prior}

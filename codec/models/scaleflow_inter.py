@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS, DecodedLatents, FrozenHyperprior
+from scaleflow.codec.models.frozen_hyperprior import DecodedLatents, FrozenHyperprior
 from scaleflow.codec.models.latent_refinement import refine_inter
 from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from scaleflow.codec.models.scaleflow import InterPrediction, ScaleFlowNetwork, block_difference
@@ -18,6 +18,7 @@ from scaleflow.codec.models.scaleflow_source import SourcePicture
 from scaleflow.codec.models.transforms import unpack_planes
 from scaleflow.entropy.fixed_point import ONE
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.quality_range import QUALITY_STEPS
 
 
 @dataclass(frozen=True)

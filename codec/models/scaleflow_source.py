@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.codec.models.bin_width_map import WIDTH_STEPS_PER_OCTAVE, BinWidthMap
-from scaleflow.codec.models.latent_refinement import LatentRefinement, RefinedPicture
+from scaleflow.codec.models.latent_refinement import RefinedPicture
 from scaleflow.codec.models.latent_region import LatentRegion
+from scaleflow.codec.models.picture_order import LatentRefinement
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowNetwork
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from scaleflow.codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
 from scaleflow.codec.models.motion_estimation import match_blocks, vector_smoothness
-from scaleflow.codec.models.quality import HIGHEST_QUALITY, LatentGain
+from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import InterPrediction, ScaleFlowConfig, ScaleFlowNetwork, block_difference
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
@@ -30,6 +30,7 @@ from scaleflow.codec.models.transforms import (
     unpack_planes,
 )
 from scaleflow.codec.picture import WorkingFormat
+from scaleflow.quality_range import HIGHEST_QUALITY
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
 from scaleflow.training.codec.losses import distortion, rate_distortion
 from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, StepResult
