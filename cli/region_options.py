@@ -175,8 +175,8 @@ def region_finder(name: str, network: Path | None, classes: str | None) -> Regio
                 raise UsageError(f"{option} is of {' and '.join(OF_NETWORKS)}: {name} takes none")
     if name not in OF_NETWORKS or network is None:
         return make_finder(name)
+    from scaleflow.efficient_nets.networks.region_finder import NetworkRegionFinder
     from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
-    from scaleflow.efficient_nets.tasks.region_finder import NetworkRegionFinder
 
     chosen = [part.strip() for part in classes.split(",")] if classes is not None else []
     return NetworkRegionFinder(read_network(weights_of_run(network)), chosen, boxes=name == "detection")

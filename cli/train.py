@@ -74,7 +74,8 @@ def train(
 
 def resolve(changes: list[str], out: Path, config: Path | None, preset_name: str, resume: bool) -> TrainingConfig:
     """The configuration that a command line asks for. Raises :class:`UsageError`."""
-    from scaleflow.training.loop.configuration_file import configuration_of, override, preset
+    from scaleflow.training.codec.configuration_file import configuration_of, preset
+    from scaleflow.training.loop.configuration_file import override
 
     values, source = starting_values(out, config, preset_name, resume, preset)
     override(values, changes)

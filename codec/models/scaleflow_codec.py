@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaleflow.codec.models.bin_width_map import BinWidthMap, decode_bin_widths, encode_bin_widths
+from scaleflow.codec.models.clip_coding import CodedClip, code_clip
 from scaleflow.codec.models.frozen_hyperprior import FrozenHyperprior
 from scaleflow.codec.models.latent_region import LatentRegion
 from scaleflow.codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
@@ -20,7 +21,7 @@ from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork
 from scaleflow.codec.models.scaleflow_inter import InterPicture, InterPriors, decode_inter, encode_inter
 from scaleflow.codec.models.scaleflow_intra import decode_intra, encode_intra
-from scaleflow.codec.models.scaleflow_picture import CELL, ScaleFlowReference, as_reference, cells_of, pack_picture
+from scaleflow.codec.models.scaleflow_picture import CELL, ScaleFlowReference, cells_of, pack_picture, reference_of
 from scaleflow.codec.models.scaleflow_source import SourcePicture
 from scaleflow.codec.models.scaleflow_weights import complete_network, frozen_tensors, load_frozen_tensors
 from scaleflow.codec.models.transforms import PATCH, PICTURE_CHANNELS, SAMPLE_RANGE
@@ -98,11 +99,45 @@ class ScaleFlowCodec(nn.Module):
             source = SourcePicture(packed, level, code, widths, region, order.refinement)
             if reference is None:
                 decoded, of_latents = encode_intra(network, self.intra_prior, source, encoder)
-                result = as_reference(decoded, None, config, state, geometry, widths)
+                result = reference_of(decoded, None, config, state, geometry, widths)
             else:
                 inter, of_latents = encode_inter(network, self._inter_priors(), source, reference, encoder)
-                result = as_reference(inter.decoded, inter.fixed_latents, config, state, geometry, widths)
+                result = reference_of(inter.decoded, inter.fixed_latents, config, state, geometry, widths)
         return EncodedPicture(encoder.finish(), result, bits | of_latents)
+
+    def forward(self, planes: tuple[Tensor, ...], quality: Tensor) -> CodedClip:
+        """Code clips of tensors, with gradients and without a bitstream: for training loops.
+
+        Bits are estimated by the float priors that the integer ones were frozen from. In training mode
+        (``model.train()``) noise stands in for rounding, so that gradients of the rate flow; in evaluation mode what is
+        estimated is what is rounded, within a percent of the coded size. What a person encodes follows changed weights
+        only once they are frozen anew (``scaleflow export``).
+
+        Args:
+            planes: luma (N, T, 1, H, W) and chroma (N, T, 2, ceil(H / 2), ceil(W / 2)), 0..1; what
+                :func:`scaleflow.codec.video.color_tensors.rgb_to_planes` makes of RGB.
+            quality: (N,), 0..63.
+
+        Returns:
+            The same planes as the decoder has them, and the bits of each picture, (N, T).
+
+        Raises:
+            UsageError: shapes that do not fit.
+            DataError: the weights hold integer priors only.
+
+        Example:
+            >>> import scaleflow, torch
+            >>> model = scaleflow.load_model("default").train()
+            >>> luma, chroma = torch.rand(1, 2, 1, 64, 64), torch.rand(1, 2, 2, 32, 32)
+            >>> coded = model((luma, chroma), torch.tensor([30.0]))
+            >>> loss = coded.bits_per_pixel + 100 * (coded.planes[0] - luma).square().mean()
+            >>> loss.backward()
+            >>> coded.planes[0].shape, coded.bits.shape
+            (torch.Size([1, 2, 1, 64, 64]), torch.Size([1, 2]))
+        """
+        network = self.trainable_network()
+        with self._arithmetic():
+            return code_clip(network, planes, quality)
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
@@ -169,9 +204,9 @@ class ScaleFlowCodec(nn.Module):
             values = None if widths is None else widths.widths
             if reference is None:
                 decoded = decode_intra(network, self.intra_prior, size, state.code, level, values, decoder)
-                return as_reference(decoded, None, config, state, geometry, widths), None
+                return reference_of(decoded, None, config, state, geometry, widths), None
             inter = decode_inter(network, self._inter_priors(), size, state.code, level, values, reference, decoder)
-            return as_reference(inter.decoded, inter.fixed_latents, config, state, geometry, widths), inter
+            return reference_of(inter.decoded, inter.fixed_latents, config, state, geometry, widths), inter
 
     def freeze(self) -> None:
         """Derive tables, integer networks and integer gains from the float parts, once, at export."""

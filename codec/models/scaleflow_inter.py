@@ -9,13 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scaleflow.codec.models.clip_coding import motion_vectors
 from scaleflow.codec.models.frozen_hyperprior import DecodedLatents, FrozenHyperprior
 from scaleflow.codec.models.latent_refinement import refine_inter
-from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from scaleflow.codec.models.scaleflow import InterPrediction, ScaleFlowNetwork, block_difference
 from scaleflow.codec.models.scaleflow_picture import ScaleFlowReference
 from scaleflow.codec.models.scaleflow_source import SourcePicture
-from scaleflow.codec.models.transforms import unpack_planes
 from scaleflow.entropy.fixed_point import ONE
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.quality_range import QUALITY_STEPS
@@ -54,7 +53,7 @@ def encode_inter(
     """Code a picture from its reference; returns it as decoded, and the ideal bits by kind of symbol."""
     bits: dict[str, float] = {}
     level = source.level
-    vectors = _block_vectors(network, source, reference.packed)
+    vectors = motion_vectors(network, source.packed, reference.packed, [source.code / QUALITY_STEPS])
     difference = block_difference(source.packed, reference.packed, vectors)
     motion_before = (reference.motion / ONE).float()
     analysed = source.steer("motion", network.motion.analysis(vectors, difference, level), motion_before)
@@ -119,11 +118,3 @@ def _residual_context(reference: ScaleFlowReference, motion: DecodedLatents) -> 
 
 def _analyse_residual(network: ScaleFlowNetwork, source: SourcePicture, prediction: Tensor) -> Tensor:
     return source.steer("residual", network.residual.analysis(source.packed - prediction, source.level, prediction))
-
-
-def _block_vectors(network: ScaleFlowNetwork, source: SourcePicture, earlier: Tensor) -> Tensor:
-    """What block matching finds between packed pictures, or nothing for networks that were not trained with it."""
-    luma, earlier_luma = unpack_planes(source.packed)[0], unpack_planes(earlier)[0]
-    if not network.config.guided_motion:
-        return luma.new_zeros(len(luma), 2, luma.shape[2] // BLOCK, luma.shape[3] // BLOCK)
-    return match_blocks(luma * 255, earlier_luma * 255, vector_smoothness(source.code / QUALITY_STEPS))

@@ -60,7 +60,7 @@ def pack_picture(planes: Planes, geometry: PictureGeometry, device: torch.device
     return pack_planes(luma, chroma).contiguous(memory_format=torch.channels_last)
 
 
-def as_reference(
+def reference_of(
     decoded: Tensor,
     latents: tuple[Tensor, Tensor] | None,
     config: ScaleFlowConfig,

@@ -1,8 +1,9 @@
 """The steps of a Skip-Convolution around its products, as loops over rows that numba compiles.
 
 Each reads and writes memory once, where a chain of tensor operations does so several times. They are plain functions of
-arrays and run uncompiled as well, only slowly. Tables are those of :class:`.block_grid.BlockTables`; a row number equal
-to the number of rows stands for padding, or for what lies outside.
+arrays and run uncompiled as well, only slowly. Tables are those of
+:class:`~scaleflow.efficient_nets.video.block_grid.BlockTables`; a row number equal to the number of rows stands for
+padding, or for what lies outside.
 """
 
 from __future__ import annotations

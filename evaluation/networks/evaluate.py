@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from scaleflow.efficient_nets.methods import DENSE, NamedMethod
-from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
+from scaleflow.efficient_nets.methods.known_methods import DENSE
+from scaleflow.efficient_nets.methods.named_method import NamedMethod
+from scaleflow.efficient_nets.networks.task_network import TaskNetwork
 from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import DataError
 from scaleflow.evaluation.networks.measure_point import measure_network, shown_frames
 from scaleflow.evaluation.networks.measure_sampling import measure_sampling, sampling_detector
@@ -93,19 +95,13 @@ def evaluate_network(
             point = NetworkPoint.read(path)
         else:
             plain = dense.for_video(NamedMethod())
-            sampling = setting.method.salisa
-            network = (
-                None if sampling is not None or setting.method.name == DENSE else trained.for_video(setting.method)
-            )
-            if network is not None and trained.method.name == DENSE:
-                frames = islice(shown_frames(task, data.videos[0], setting.size), CALIBRATION_FRAMES)
-                setting.method.calibrate(network, [frame for _, frame, _ in frames])
-            if sampling is not None:
-                detector = sampling_detector(trained, sampling)
+            if setting.method.description.resamples is not None:
+                detector = sampling_detector(trained, setting.method)
                 point = measure_sampling(identity, detector, plain, task, trained.classes, data, repeats, tell)
             else:
-                gates = setting.method.codec_gates
-                point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell, gates)
+                network = _for_video(trained, setting, task, data)
+                maps = setting.method.change_maps
+                point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell, maps)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
             tell(len(point.frames.seconds), point)
@@ -114,6 +110,17 @@ def evaluate_network(
         tell(len(point.frames.seconds), point, was_there=True)
         points.append(point)
     return points
+
+
+def _for_video(trained: TaskNetwork, setting: NetworkSetting, task: Task, data: EvaluatedData) -> VideoNetwork | None:
+    """The network by the method, calibrated if it has to be; None where it is the dense one, which runs anyway."""
+    if setting.method.name == DENSE:
+        return None
+    network = trained.for_video(setting.method)
+    if trained.method.name == DENSE:
+        frames = islice(shown_frames(task, data.videos[0], setting.size), CALIBRATION_FRAMES)
+        setting.method.calibrate(network, [frame for _, frame, _ in frames])
+    return network
 
 
 def read_network_points(folder: Path) -> list[NetworkPoint]:

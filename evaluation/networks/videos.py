@@ -14,8 +14,9 @@ from torch import Tensor
 
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.video.reader import open_video
-from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, PictureTask, Task
-from scaleflow.efficient_nets.tasks.video_pictures import read_pictures
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame
+from scaleflow.efficient_nets.data.video_pictures import read_pictures
+from scaleflow.efficient_nets.tasks.task import PictureTask, Task
 from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.networks.coded_video import CodedVideo

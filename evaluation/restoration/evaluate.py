@@ -15,8 +15,8 @@ from scaleflow.efficient_nets.clockwork.clock import Clock
 from scaleflow.efficient_nets.clockwork.network import ClockworkUNet, trajectory_cost
 from scaleflow.efficient_nets.clockwork.split import UNetSplit
 from scaleflow.efficient_nets.clockwork.weights_file import TrainedAdaptor
-from scaleflow.efficient_nets.cost import Cost
 from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
+from scaleflow.efficient_nets.video.cost import Cost
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.restoration.coded_clip import CodedClip
 from scaleflow.evaluation.restoration.feature_distance import FeatureStatistics, alexnet_features, frechet_distance

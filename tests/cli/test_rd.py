@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from compressai.utils.plot.__main__ import main as plot_pictures
 
-from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.evaluation.rate_distortion import measure_point
+from scaleflow.evaluation.rate_distortion.results import read_points
 from tests.cli.conftest import Result, typed
 from tests.places import REPOSITORY
 

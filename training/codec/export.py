@@ -24,12 +24,12 @@ from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.coding import RegionSettings
 from scaleflow.training.codec.configuration import TrainingConfig
+from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
 from scaleflow.training.loop.checkpoint import final_weights, load_checkpoint
-from scaleflow.training.loop.configuration_file import configuration_of
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from scaleflow.efficient_nets.tasks.cityscapes import PICTURES_FOLDER
+from scaleflow.efficient_nets.data.cityscapes import PICTURES_FOLDER
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.networks.configuration import NetworkDataConfig
 

@@ -13,7 +13,7 @@ from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
 from scaleflow.efficient_nets.diffusion.unet import UNetConfig, small_unet
 from scaleflow.errors import UsageError
 from scaleflow.quality_range import is_quality
-from scaleflow.training.codec.configuration import STRICT, RunConfig, check_range
+from scaleflow.training.loop.configuration import STRICT, RunConfig, check_range
 from scaleflow.training.loop.single_stage import SingleStage
 
 
