@@ -49,7 +49,10 @@ suppress_warnings = ["ref.python"]  # Names of attributes that several classes h
 nitpick_ignore_regex = [
     # Of other projects, whose inventories would have to be fetched from the network.
     (r"py:.*", r"(abc|av|collections|compressai|enum|fractions|nn|np|numpy|os|pathlib|torch|typing)\..+"),
-    (r"py:.*", r"(Enum|Figure|Fraction|Path|Tensor|EntropyBottleneck|GaussianConditional|ModelMixin|fuse_conv_bn_eval|re\.Pattern)"),
+    (
+        r"py:.*",
+        r"(Enum|Figure|Fraction|Path|Tensor|EntropyBottleneck|GaussianConditional|ModelMixin|fuse_conv_bn_eval|re\.Pattern)",
+    ),
     # Type variables, aliases and constants, which have no entries of their own in the reference.
     (
         r"py:.*",
