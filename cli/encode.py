@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,20 +57,19 @@ def encode(
     region = region_options.region_request(video, model.model, region_of_interest)
 
     from scaleflow.codec.encoding.file import encode_file
-    from scaleflow.codec.models.latent_refinement import LatentRefinement
-    from scaleflow.codec.models.registry import load_model, set_refinement
+    from scaleflow.codec.models.picture_order import LatentRefinement
+    from scaleflow.codec.models.registry import load_model
 
-    refinement = None if rate.refine is None else LatentRefinement(rate.refine)
-
+    settings = replace(
+        settings,
+        region=None if region is None else region.settings,
+        refinement=None if rate.refine is None else LatentRefinement(rate.refine),
+    )
     set_threads(machine.threads)
     with StopRequest() as stop:
         loaded = load_model(
             model.model, device=machine.device, precision=machine.precision.value, weights=model.weights
         )
-        if refinement is not None:
-            set_refinement(loaded, refinement)
-        if region is not None:
-            region.prepare(loaded)
         with ProgressReport(written.json) as report:
             summary = encode_file(
                 video,

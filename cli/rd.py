@@ -16,6 +16,7 @@ from scaleflow.cli.rd_table import summary_lines
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import parse_frame_rate
 from scaleflow.errors import DataError, UsageError
+from scaleflow.quality_range import is_quality
 
 if TYPE_CHECKING:
     from scaleflow.evaluation.rate_distortion.sweep import PointDone
@@ -192,7 +193,7 @@ def _qualities(text: str) -> tuple[float, ...]:
         values = tuple(float(part) for part in text.split(","))
     except ValueError:
         raise UsageError(f"--quality {text!r}: give numbers with commas between, such as 10,30,50") from None
-    if not all(0 <= value <= 63 for value in values):
+    if not all(map(is_quality, values)):
         raise UsageError(f"--quality {text!r}: qualities are 0 to 63")
     return values
 

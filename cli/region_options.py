@@ -15,7 +15,6 @@ from scaleflow.errors import UsageError
 if TYPE_CHECKING:
     from scaleflow.codec.encoding.region_masks import OpenMasks
     from scaleflow.codec.encoding.request import VideoSource
-    from scaleflow.codec.models.video_model import VideoModel
     from scaleflow.roi.coding import RegionMode, RegionSettings
     from scaleflow.roi.finders.region_finder import RegionFinder
 
@@ -113,13 +112,6 @@ class RegionRequest:
 
     masks: OpenMasks
     settings: RegionSettings
-    networks: Path | None
-
-    def prepare(self, model: VideoModel) -> None:
-        """Let a model code regions. Raises :class:`UsageError` or :class:`DataError`."""
-        from scaleflow.roi.coding import set_region_coding
-
-        set_region_coding(model, self.settings, self.networks)
 
 
 def region_request(source: VideoSource, model: str, options: RegionOptions) -> RegionRequest | None:
@@ -159,7 +151,7 @@ def region_request(source: VideoSource, model: str, options: RegionOptions) -> R
         strength = meant or DEFAULT_STRENGTH
     # an unknown mode is refused by the settings
     mode = cast("RegionMode", options.roi_mode or DEFAULT_MODE)
-    return RegionRequest(opened, RegionSettings(mode, strength), options.roi_weights)
+    return RegionRequest(opened, RegionSettings(mode, strength, options.roi_weights))
 
 
 def _given(sources: dict[str, str | Path | None]) -> list[str]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scaleflow.errors import UsageError
+from scaleflow.quality_range import HIGHEST_QUALITY, round_quality
 
-HIGHEST_QUALITY = 63.0
-QUALITY_STEPS = 16
-"""Qualities are told apart to a sixteenth."""
+if TYPE_CHECKING:
+    from scaleflow.codec.models.picture_order import LatentRefinement
+    from scaleflow.codec.models.region_coding import RegionMethod
 
 DEFAULT_QUALITY = 32.0
-
-
-def round_quality(quality: float) -> float:
-    """The quality in 0..63 on the grid of sixteenths that is nearest."""
-    return min(max(round(quality * QUALITY_STEPS) / QUALITY_STEPS, 0.0), HIGHEST_QUALITY)
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,9 @@ class EncodeSettings:
         measure: decode every picture and report the PSNR reached.
         start, duration: seconds of the source to encode, from its first picture on.
         frames: most pictures to encode.
+        region: how regions of interest are coded, as :class:`scaleflow.roi.coding.RegionSettings` says it; where they
+            are is said by masks.
+        refinement: gradient descent on latents: less rate for the same quality, a slower encode.
         overwrite: replace an output that exists.
 
     Raises:
@@ -72,6 +72,8 @@ class EncodeSettings:
     start: float = 0.0
     duration: float | None = None
     frames: int | None = None
+    region: RegionMethod | None = None
+    refinement: LatentRefinement | None = None
     overwrite: bool = False
 
     def __post_init__(self) -> None:

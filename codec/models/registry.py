@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 
-from scaleflow.codec.models.latent_refinement import LatentRefinement
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import Precision, VideoModel
 from scaleflow.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ def load_model(
     place = choose_device(device)
     if precision not in ("fp32", "bf16"):
         raise UsageError(f"precision {precision!r} is unknown: use fp32 or bf16")
+    codec: ScaleFlowCodec | Ssf2020Codec
     if name == DEFAULT_MODEL:
         codec = scaleflow_small(weights)
     elif name.startswith("ssf2020"):
@@ -93,26 +96,12 @@ def load_model(
             )
         from scaleflow.codec.models.ssf2020_codec import load_ssf2020
 
-        codec = cast(ScaleFlowCodec, load_ssf2020(name))
+        codec = load_ssf2020(name)
     else:
         raise UsageError(f"model {name!r} is unknown: use {', '.join(list_models())} or ssf2020:PATH")
     codec.precision = precision
     codec.to(place)
     return codec
-
-
-def set_refinement(model: VideoModel, refinement: LatentRefinement) -> None:
-    """Let a model refine latents when it encodes.
-
-    Raises:
-        UsageError: it is not the default model, or its weights lack the float priors that this takes.
-    """
-    if not isinstance(model, ScaleFlowCodec):
-        raise UsageError(
-            f"model {model.name} refines no latents: use the default model, or leave out refinement",
-            fields=("refinement",),
-        )
-    model.refinement = refinement
 
 
 def list_models() -> list[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from scaleflow.codec.encoding.request import VideoSource, check_request
-from scaleflow.codec.encoding.settings import EncodeSettings, round_quality
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.errors import UsageError
+from scaleflow.quality_range import round_quality
 
 
 @pytest.mark.parametrize(
