@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from scaleflow.cli.main import app
 from scaleflow.codec.models import registry
 from scaleflow.evaluation.rate_distortion import measure_point
 from scaleflow.evaluation.rate_distortion.codec_programs import scaleflow_command
+from tests.cli import json_page
 from tests.codec.conftest import carphone, ffmpeg, with_audio
 from tests.codec.stand_in import StandInModel
 from tests.davis_clips import car, car_masks, davis
@@ -52,10 +54,19 @@ class Result:
 
 
 def typed(*arguments: object) -> Result:
-    """Runs a command in this process, with the model that it asks for: its imports are paid for once."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    """Runs a command in this process, with the model that it asks for: its imports are paid for once.
+
+    JSON lines must be as their documentation says.
+    """
+    texts = [str(argument) for argument in arguments]
+    result = CliRunner().invoke(app, texts)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
+    if "--json" in texts and "--show" not in texts:
+        verb = json_page.verb_of(texts)
+        assert verb is not None, f"{json_page.PAGE.name} says nothing of {texts}"
+        for line in result.stdout.splitlines():
+            assert not (wrong := json_page.differences(verb, json.loads(line))), wrong
     return Result(result.exit_code, result.stdout, result.stderr)
 
 

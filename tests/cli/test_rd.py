@@ -125,6 +125,10 @@ def test_a_second_run_measures_only_what_is_new(copy: Path, carphone: Path) -> N
     more = rd(carphone, *options(copy, X264, metrics=("--metrics", "psnr-y,psnr-u")), "--json")
     lines = [json.loads(line) for line in more.stdout.splitlines()]
     assert [line.get("resumed") for line in lines[:-1]] == [False] * 3 and "psnr-u" in lines[0]["metrics"]
+    # what was measured before is kept, of pictures too
+    for point in read_points(copy):
+        assert {"psnr-y", "psnr-rgb"} <= set(point.metrics) & set(point.frames.metrics)
+        assert ("psnr-u" in point.metrics) == ("psnr-u" in point.frames.metrics) == (point.codec == "x264")
     # streams are decoded again, not encoded again
     assert streams == {path.name: path.stat().st_mtime_ns for path in (copy / "streams").iterdir()}
 

@@ -15,7 +15,10 @@ from scaleflow.codec.container import SfvReader, VideoPacket
 from scaleflow.codec.distortion import region_psnr, weighted_psnr
 from scaleflow.codec.models import scaleflow_codec
 from scaleflow.codec.video.reader import open_video
-from scaleflow.efficient_nets.networks.weights_file import Architecture, TaskNetwork, build_network, write_network
+from scaleflow.efficient_nets.networks.architecture import Architecture
+from scaleflow.efficient_nets.networks.building import build_network
+from scaleflow.efficient_nets.networks.task_network import TaskNetwork
+from scaleflow.efficient_nets.networks.weights_file import write_network
 from scaleflow.errors import DataError
 from tests.cli.conftest import Result, typed
 from tests.codec.models.golden import PAYLOADS_FILE, golden_pictures
@@ -214,7 +217,7 @@ def test_make_refuses_what_it_must_not_do(run: Run, carphone: Path, tmp_path: Pa
         ((carphone, carphone, "--from", "motion", "--overwrite"), "input itself"),
         (
             (carphone, tmp_path / "m.mkv", "--from", "segmentation"),
-            "give one of scaleflow nets train with --roi-network",
+            "name a run of scaleflow nets train as --roi-network",
         ),
         ((carphone, tmp_path / "m.mkv", "--from", "luck"), "use motion, saliency, segmentation, detection"),
         ((carphone, tmp_path / "m.mkv", "--from", "motion", "--frames", 0), "--frames 0"),

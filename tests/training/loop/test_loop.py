@@ -14,10 +14,11 @@ from torch import Tensor
 
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
+from scaleflow.training.codec.configuration_file import configuration_of, preset
 from scaleflow.training.codec.losses import spread_qualities
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.trainable import ClipBatch
-from scaleflow.training.loop.configuration_file import configuration_of, override, preset
+from scaleflow.training.loop.configuration_file import override
 from scaleflow.training.loop.distributed import Processes, join_processes
 from scaleflow.training.loop.loop import LoopHooks, TrainingLoop, TrainingProgress
 from scaleflow.training.loop.parts import MicroBatch
