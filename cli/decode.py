@@ -39,6 +39,7 @@ def decode(
     ] = False,
     model: options.StreamModel = None,
     weights: options.Weights = None,
+    weights_folder: options.WeightsFolder = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
@@ -56,7 +57,9 @@ def decode(
         summary = decode_file(
             source,
             output,
-            lambda header: load_stream_model(header, device=device, model=model, weights=weights),
+            lambda header: load_stream_model(
+                header, device=device, model=model, weights=weights, weights_folder=weights_folder
+            ),
             settings,
             progress=lambda now: show_decoding(report, "decode", now),
         )

@@ -14,6 +14,7 @@ def verify(
     source: options.Source,
     model: options.StreamModel = None,
     weights: options.Weights = None,
+    weights_folder: options.WeightsFolder = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     json: options.Json = False,
@@ -26,7 +27,9 @@ def verify(
     with ProgressReport(json) as report:
         summary = verify_file(
             source,
-            lambda header: load_stream_model(header, device=device, model=model, weights=weights),
+            lambda header: load_stream_model(
+                header, device=device, model=model, weights=weights, weights_folder=weights_folder
+            ),
             progress=lambda now: show_decoding(report, "verify", now),
         )
     report_decoding(None, summary, json)
