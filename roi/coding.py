@@ -52,9 +52,9 @@ class RegionSettings:
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(RegionMode):
-            raise UsageError(f"--roi-mode {self.mode!r} is unknown: use {', '.join(get_args(RegionMode))}")
+            raise UsageError(f"mode {self.mode!r} is unknown: use {', '.join(get_args(RegionMode))}", fields=("mode",))
         if not (math.isfinite(self.strength) and 1 <= self.strength <= MOST_STRENGTH):
-            raise UsageError(f"--roi-strength {self.strength:g} is outside 1..{MOST_STRENGTH:g}")
+            raise UsageError(f"strength {self.strength:g} is outside 1..{MOST_STRENGTH:g}", fields=("strength",))
 
     @property
     def octaves(self) -> float:
@@ -88,15 +88,17 @@ class RegionSettings:
         path = self.networks or DEFAULT_NETWORKS
         if self.networks is None and not path.exists():
             raise UsageError(
-                f"--roi-mode {self.mode} needs region networks, and none are shipped: train some (scaleflow train "
-                "--preset roi, scaleflow export) and name them with --roi-weights, or use --roi-mode latent-scaling"
+                f"mode {self.mode} needs networks, and none are shipped: train and export some (scaleflow train, "
+                "preset roi), or use mode latent-scaling",
+                fields=("mode", "networks"),
             )
         loaded = load_region_networks(path).to(model.device)
         if loaded.codec_hash != model.weights_hash:
             raise DataError(
                 f"{path}: was trained for weights {loaded.codec_hash}, this model has {model.weights_hash}: train "
-                "networks for it (scaleflow train --preset roi), name them with --roi-weights, or use "
-                "--roi-mode latent-scaling, which needs none"
+                "others for it (scaleflow train, preset roi) and name their file as networks, or use mode "
+                "latent-scaling, which needs none",
+                fields=("mode", "networks"),
             )
         return loaded
 

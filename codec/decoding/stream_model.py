@@ -49,7 +49,10 @@ def load_stream_model(
         loaded = load_model(model or header.model, device=device, precision=precision, weights=weights)
     except UsageError as error:
         if model is None and "unknown" in str(error) and header.model in str(error):
-            raise DataError(f"the stream needs model {header.model!r}, unknown here: name one with --model") from error
+            raise DataError(
+                f"the stream was coded by {header.model!r}, which is unknown here: name another model",
+                fields=("model",),
+            ) from error
         raise
     if loaded.weights_hash != header.weights_hash and model is None and weights is None:
         found = find_weights(header.weights_hash, weights_folder) if takes_weights(header.model) else None
@@ -68,8 +71,9 @@ def check_weights(header: SfvHeader, model: VideoModel) -> None:
     """
     if model.weights_hash != header.weights_hash:
         raise DataError(
-            f"the stream was encoded by model {header.model} with weights {describe_weights(header.weights_hash)}, but "
-            f"model {model.name} has weights {describe_weights(model.weights_hash)} here: {_remedy(header)}"
+            f"the stream was encoded by {header.model}, {describe_weights(header.weights_hash)}, but {model.name} is "
+            f"{describe_weights(model.weights_hash)} here: {_remedy(header)}",
+            fields=("weights", "weights_folder"),
         )
     if model.working_format != header.video.working_format:
         raise DataError(
@@ -79,7 +83,7 @@ def check_weights(header: SfvHeader, model: VideoModel) -> None:
 
 def _remedy(header: SfvHeader) -> str:
     """Where the weights of a stream come from, and how they are named."""
-    named = f"name the file with --weights, or its folder with --weights-folder or {FOLDER_VARIABLE}"
+    named = f"give the file as weights, or its folder as weights_folder or in {FOLDER_VARIABLE}"
     released = RELEASED_WEIGHTS.get(header.weights_hash)
     if released is None:
         return named + (f"; the stream was written by {header.software}" if header.software else "")

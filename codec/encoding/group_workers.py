@@ -215,7 +215,9 @@ def _arranged(
 
 
 def _worker_lost() -> DataError:
-    return DataError("a worker process ended unexpectedly, perhaps for lack of memory: use fewer --workers")
+    return DataError(
+        "a worker process ended unexpectedly, perhaps for lack of memory: use fewer workers", fields=("workers",)
+    )
 
 
 def _work(connection: Connection) -> None:

@@ -112,7 +112,7 @@ class FrozenHyperSynthesis(nn.Module):
                 part.check_bounds()
 
     def features(self, hyper: Tensor, size: tuple[int, int], context: Tensor | None) -> Tensor:
-        """Fixed-point features of each position, (1, F, *size)."""
+        """Fixed-point features of each position, (1, F, ``*size``)."""
         features = self.spatial(hyper)[:, :, : size[0], : size[1]]
         if self.context is not None:
             assert context is not None

@@ -1,4 +1,4 @@
-"""Models by name: what ``--model`` takes, and where weights come from."""
+"""Models by name, and where their weights come from."""
 
 from __future__ import annotations
 
@@ -90,7 +90,10 @@ def load_model(
         codec = scaleflow_small(weights)
     elif name.startswith("ssf2020"):
         if weights is not None:
-            raise UsageError(f"--weights does not go with {name!r}: use --model ssf2020:PATH")
+            raise UsageError(
+                f"weights does not go with model {name!r}: name the file as model ssf2020:PATH",
+                fields=("weights", "model"),
+            )
         from scaleflow.codec.models.ssf2020_codec import load_ssf2020
 
         codec = load_ssf2020(name)
@@ -118,7 +121,7 @@ def list_models() -> list[str]:
 
 
 def choose_device(device: str) -> torch.device:
-    """The device that ``--device`` names. Raises :class:`UsageError` when it is not there."""
+    """The device of a name such as ``cuda:0`` or ``auto``. Raises :class:`UsageError` when it is not there."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -129,6 +132,7 @@ def choose_device(device: str) -> torch.device:
         raise UsageError(f"device {device!r} is not supported: use auto, cpu, cuda or cuda:N")
     if place.type == "cuda" and (not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()):
         raise UsageError(
-            f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices found; use --device cpu"
+            f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices found; use device cpu",
+            fields=("device",),
         )
     return place

@@ -70,7 +70,7 @@ def encode_objects(
     """
     check_output(str(destination), settings.overwrite)
     if settings.quality is None:
-        raise UsageError("object-based coding has a --quality, no other goal")
+        raise UsageError("object-based coding has a quality, no other goal", fields=("quality",))
     lower = replace(settings, quality=background_quality(settings.quality, strength))
     with tempfile.TemporaryDirectory() as folder:
         copies = [Path(folder) / f"{name}.y4m" for name in ("region", "background")]

@@ -214,5 +214,5 @@ class TrainingConfig(RunConfig):
         if of_regions and self.data.masks == "none":
             raise UsageError("data.masks = none: regions are trained with masks, such as data.masks=mixed")
         if of_regions and self.validation.clips:
-            raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd --roi")
+            raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd and masks")
         super().__post_init__()

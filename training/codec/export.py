@@ -54,7 +54,7 @@ def export_checkpoint(
 
     Args:
         checkpoint: of ``scaleflow train``.
-        output: a ``.safetensors`` file, for ``--weights``, or ``--model ssf2020:PATH``.
+        output: a ``.safetensors`` file, for ``weights`` of ``load_model``, or its model ``ssf2020:PATH``.
         calibration: clips on which the cost of freezing ``default`` is measured.
         frames: pictures of each of them.
         overwrite: replace ``output``.
@@ -66,7 +66,7 @@ def export_checkpoint(
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: weights are written as .safetensors: name it {output.with_suffix('.safetensors')}")
     if output.exists() and not overwrite:
-        raise UsageError(f"{output}: exists already; choose another name or pass --overwrite")
+        raise UsageError(f"{output}: exists already; choose another name or pass overwrite=True", fields=("overwrite",))
     state = load_checkpoint(checkpoint)
     config = configuration_of(state["config"], str(checkpoint))
     temporary = output.with_name(f".{output.stem}.{os.getpid()}.partial.safetensors")

@@ -69,7 +69,7 @@ def test_the_file_is_found_by_its_hash(
     with SfvReader(stream) as reader:
         model = load_stream_model(reader.header, weights_folder=folder)
         assert model.weights_hash == reader.header.weights_hash
-        with pytest.raises(DataError, match="--weights-folder or SCALEFLOW_WEIGHTS"):
+        with pytest.raises(DataError, match="weights_folder or in SCALEFLOW_WEIGHTS"):
             load_stream_model(reader.header)
 
 
@@ -93,7 +93,7 @@ def test_a_stream_of_weights_once_shipped_names_their_release(stream: Path) -> N
         check_weights(header, load_model())
     line = str(refused.value)
     assert "\n" not in line
-    assert f"default-1 ({first})" in line and "ScaleFlow 0.1.0" in line and released.command in line
+    assert f"default-1 (hash {first})" in line and "ScaleFlow 0.1.0" in line and released.command in line
 
 
 def test_only_weights_of_codecs_are_read(folder: Path) -> None:

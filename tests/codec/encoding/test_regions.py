@@ -128,7 +128,7 @@ def test_errors(carphone: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="end after 3"):
         _encode(carphone, tmp_path, TooShort(), frames=8)
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UsageError, match="--target-roi-psnr is of a region"):
+    with pytest.raises(UsageError, match="target_roi_psnr is of a region"):
         encode_file(carphone, tmp_path / "out.sfv", StandInModel(), EncodeSettings(target_roi_psnr=30.0))
     make: Callable[..., EncodeSettings] = EncodeSettings
     with pytest.raises(UsageError, match="give one"):

@@ -121,7 +121,7 @@ def test_in_bfloat16_too(pictures: list[Planes]) -> None:
 
 @pytest.mark.parametrize("steps", [0, -1, 10_001])
 def test_numbers_of_steps_out_of_range_are_refused(steps: int) -> None:
-    with pytest.raises(UsageError, match=f"--refine {steps} is outside 1..10000"):
+    with pytest.raises(UsageError, match=f"steps {steps} is outside 1..10000"):
         LatentRefinement(steps)
 
 
