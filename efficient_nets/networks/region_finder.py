@@ -26,7 +26,7 @@ LEAST_SHARE = 2e-4
 
 
 class NetworkRegionFinder:
-    """What ``scaleflow encode --roi-from`` asks for a mask: fits
+    """What an encode asks for a mask: fits
     :class:`scaleflow.roi.finders.region_finder.RegionFinder`."""
 
     def __init__(self, trained: TaskNetwork, classes: Collection[str] = (), *, boxes: bool = False) -> None:
@@ -42,7 +42,8 @@ class NetworkRegionFinder:
         known = trained.classes
         if TASKS[trained.task].gives != "labels":
             raise UsageError(
-                f"a network for {trained.task} labels no places: give one for segmentation, or with --roi-boxes"
+                f"a network for {trained.task} labels no places: give one for segmentation, or boxes",
+                fields=("boxes",),
             )
         unknown = [name for name in classes if name not in known]
         if unknown or not (classes or BACKGROUND in known):

@@ -16,7 +16,7 @@ class ResidualQuantization(ResidualQuantizationSettings):
     for the settings :class:`ResidualQuantizationSettings`.
 
     The network needs ranges before it can run: see
-        :func:`~scaleflow.efficient_nets.residual_quantization.calibration.calibrate`.
+    :func:`~scaleflow.efficient_nets.residual_quantization.calibration.calibrate`.
     Key frames are those of ``accelerate``'s ``key_interval``; set it, as residuals grow with the distance.
     """
 

@@ -32,7 +32,7 @@ def check_compiler() -> None:
     """Raises :class:`UsageError` where numba is not installed."""
     if importlib.util.find_spec(PACKAGE) is None:
         raise UsageError(
-            f"execution = 'compiled' needs {PACKAGE}: pip install \"scaleflow[networks]\", or use execution = 'sparse'"
+            f"execution = 'compiled' needs {PACKAGE}: pip install \".[networks]\", or use execution = 'sparse'"
         )
 
 

@@ -72,7 +72,7 @@ def evaluate_network(
         DataError: data cannot be read, or a result not written.
     """
     for setting in settings:
-        trained.architecture.check_size(trained.task, setting.size, "--size")
+        trained.architecture.check_size(trained.task, setting.size, "size")
     points = []
     for number, setting in enumerate(settings, 1):
         identity = PointIdentity(
@@ -131,7 +131,7 @@ def read_network_points(folder: Path) -> list[NetworkPoint]:
     """
     points = [NetworkPoint.read(path) for path in sorted((folder / "points").glob("*.json"))]
     if not points:
-        raise DataError(f"{folder} holds no points: scaleflow nets eval RUN --out {folder} makes them")
+        raise DataError(f"{folder} holds no points: scaleflow nets eval makes them")
     return sorted(
         points, key=lambda point: (point.identity.task, point.identity.network, point.identity.method, point.bops)
     )

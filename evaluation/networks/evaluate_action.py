@@ -63,7 +63,7 @@ def action_settings(methods: Sequence[str], trained: ActionNetwork) -> list[Acti
     for text in methods or [FRAME_EXIT]:
         name, *words = text.split() or [""]
         if name != FRAME_EXIT:
-            raise UsageError(f"--method {name}: a network for action has {FRAME_EXIT} alone")
+            raise UsageError(f"method {name}: a network for action has {FRAME_EXIT} alone", fields=("method",))
         for settings in parse_settings(words):
             for key in settings:
                 if key not in known:

@@ -39,5 +39,7 @@ def network_settings(
             if method.name != DENSE:
                 found.append(NetworkSetting(method, method.shown_size or sizes[0]))
     if not used:
-        raise UsageError(f"--threshold {threshold}: none of the methods has it; add --method skip-conv")
+        raise UsageError(
+            f"threshold {threshold}: none of the methods has it; add method skip-conv", fields=("threshold", "method")
+        )
     return [setting for number, setting in enumerate(found) if setting not in found[:number]]

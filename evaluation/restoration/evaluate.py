@@ -91,7 +91,7 @@ def standard_settings(
         raise UsageError(f"steps = {steps}, period = {period}: both must be 2 or more, or there is nothing to compare")
     if adaptor is not None and adaptor.steps != steps:
         raise UsageError(
-            f"the adaptor was distilled for {adaptor.steps} steps, not {steps}: use --steps {adaptor.steps}"
+            f"steps {steps}: the adaptor was distilled for {adaptor.steps}, use as many", fields=("steps",)
         )
     cut = adaptor.cut if adaptor is not None else 1
     alternating = RestorationSetting("clockwork, identity, alternating", steps, Clock(period), cut=cut)

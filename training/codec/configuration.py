@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from scaleflow.codec.distortion import DISTORTION_OVER_STEP
 from scaleflow.errors import UsageError
+from scaleflow.quality_range import HIGHEST_QUALITY, is_quality
 from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.loop.configuration import (
     STRICT,
@@ -83,7 +84,7 @@ class StageConfig:
     learning_rate: float = 1e-3
     schedule: Schedule = "cosine"
     warm_up: int = 150
-    quality: tuple[float, float] = (0.0, 63.0)
+    quality: tuple[float, float] = (0.0, HIGHEST_QUALITY)
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -97,7 +98,7 @@ class StageConfig:
         least = 1 if self.trains == "intra" else 2
         if not least <= self.unroll[0] <= self.unroll[1] <= 100:
             raise UsageError(f"{where}.unroll = {self.unroll}: rising numbers of pictures from {least} on are needed")
-        if not 0 <= self.quality[0] <= self.quality[1] <= 63:
+        if not (all(map(is_quality, self.quality)) and self.quality[0] <= self.quality[1]):
             raise UsageError(f"{where}.quality = {self.quality}: two rising numbers within 0..63 are needed")
 
     def frames_at(self, step: int) -> int:
@@ -176,7 +177,7 @@ class ValidationConfig:
         check_range("validation.every", self.every, 0, 10**9)
         check_range("validation.frames", self.frames, 1, 10**6)
         for quality in self.qualities:
-            check_range("validation.qualities", quality, 0, 63)
+            check_range("validation.qualities", quality, 0, HIGHEST_QUALITY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,5 +214,5 @@ class TrainingConfig(RunConfig):
         if of_regions and self.data.masks == "none":
             raise UsageError("data.masks = none: regions are trained with masks, such as data.masks=mixed")
         if of_regions and self.validation.clips:
-            raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd --roi")
+            raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd and masks")
         super().__post_init__()

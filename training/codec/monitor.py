@@ -26,7 +26,7 @@ class TensorBoardMonitor:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            logger.warning('no TensorBoard files are written: pip install "scaleflow[train]" brings tensorboard')
+            logger.warning('no TensorBoard files are written: pip install ".[train]" brings tensorboard')
             return
         self._writer = SummaryWriter(str(folder))
 

@@ -144,7 +144,7 @@ def cut_packed(clip: Clip, path: Path, request: ClipRequest, generator: np.rando
     if request.frames > available:
         raise UsageError(
             f"{path}: {request.frames} pictures are asked for, packed clips have {available}: shorten stages' unroll, "
-            f"or pack again with --frames {request.frames}"
+            f"or pack again with {request.frames} pictures a clip"
         )
     first = int(generator.integers(available - request.frames + 1))
     chosen = Clip(tuple(plane[first : first + request.frames] for plane in clip.planes))

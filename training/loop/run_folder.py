@@ -14,7 +14,10 @@ CARD = "model-card.md"
 def check_run_folder(folder: Path, resume: bool) -> None:
     """Raises :class:`UsageError` where a new run would go into the folder of another."""
     if not resume and (folder / LAST_CHECKPOINT).exists():
-        raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
+        raise UsageError(
+            f"{folder}: holds a run already; continue it with resume=True, or choose another folder",
+            fields=("resume",),
+        )
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from scaleflow.efficient_nets.frame_exit.pooled_backbone import PooledBackbone
 from scaleflow.efficient_nets.networks.resnet import ResNetBackbone
+from tests.docs.pages import code_blocks
 from tests.places import REPOSITORY
 
 NEEDS_MORE = ("SfvReader(", "pipeline.unet")
@@ -66,7 +66,7 @@ def of_networks() -> dict[str, Any]:
 def test_examples_run(page: str, given: Callable[[], dict[str, Any]]) -> None:
     torch.manual_seed(0)
     text = (REPOSITORY / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    examples = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    examples = code_blocks(text, "python")
     assert examples
     names: dict[str, Any] = given()
     for example in examples:
