@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -77,13 +78,17 @@ def scaleflow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
 
 @contextmanager
-def encoders_in_this_process() -> Iterator[None]:
+def encoders_in_this_process(but_first: int = 0) -> Iterator[None]:
     """Within, the encoders and decoders of ``rd`` that are commands of ScaleFlow run in this process; ffmpeg is a
-    program all the same. Ten programs would import the networks ten times."""
-    own = scaleflow_command()
+    program all the same. Ten programs would import the networks ten times.
+
+    Args:
+        but_first: as many commands that are programs all the same.
+    """
+    own, commands = scaleflow_command(), count()
 
     def run(command: Sequence[str], **options: object) -> subprocess.CompletedProcess[str]:
-        if list(command[: len(own)]) != own:
+        if list(command[: len(own)]) != own or next(commands) < but_first:
             return subprocess.run(command, **options)  # type: ignore[call-overload, no-any-return]
         done = typed(*command[len(own) :])
         return subprocess.CompletedProcess(command, done.code, done.stdout, done.stderr)

@@ -60,5 +60,5 @@ def clips() -> dict[str, list[Planes]]:
     chosen = {name: read_planes(packaged_clip(f"{name}.mp4"), 4, (144, 192)) for name in ("bikes", "bigbuckbunny")}
     chosen["carphone"] = read_planes(packaged_clip("carphone_pristine.mp4"), 4)
     mobile = SHARED_CLIPS / "mobile_cif_pcm.264"
-    chosen["mobile"] = read_planes(mobile if mobile.exists() else packaged_clip("bikes.mp4"), 4, (208, 256))
+    chosen["mobile"] = read_planes(mobile if mobile.exists() else packaged_clip("bikes.mp4"), 4)
     return chosen
