@@ -34,7 +34,8 @@ class LatentRefinement:
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= MOST_STEPS:
             raise UsageError(
-                f"steps {self.steps} is outside 1..{MOST_STEPS}; for none, leave refinement out", fields=("steps",)
+                f"steps {self.steps} is outside 1..{MOST_STEPS}; for none, leave refinement out",
+                fields=("steps", "refinement"),
             )
         if not 0 < self.rate <= 1:
             raise UsageError(f"a rate of refinement of {self.rate:g} quantization steps is outside 0..1")
