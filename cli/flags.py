@@ -21,6 +21,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "pixel_format": ("pix_fmt",),
     "program": ("ffmpeg",),
     "refinement": ("refine",),
+    "region": ("roi_mode",),
     "steps": ("refine",),
     "strength": ("roi_strength",),
     "worker_threads": ("threads",),
