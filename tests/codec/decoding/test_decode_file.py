@@ -237,5 +237,5 @@ def test_info_adds_up(encode: Encode, with_audio: Path) -> None:
 @pytest.mark.parametrize("settings", [{"start": -1.0}, {"duration": 0.0}, {"frames": 0}])
 def test_settings_out_of_range(settings: dict[str, float]) -> None:
     (field,) = settings
-    with pytest.raises(UsageError, match=f"--{field}"):
+    with pytest.raises(UsageError, match=rf"^{field} "):
         dataclasses.replace(DecodeSettings(), **settings)
