@@ -101,7 +101,8 @@ def skip_names_of_others(app, what, name, obj, skip, options):
 def find_value(name, module):
     """What a name means: a dotted one from its package on, others in the module that says it, or in any of ours."""
     *places, last = name.split(".")
-    ours = [module] if module else [known for known in list(sys.modules) if known.startswith("scaleflow.")]
+    ours = [known for known in list(sys.modules) if known.startswith("scaleflow.")]
+    ours = [module, *ours] if module else ours
     for start, parts in [(".".join(places), [last]), *((known, name.split(".")) for known in ours)]:
         try:
             found = importlib.import_module(start)
