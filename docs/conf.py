@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from pathlib import Path
 
 # Typer and rich look at the terminal when they are imported; the site must not depend on it.
@@ -15,6 +16,7 @@ from scaleflow.version import scaleflow_version
 
 project = "ScaleFlow"
 author = "the ScaleFlow authors"
+project_copyright = author
 release = scaleflow_version()
 
 # Napoleon takes what stands before a colon in the docstring of a value for its type; ours are sentences.
@@ -45,9 +47,15 @@ napoleon_use_rtype = False
 
 nitpicky = True
 suppress_warnings = ["ref.python"]  # Names of attributes that several classes have.
-nitpick_ignore_regex = [(r"py:.*", r".*\[.*")]  # Annotations that Sphinx takes apart at their commas.
+nitpick_ignore_regex = [
+    (r"py:.*", r".*\[.*"),  # Annotations that Sphinx takes apart at their commas.
+    (r"py:.*", r"EntropyBottleneck|Figure|GaussianConditional"),  # Imported for the type checker alone.
+]
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+highlight_language = "text"  # Blocks without a language are command lines.
 html_title = f"ScaleFlow {release}"
 html_show_sphinx = False
 html_copy_source = False
@@ -91,14 +99,16 @@ def skip_names_of_others(app, what, name, obj, skip, options):
 
 
 def find_value(name, module):
-    """What a name means: a dotted one from its package on, others in the module that says it; None for nothing."""
+    """What a name means: a dotted one from its package on, others in the module that says it, or in any of ours."""
     *places, last = name.split(".")
-    for start in (".".join(places) or module, module):
+    ours = [known for known in list(sys.modules) if known.startswith("scaleflow.")]
+    ours = [module, *ours] if module else ours
+    for start, parts in [(".".join(places), [last]), *((known, name.split(".")) for known in ours)]:
         try:
             found = importlib.import_module(start)
-            for part in name.split(".") if start == module else [last]:
+            for part in parts:
                 found = getattr(found, part)
-        except (ImportError, AttributeError, TypeError, ValueError):
+        except (ImportError, AttributeError, ValueError):
             continue
         return found
     return None
