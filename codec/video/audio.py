@@ -15,6 +15,12 @@ log = logging.getLogger(__name__)
 MOST_AUDIO_STREAMS = 16
 """Of a file."""
 
+SKIP_SAMPLES = "skip_samples"
+"""Side data of packets, by PyAV's name: samples to leave out at their start and end."""
+
+MOST_DISCARDED = 1 << 20
+"""Samples at the end of one packet; beyond them the number is wrong."""
+
 LARGEST_EXTRADATA = 1 << 19
 LONGEST_TEXT = 255
 LARGEST_TIME_BASE = 2**31 - 1

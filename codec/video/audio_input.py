@@ -12,15 +12,13 @@ from typing import Any
 import av
 
 from scaleflow.codec.video.adts import audio_specific_config, strip_adts
-from scaleflow.codec.video.audio import MOST_AUDIO_STREAMS, AudioPacketData, AudioStream, describe_audio
+from scaleflow.codec.video.audio import MOST_AUDIO_STREAMS, MOST_DISCARDED, SKIP_SAMPLES, AudioPacketData, AudioStream, describe_audio
 from scaleflow.errors import DataError
 
 log = logging.getLogger(__name__)
 
 _MOST_LOOKED_AT = 2000
 """Packets at the start of a file that are held back until an audio stream says its form."""
-
-_SKIP_SAMPLES = "skip_samples"
 
 
 class AudioInput:
@@ -136,7 +134,8 @@ def _first_packet(index: int, packets: Iterator[av.Packet], buffered: deque[av.P
 
 def _discarded_samples(packet: Any) -> int:
     """Samples at the end of a packet that are no part of the sound: what a codec fills its last frame with."""
-    if not hasattr(packet, "has_sidedata") or not packet.has_sidedata(_SKIP_SAMPLES):
+    if not hasattr(packet, "has_sidedata") or not packet.has_sidedata(SKIP_SAMPLES):
         return 0
-    data = bytes(packet.get_sidedata(_SKIP_SAMPLES))
-    return int(struct.unpack_from("<II", data)[1]) if len(data) >= 8 else 0
+    data = bytes(packet.get_sidedata(SKIP_SAMPLES))
+    discarded = int(struct.unpack_from("<II", data)[1]) if len(data) >= 8 else 0
+    return discarded if discarded <= MOST_DISCARDED else 0
