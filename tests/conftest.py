@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -13,6 +17,26 @@ from hypothesis import settings
 # said. Threads of several processes that wait for one another are slower than none. Read when torch is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+FOLDERS = frozenset({"cli", "codec", "efficient_nets", "entropy", "evaluation", "roi", "training"})
+"""At the top of the repository; imported below ``scaleflow`` alone."""
+
+
+class _OneName(MetaPathFinder):
+    """The repository is on the path, for tests that import one another; its folders are no packages for all that.
+
+    ``import codec`` would make a second module of each file, with classes that are not those of ``scaleflow.codec``.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname in FOLDERS:
+            raise ModuleNotFoundError(f"{fullname} is imported as scaleflow.{fullname}", name=fullname)
+        return None
+
+
+sys.meta_path.insert(0, _OneName())
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("no deadline", deadline=None)

@@ -56,11 +56,11 @@ class DecodeSettings:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start) and 0 <= self.start <= 1e9):
-            raise UsageError(f"--start {self.start:g} is outside 0..1e9 seconds")
+            raise UsageError(f"start {self.start:g} is outside 0..1e9 seconds", fields=("start",))
         if self.duration is not None and not 0 < self.duration <= 1e9:
-            raise UsageError(f"--duration {self.duration:g} is not above 0 and at most 1e9 seconds")
+            raise UsageError(f"duration {self.duration:g} is not above 0 and at most 1e9 seconds", fields=("duration",))
         if self.frames is not None and self.frames < 1:
-            raise UsageError(f"--frames {self.frames} is not at least 1")
+            raise UsageError(f"frames {self.frames} is not at least 1", fields=("frames",))
 
 
 @dataclass(frozen=True)

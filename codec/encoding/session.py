@@ -21,6 +21,7 @@ from scaleflow.codec.encoding.request import PIPE, VideoSource
 from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.encoding.stream_sink import CountingSink, FileSink
 from scaleflow.codec.encoding.summary import PassStatistics
+from scaleflow.codec.models.capabilities import require_refinement
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.audio import AudioPacketData
@@ -76,7 +77,14 @@ class EncodeSession:
         self.settings = settings
         self.stop = stop
         self._source, self._destination, self._model, self._progress = source, destination, model, progress
-        self._coder_settings = CoderSettings(settings.verify, settings.measure or settings.wanted_psnr is not None)
+        if settings.refinement is not None:
+            require_refinement(model)
+        self._coder_settings = CoderSettings(
+            verify=settings.verify,
+            measure=settings.measure or settings.wanted_psnr is not None,
+            region_coding=None if settings.region is None else settings.region.coding_for(model),
+            refinement=settings.refinement,
+        )
         self._excerpt = Excerpt(settings.start, settings.duration, settings.frames)
         self._reader: VideoReader | None = source.open(model.working_format)
         self.properties = self._reader.properties

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,11 +13,9 @@ from scaleflow.codec.models.hyperprior import CodedLatents
 from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import InterPrediction, ScaleFlowNetwork, block_difference
+from scaleflow.codec.models.scaleflow_picture import CELL
 from scaleflow.codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
 from scaleflow.errors import UsageError
-
-CELL = 16
-"""Pictures are padded to a multiple of this, one position of the latents."""
 
 CodeLatents = Callable[[LatentKind, Tensor, Tensor | None, Tensor | None], CodedLatents]
 """Codes latents of one kind, with their context, and those that would cost least (zero where it is None)."""
@@ -119,7 +117,7 @@ def code_inter(
 ) -> CodedInterPicture:
     """Code a packed picture from the one before; motion is searched in what the decoder has."""
     reference = state.reference
-    vectors = motion_vectors(network, picture, reference.detach(), quality)
+    vectors = motion_vectors(network, picture, reference.detach(), quality.tolist())
     difference = block_difference(picture, reference.detach(), vectors)
     motion = code("motion", network.motion.analysis(vectors, difference, quality), state.motion, state.motion)
     prediction = network.predict(motion.values, reference, quality)
@@ -129,15 +127,16 @@ def code_inter(
     return CodedInterPicture(prediction.picture + change, prediction, motion, residual)
 
 
-def motion_vectors(network: ScaleFlowNetwork, picture: Tensor, reference: Tensor, quality: Tensor) -> Tensor:
+def motion_vectors(network: ScaleFlowNetwork, picture: Tensor, reference: Tensor, qualities: Sequence[float]) -> Tensor:
     """What block matching finds between packed pictures, (N, 2, h, w), as smooth as each clip's quality asks for.
 
-    Zeros for networks that were not trained with it.
+    Zeros for networks that were not trained with it. Qualities, 0..63, are numbers of the host: tensors of another
+    device would have to be waited for.
     """
     current, earlier = (unpack_planes(packed)[0].float() * 255 for packed in (picture, reference))
     if not network.config.guided_motion:
         return current.new_zeros(len(current), 2, current.shape[2] // BLOCK, current.shape[3] // BLOCK)
-    smoothness = [vector_smoothness(float(value)) for value in quality]
+    smoothness = [vector_smoothness(quality) for quality in qualities]
     with torch.autocast(picture.device.type, enabled=False), torch.no_grad():
         parts = [match_blocks(current[n : n + 1], earlier[n : n + 1], price) for n, price in enumerate(smoothness)]
     return torch.cat(parts)

@@ -14,7 +14,7 @@ _SSF2020 = "CompressAI's scale-space flow, one rate, RGB of 8 bits; downloaded b
 
 @dataclass(frozen=True)
 class InstalledModel:
-    """A name for ``--model``; ``path`` is None where the weights would have to be downloaded."""
+    """A name that ``load_model`` takes; ``path`` is None where the weights would have to be downloaded."""
 
     name: str
     description: str

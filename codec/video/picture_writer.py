@@ -73,7 +73,9 @@ class PictureWriter(VideoWriter):
             raise UsageError(f"{folder}: the folder {folder.parent} does not exist; create it first")
         existing = self._numbered()
         if existing and not self._overwrite:
-            raise UsageError(f"{existing[0]}: exists already; choose another folder or pass overwrite=True")
+            raise UsageError(
+                f"{existing[0]}: exists already; choose another folder or pass overwrite=True", fields=("overwrite",)
+            )
 
     def _numbered(self) -> list[Path]:
         """What lies under names that this pattern makes, in the order of their numbers."""

@@ -121,9 +121,9 @@ def compare(
     original, decoded = Path(original), Path(decoded)
     names = expand_metrics(metrics)
     if frames is not None and frames < 1:
-        raise UsageError(f"--frames {frames} is not at least 1")
+        raise UsageError(f"frames {frames} is not at least 1", fields=("frames",))
     if frame_rate is not None and frame_rate <= 0:
-        raise UsageError(f"--fps {frame_rate} is not above 0")
+        raise UsageError(f"frame_rate {frame_rate} is not above 0", fields=("frame_rate",))
     with ExitStack() as stack:
         ours = _open(original, frame_rate)
         first = stack.enter_context(ours.reader)

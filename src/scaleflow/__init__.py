@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from scaleflow.codec.frame_coder import FrameEncoder as FrameEncoder
     from scaleflow.codec.models.registry import list_models as list_models
     from scaleflow.codec.models.registry import load_model as load_model
-    from scaleflow.efficient_nets.conversion import accelerate as accelerate
+    from scaleflow.efficient_nets.video.conversion import accelerate as accelerate
     from scaleflow.errors import DataError as DataError
     from scaleflow.errors import ScaleFlowError as ScaleFlowError
     from scaleflow.errors import UsageError as UsageError
@@ -67,7 +67,7 @@ _PLACES = {
     "UsageError": "errors",
     "VideoDecoder": "codec.decoding.video_decoder",
     "VideoFrame": "codec.decoding.video_decoder",
-    "accelerate": "efficient_nets.conversion",
+    "accelerate": "efficient_nets.video.conversion",
     "compare": "evaluation.metrics.comparison",
     "decode": "files",
     "encode": "files",

@@ -24,7 +24,9 @@ def check_output(path: str, overwrite: bool) -> None:
     if target.is_dir():
         raise UsageError(f"{path}: is a folder; end the name with / to write pictures into it")
     if target.exists() and not is_special(target) and not overwrite:
-        raise UsageError(f"{path}: exists already; choose another name or pass --overwrite")
+        raise UsageError(
+            f"{path}: exists already; choose another name or pass overwrite=True", fields=("overwrite",)
+        )
 
 
 def is_special(path: Path) -> bool:

@@ -1,68 +1,27 @@
-"""Configuration of a training run: dataclasses, checked when made. See
-:mod:`scaleflow.training.loop.configuration_file` for YAML.
+"""Configuration of codec training: dataclasses, checked when made. See
+:mod:`scaleflow.training.codec.configuration_file` for YAML.
 
 Everything is counted in steps, never in seconds, so that a run that was stopped and resumed is the run that was not.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal
-
-import yaml
-from pydantic import ConfigDict
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 from scaleflow.codec.distortion import DISTORTION_OVER_STEP
 from scaleflow.errors import UsageError
-
-STRICT = ConfigDict(extra="forbid")
-
-Schedule = Literal["cosine", "step"]
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Where clips come from.
-
-    Attributes:
-        kind: ``videos`` (a folder of any video), ``vimeo`` (septuplets or triplets as their archives unpack),
-            ``davis`` (pictures with masks, as DAVIS unpacks), ``images`` (for the intra stage only), ``packed`` (a
-            cache of crops) or ``shards`` (tar files).
-        path: the folder.
-        crop: side of the square crops in samples, a multiple of 64.
-        stride: largest distance in time between successive pictures of a clip.
-        flip, reverse: mirror crops, and play clips backwards, at random.
-        halve: reduce compressed sources of 360 lines and more by two.
-        masks: regions of interest that come with the clips, for models that heed them: random ones, or
-            ``annotations``, those that DAVIS has.
-        workers: processes that load; 0 loads between the steps.
-    """
-
-    __pydantic_config__ = STRICT
-
-    path: str = ""
-    kind: Literal["videos", "vimeo", "davis", "images", "packed", "shards"] = "videos"
-    crop: int = 192
-    stride: int = 3
-    flip: bool = True
-    reverse: bool = True
-    halve: bool = True
-    masks: Literal["none", "perlin", "boxes", "mixed", "annotations"] = "none"
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        check_range("data.crop", self.crop, 64, 4096)
-        if self.crop % 64:
-            raise UsageError(f"data.crop = {self.crop} is no multiple of 64: use {self.crop // 64 * 64 or 64}")
-        check_range("data.stride", self.stride, 1, 16)
-        check_range("data.workers", self.workers, 0, 256)
-        if self.masks == "annotations" and self.kind != "davis":
-            raise UsageError(
-                f"data.masks = annotations: data.kind = {self.kind} has none; use data.kind=davis, or random masks "
-                "such as data.masks=mixed"
-            )
+from scaleflow.quality_range import HIGHEST_QUALITY, is_quality
+from scaleflow.training.data.configuration import DataConfig
+from scaleflow.training.loop.configuration import (
+    STRICT,
+    LoopOptimization,
+    RunConfig,
+    Schedule,
+    check_range,
+    learning_rate_factor,
+)
 
 
 @dataclass(frozen=True)
@@ -125,7 +84,7 @@ class StageConfig:
     learning_rate: float = 1e-3
     schedule: Schedule = "cosine"
     warm_up: int = 150
-    quality: tuple[float, float] = (0.0, 63.0)
+    quality: tuple[float, float] = (0.0, HIGHEST_QUALITY)
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -139,7 +98,7 @@ class StageConfig:
         least = 1 if self.trains == "intra" else 2
         if not least <= self.unroll[0] <= self.unroll[1] <= 100:
             raise UsageError(f"{where}.unroll = {self.unroll}: rising numbers of pictures from {least} on are needed")
-        if not 0 <= self.quality[0] <= self.quality[1] <= 63:
+        if not (all(map(is_quality, self.quality)) and self.quality[0] <= self.quality[1]):
             raise UsageError(f"{where}.quality = {self.quality}: two rising numbers within 0..63 are needed")
 
     def frames_at(self, step: int) -> int:
@@ -150,44 +109,6 @@ class StageConfig:
     def learning_rate_at(self, step: int) -> float:
         """Of a step, for parameters that learn at the plain rate."""
         return self.learning_rate * learning_rate_factor(self.schedule, step, self.steps, self.warm_up)
-
-
-def learning_rate_factor(schedule: Schedule, step: int, steps: int, warm_up: int) -> float:
-    """What the highest learning rate is multiplied by: ``cosine`` falls to 2 %, ``step`` to a tenth at 80 %."""
-    warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
-    progress = step / steps
-    if schedule == "step":
-        return warm * (1.0 if progress < 0.8 else 0.1)
-    return warm * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-@dataclass(frozen=True)
-class LoopOptimization:
-    """What all stages share, whatever is trained.
-
-    Attributes:
-        betas: of Adam.
-        clip_norm: largest norm of the gradient.
-        average: decay of the exponential moving average that is validated and exported.
-        precision: of convolutions; latents, likelihoods, warp and loss are in float32 always. ``auto`` is bf16 where
-            the device computes in it, see :mod:`scaleflow.training.loop.precision`; elsewhere that is slower than fp32.
-        most_skipped: successive steps without a finite gradient after which the run stops.
-    """
-
-    __pydantic_config__ = STRICT
-
-    betas: tuple[float, float] = (0.9, 0.98)
-    clip_norm: float = 1.0
-    average: float = 0.999
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    most_skipped: int = 20
-
-    def __post_init__(self) -> None:
-        for beta in self.betas:
-            check_range("optimization.betas", beta, 0, 0.99999)
-        check_range("optimization.clip_norm", self.clip_norm, 1e-6, 1e6)
-        check_range("optimization.average", self.average, 0, 0.999999)
-        check_range("optimization.most_skipped", self.most_skipped, 1, 10**6)
 
 
 @dataclass(frozen=True)
@@ -256,36 +177,7 @@ class ValidationConfig:
         check_range("validation.every", self.every, 0, 10**9)
         check_range("validation.frames", self.frames, 1, 10**6)
         for quality in self.qualities:
-            check_range("validation.qualities", quality, 0, 63)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """What configurations of whole runs share.
-
-    Attributes:
-        seed: of everything random.
-        checkpoint_every, log_every: steps.
-        optimization: see there.
-    """
-
-    seed: int = 0
-    checkpoint_every: int = 500
-    log_every: int = 50
-    optimization: LoopOptimization = field(default_factory=LoopOptimization)
-
-    def __post_init__(self) -> None:
-        check_range("seed", self.seed, 0, 2**62)
-        check_range("checkpoint_every", self.checkpoint_every, 1, 10**9)
-        check_range("log_every", self.log_every, 1, 10**9)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Nested dictionaries and lists; :mod:`scaleflow.training.loop.configuration_file` takes them back."""
-        return dict(plain_values(asdict(self)))
-
-    def to_yaml(self) -> str:
-        """As a YAML file."""
-        return yaml.safe_dump(self.to_mapping(), sort_keys=False)
+            check_range("validation.qualities", quality, 0, HIGHEST_QUALITY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,18 +214,5 @@ class TrainingConfig(RunConfig):
         if of_regions and self.data.masks == "none":
             raise UsageError("data.masks = none: regions are trained with masks, such as data.masks=mixed")
         if of_regions and self.validation.clips:
-            raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd --roi")
+            raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd and masks")
         super().__post_init__()
-
-
-def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raises :class:`UsageError` where a value is outside."""
-    if not low <= value <= high:
-        raise UsageError(f"{name} = {value:g} is outside {low:g}..{high:g}")
-
-
-def plain_values(value: Any) -> Any:
-    """Nested dictionaries and lists, as YAML and checkpoints hold them."""
-    if isinstance(value, dict):
-        return {key: plain_values(inner) for key, inner in value.items()}
-    return [plain_values(inner) for inner in value] if isinstance(value, tuple | list) else value

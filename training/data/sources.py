@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from scaleflow.errors import UsageError
-from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import ClipSource
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.davis import DavisSource
 from scaleflow.training.data.image_folder import ImageFolder
 from scaleflow.training.data.packed import PackedClips

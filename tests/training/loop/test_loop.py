@@ -14,10 +14,11 @@ from torch import Tensor
 
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
+from scaleflow.training.codec.configuration_file import configuration_of, preset
 from scaleflow.training.codec.losses import spread_qualities
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.trainable import ClipBatch
-from scaleflow.training.loop.configuration_file import configuration_of, override, preset
+from scaleflow.training.loop.configuration_file import override
 from scaleflow.training.loop.distributed import Processes, join_processes
 from scaleflow.training.loop.loop import LoopHooks, TrainingLoop, TrainingProgress
 from scaleflow.training.loop.parts import MicroBatch
@@ -53,8 +54,8 @@ def moving_pictures(number: int, frames: int) -> tuple[Tensor, Tensor]:
 class Batches:
     """Micro-batches of made clips for one of several processes."""
 
-    def __init__(self, seed: int = 0, rank: int = 0, count: int = 1) -> None:
-        self.seed, self.rank, self.count = seed, rank, count
+    def __init__(self, seed: int = 0, rank: int = 0, count: int = 1, different: int = 1000) -> None:
+        self.seed, self.rank, self.count, self.different = seed, rank, count, different
 
     def start(self, number: int, stage: StageConfig) -> Iterator[ClipBatch]:
         alone = Batches(self.seed)
@@ -65,7 +66,7 @@ class Batches:
             size = stage.micro_batch
             parts = []
             for part in range(self.rank, stage.batch // size, self.count):
-                first = 1000 * number + step * stage.batch + part * size
+                first = 1000 * number + step % self.different * stage.batch + part * size
                 clips = [moving_pictures(n, stage.frames_at(step)) for n in range(first, first + size)]
                 planes = tuple(torch.stack(plane) for plane in zip(*clips, strict=True))
                 quality = spread_qualities(first, size, *stage.quality, self.seed)
@@ -74,11 +75,15 @@ class Batches:
 
 
 def make(
-    config: TrainingConfig, folder: Path, processes: Processes = ALONE, hooks: LoopHooks | None = None
+    config: TrainingConfig,
+    folder: Path,
+    processes: Processes = ALONE,
+    hooks: LoopHooks | None = None,
+    batches: Batches | None = None,
 ) -> TrainingLoop:
     torch.manual_seed(config.seed)
     model = ScaleFlowTraining(config.model, config.loss, config.optimization)
-    batches = Batches(config.seed, processes.rank, processes.count)
+    batches = batches or Batches(config.seed, processes.rank, processes.count)
     return TrainingLoop(config, model, batches, folder, processes, hooks)
 
 
@@ -104,7 +109,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     return weights(folder)
 
 
-@pytest.mark.parametrize("stops", [[1], [3, 2], [4, 1, 2]])
+@pytest.mark.parametrize("stops", [[3, 2], [4, 1, 2]])
 def test_a_resumed_run_is_the_run_that_was_not_stopped(
     plain: dict[str, Tensor], tmp_path: Path, stops: list[int]
 ) -> None:
@@ -141,8 +146,10 @@ def test_two_processes_do_what_one_does_with_twice_the_batch(plain: dict[str, Te
 
 def test_the_loss_falls(tmp_path: Path) -> None:
     seen: list[TrainingProgress] = []
-    steps = ["stages.intra.steps=60", "stages.inter.steps=60", "stages.inter.unroll=[2, 2]", "log_every=20"]
-    assert make(configuration(*steps), tmp_path, hooks=LoopHooks(report=seen.append)).run()
+    steps = ["stages.intra.steps=24", "stages.inter.steps=24", "stages.inter.unroll=[2, 2]", "log_every=4"]
+    # Each report is of the same clips at the same qualities.
+    batches = Batches(different=4)
+    assert make(configuration(*steps), tmp_path, hooks=LoopHooks(report=seen.append), batches=batches).run()
     losses = {name: [p.scalars["loss"] for p in seen if p.stage.name == name] for name in ("intra", "inter")}
     assert all(of_stage[-1] < of_stage[0] for of_stage in losses.values()), losses
     assert "blurred share" in seen[-1].scalars and seen[-1].last.motion is not None

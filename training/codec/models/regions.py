@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.codec.models.clip_coding import CELL, CodedInterPicture, InterState
+from scaleflow.codec.models.clip_coding import CodedInterPicture, InterState
 from scaleflow.codec.models.hyperprior import CodedLatents
 from scaleflow.codec.models.rate_distortion import squared_error
 from scaleflow.codec.models.region_coding import LatentKind, emphasis_of_samples
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.scaleflow_picture import CELL
 from scaleflow.codec.models.transforms import pack_planes, unpack_planes
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.roi.coding import LEARNED_STEPS_PER_OCTAVE

@@ -24,7 +24,7 @@ from scaleflow.codec.models.clip_coding import (
     motion_vectors,
 )
 from scaleflow.codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
-from scaleflow.codec.models.quality import HIGHEST_QUALITY, LatentGain
+from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
@@ -36,6 +36,7 @@ from scaleflow.codec.models.transforms import (
     unpack_planes,
 )
 from scaleflow.codec.picture import WorkingFormat
+from scaleflow.quality_range import HIGHEST_QUALITY
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
 from scaleflow.training.codec.losses import distortion, rate_distortion
 from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, StepResult
@@ -224,7 +225,7 @@ class ScaleFlowTraining:
             pictures = [pack_planes(batch.planes[0][:, t], batch.planes[1][:, t]) for t in range(2)]
             intra_quality = (batch.quality + INTRA_QUALITY_OFFSET).clamp(max=HIGHEST_QUALITY)
             reference = as_reference(network.intra(pictures[0], intra_quality)[0])
-            vectors = motion_vectors(network, pictures[1], reference, batch.quality)
+            vectors = motion_vectors(network, pictures[1], reference, batch.quality.tolist())
             latents = network.motion.analysis.linear(F.pixel_unshuffle(vectors, 2))
             missed = pictures[1] - network.predict(latents, reference, batch.quality).picture
             patches.append(_patches(missed))
