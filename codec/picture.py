@@ -45,8 +45,8 @@ class VideoProperties:
     """What must be known about a video, besides its pictures, to write it back as it was.
 
     Colour tags carry FFmpeg's names and are ``"unknown"`` where the source is untagged. ``rotation`` is the clockwise
-    angle in degrees by which a player turns the coded picture. ``mastering_display`` (SMPTE ST 2086) is empty or has ten
-    integers: x and y of green, blue, red and white in 1/50000, most and least luminance in 1/10000 cd/m2;
+    angle in degrees by which a player turns the coded picture. ``mastering_display`` (SMPTE ST 2086) is empty or has
+    ten integers: x and y of green, blue, red and white in 1/50000, most and least luminance in 1/10000 cd/m2;
     ``content_light_level`` (CTA-861.3) is empty or has two, MaxCLL and MaxFALL in cd/m2.
     """
 

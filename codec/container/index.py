@@ -68,8 +68,10 @@ class KeyFrameIndex:
 
 @dataclass(frozen=True)
 class EndBody:
-    """Body of the end packet: the index, the number of pictures in the file, and how long the last one is shown, in units
-    of the video's time base, where that is not the usual time."""
+    """Body of the end packet: the index, the number of pictures in the file, and how long the last one is shown.
+
+    The latter is in units of the video's time base, None where it is the usual time.
+    """
 
     index: KeyFrameIndex
     frame_count: int

@@ -274,7 +274,9 @@ def _from_key_frame(items: Iterable[Item], key: KeyFrame) -> Iterator[Item]:
 def _before_end(items: Iterable[Item], clock: ExcerptClock, cutter: ExcerptCutter) -> Iterator[Item]:
     """Leave out pictures after the end; go on a little for audio that belongs before it."""
     for item in items:
-        is_behind = cutter.is_full or (clock.end_pts is not None and isinstance(item, VideoPacket) and item.pts >= clock.end_pts)
+        is_behind = cutter.is_full or (
+            clock.end_pts is not None and isinstance(item, VideoPacket) and item.pts >= clock.end_pts
+        )
         if isinstance(item, VideoPacket) and is_behind:
             cutter.pass_picture(item.pts)
         else:

@@ -74,8 +74,10 @@ class PassStatistics:
 
     @property
     def duration(self) -> Fraction:
-        """Seconds from the first picture to the end of the last, which lasts as long as the source says, or as pictures do
-        on average."""
+        """Seconds from the first picture to the end of the last.
+
+        That one lasts as long as the source says, or as pictures do on average.
+        """
         if self.first_pts is None:
             return Fraction(0)
         last = 1 / self.properties.frame_rate

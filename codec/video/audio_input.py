@@ -12,7 +12,14 @@ from typing import Any
 import av
 
 from scaleflow.codec.video.adts import audio_specific_config, strip_adts
-from scaleflow.codec.video.audio import MOST_AUDIO_STREAMS, MOST_DISCARDED, SKIP_SAMPLES, AudioPacketData, AudioStream, describe_audio
+from scaleflow.codec.video.audio import (
+    MOST_AUDIO_STREAMS,
+    MOST_DISCARDED,
+    SKIP_SAMPLES,
+    AudioPacketData,
+    AudioStream,
+    describe_audio,
+)
 from scaleflow.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -79,7 +86,7 @@ class AudioInput:
 
 
 def open_audio(
-    name: str, streams: Sequence[av.AudioStream], packets: Iterator[av.Packet], buffered: deque[av.Packet]
+    name: str, streams: Sequence[av.AudioStream], packets: Iterator[Any], buffered: deque[Any]
 ) -> list[AudioInput]:
     """The audio streams of a container that can be copied, at most so many as a file holds.
 
@@ -117,7 +124,7 @@ def open_audio(
     return found
 
 
-def _first_packet(index: int, packets: Iterator[av.Packet], buffered: deque[av.Packet]) -> bytes:
+def _first_packet(index: int, packets: Iterator[Any], buffered: deque[Any]) -> bytes:
     for packet in buffered:
         if packet.stream.index == index and packet.size:
             return bytes(packet)

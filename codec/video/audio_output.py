@@ -98,6 +98,6 @@ def discard_at_end(packet: Any, samples: int, audio: AudioStream, container: str
         return
     from av.packet import PacketSideData, packet_sidedata_type_from_literal
 
-    data: Any = PacketSideData(packet_sidedata_type_from_literal(SKIP_SAMPLES), 10)  # type: ignore[call-arg]
+    data: Any = PacketSideData(packet_sidedata_type_from_literal(SKIP_SAMPLES), 10)  # type: ignore[call-arg, arg-type]
     data.update(struct.pack("<IIBB", 0, samples, 0, 0))
     packet.set_sidedata(data)

@@ -59,7 +59,7 @@ def crop_of_stream(container: av.container.InputContainer, stream: av.VideoStrea
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)
     try:
-        description = container.dumps_format()
+        description = container.dumps_format()  # type: ignore[attr-defined]
     finally:
         av.logging.set_level(level)
     index = -1

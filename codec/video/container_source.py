@@ -14,7 +14,7 @@ import av.error
 
 from scaleflow.codec.video.audio import AudioPacketData, AudioStream
 from scaleflow.codec.video.audio_input import AudioInput, open_audio
-from scaleflow.codec.video.container_crop import Crop, crop_of_stream
+from scaleflow.codec.video.container_crop import crop_of_stream
 from scaleflow.codec.video.input_file import STANDARD_INPUT, OpenedInput, reason_of
 from scaleflow.codec.video.raw_format import RawVideoFormat
 from scaleflow.codec.video.source_damage import PromisedLength, SourceDamage
@@ -76,9 +76,7 @@ class ContainerSource:
             self._opened.close()
             raise
 
-    def _open(
-        self, source: str | BinaryIO, raw: RawVideoFormat | None, allow_protocols: Sequence[str]
-    ) -> OpenedInput:
+    def _open(self, source: str | BinaryIO, raw: RawVideoFormat | None, allow_protocols: Sequence[str]) -> OpenedInput:
         container_format = None
         options: dict[str, str] = {}
         if source == STANDARD_INPUT:
@@ -117,15 +115,15 @@ class ContainerSource:
         self._video.codec_context.thread_count = threads
         self.crop = crop_of_stream(container, self._video)
         self._audio: dict[int, AudioInput] = {}
-        self._buffered: deque[av.Packet] = deque()
-        self._packets: Iterator[av.Packet] | None = None
+        self._buffered: deque[Any] = deque()
+        self._packets: Iterator[Any] | None = None
         if container.streams.audio:
             self._packets = self._demux()
             inputs = open_audio(self.name, list(container.streams.audio), self._packets, self._buffered)
             self._audio = {stream.index: stream for stream in inputs}
         self.audio_streams: tuple[AudioStream, ...] = tuple(stream.described for stream in self._audio.values())
 
-    def _demux(self) -> Iterator[av.Packet]:
+    def _demux(self) -> Iterator[Any]:
         # Packets of all streams are looked at: those of subtitles, too, count in how long the file is.
         return iter(self._container.demux())
 
@@ -183,7 +181,7 @@ class ContainerSource:
 
     @property
     def has_even_times(self) -> bool:
-        """Whether pictures come at even times by the form of the source, so that none need be compared with the next."""
+        """Whether pictures come at even times by the form of the source: none need be compared with the next."""
         return self._constant_rate or self._container.format.name in _EVEN_FORMATS
 
     def items(self) -> Iterator[av.VideoFrame | AudioPacketData]:
@@ -210,8 +208,9 @@ class ContainerSource:
     def _count_back(self, frames: list[av.VideoFrame]) -> None:
         """Give the frames before the first one that has a time theirs."""
         step = max(1, round(1 / (self.frame_rate * self.time_base)))
+        first = frames[-1].pts or 0
         for place, frame in enumerate(frames[:-1]):
-            frame.pts = frames[-1].pts - (len(frames) - 1 - place) * step
+            frame.pts = first - (len(frames) - 1 - place) * step
 
     def _untimed_items(self) -> Iterator[av.VideoFrame | AudioPacketData]:
         """Frames with the best estimate of their times, and audio packets."""
@@ -272,7 +271,9 @@ class ContainerSource:
             return []
         except av.error.FFmpegError as error:
             self.damage.damaged_packets += 1
-            log.warning("%s: a damaged video packet at byte %s is skipped (%s)", self.name, packet.pos, reason_of(error))
+            log.warning(
+                "%s: a damaged video packet at byte %s is skipped (%s)", self.name, packet.pos, reason_of(error)
+            )
             return []
 
     def close(self) -> None:

@@ -15,8 +15,8 @@ from scaleflow.codec.video.audio import AudioPacketData, AudioStream
 from scaleflow.codec.video.audio_output import AudioClock, add_audio_stream, discard_at_end, why_not_copied
 from scaleflow.codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_code
 from scaleflow.codec.video.frame_planes import frame_from_planes
-from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
 from scaleflow.codec.video.hdr_metadata import x264_parameters
+from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
 from scaleflow.codec.video.stream_template import video_template
 from scaleflow.codec.video.video_encoding import VideoEncoding
 from scaleflow.codec.video.video_writer import VideoWriter
@@ -51,7 +51,7 @@ class ContainerWriter(VideoWriter):
         self._audio = tuple(audio)
         self._container_format = container
         self._duration = max(1, round(1 / (properties.frame_rate * properties.time_base)))
-        self._held: av.Packet | None = None
+        self._held: Any = None
         self._audio_clocks: dict[int, AudioClock] = {}
         self._container = av.open(
             output,

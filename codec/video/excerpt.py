@@ -11,7 +11,7 @@ from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.audio import AudioPacketData, AudioStream
 
 LONGEST_INTERLEAVING = 10
-"""Seconds that audio may stand before or behind its pictures in a file, and is still found at the ends of an excerpt."""
+"""Seconds that audio may stand before or behind its pictures in a file, and still be found for an excerpt."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,8 @@ class ExcerptCutter:
             return []
         # The excerpt ends later than its last picture begins.
         reached = self._last_pts * self._time_base
-        ready, waiting = [], []
+        ready = []
+        waiting: list[AudioPacketData] = []
         for packet in self._waiting:
             time = clock.audio_time(packet)
             (ready if time is None or time <= reached else waiting).append(packet)

@@ -90,7 +90,8 @@ class OpenedInput:
             if what:
                 raise DataError(
                     f"{name}: is {what}, which names other files: give those, or pass allow_protocols with what may be "
-                    "opened (file, https, ...)"
+                    "opened (file, https, ...)",
+                    fields=("allow_protocols",),
                 ) from error
             hint = "a y4m stream is expected there" if source == STANDARD_INPUT else "it is damaged, empty or no video"
             raise DataError(f"{name}: cannot be opened as a video; {hint} ({reason_of(error)})") from error
@@ -124,7 +125,7 @@ def open_file(path: str) -> io.FileIO:
     """
     if not os.path.exists(path):
         remedy = "; what is not a file is opened with allow_protocols only" if "://" in path else ""
-        raise UsageError(f"{path}: there is no such file{remedy}")
+        raise UsageError(f"{path}: there is no such file{remedy}", fields=("allow_protocols",))
     try:
         stream = open(path, "rb", buffering=0)
     except PermissionError:

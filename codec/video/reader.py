@@ -21,11 +21,11 @@ from scaleflow.codec.video.container_crop import Crop
 from scaleflow.codec.video.container_source import ContainerSource
 from scaleflow.codec.video.frame_planes import planes_of
 from scaleflow.codec.video.frame_source import FrameSource
+from scaleflow.codec.video.hdr_metadata import read_hdr_metadata
 from scaleflow.codec.video.picture_sequence import STILL_SUFFIXES, PictureSequence, is_picture_sequence
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
 from scaleflow.codec.video.raw_format import RawVideoFormat
 from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
-from scaleflow.codec.video.hdr_metadata import read_hdr_metadata
 from scaleflow.codec.video.rotation import clockwise_rotation, turn_planes
 from scaleflow.codec.video.side_data import side_data
 from scaleflow.codec.video.source_damage import SourceDamage
@@ -214,24 +214,27 @@ class VideoReader:
         self._taken = True
         properties = self.properties
         timestamps = RisingTimestamps(self._source.name, properties.frame_rate, properties.time_base)
-        waiting: deque[av.VideoFrame | AudioPacketData] = deque()
+        waiting: av.VideoFrame | None = None
+        behind: list[AudioPacketData] = []
         for item in self._remaining():
-            if isinstance(item, av.VideoFrame):
-                if waiting:  # The first that waits is a frame whose time is judged beside this one's.
-                    yield waiting[0], timestamps.next(waiting.popleft().pts, item.pts)
-                    yield from waiting
-                    waiting.clear()
-                if not self._source.has_even_times and timestamps.needs_following(item.pts):
-                    waiting.append(item)
+            if isinstance(item, AudioPacketData):
+                if waiting is None:
+                    yield item
                 else:
-                    yield item, timestamps.next(item.pts)
-            elif waiting:
-                waiting.append(item)
+                    behind.append(item)
+                continue
+            if waiting is not None:
+                yield waiting, timestamps.next(waiting.pts, item.pts)
+                yield from behind
+                behind.clear()
+                waiting = None
+            if not self._source.has_even_times and timestamps.needs_following(item.pts):
+                waiting = item  # Whether its time is right shows beside that of the next.
             else:
-                yield item
-        if waiting:
-            yield waiting[0], timestamps.next(waiting.popleft().pts)
-            yield from waiting
+                yield item, timestamps.next(item.pts)
+        if waiting is not None:
+            yield waiting, timestamps.next(waiting.pts)
+            yield from behind
         self.last_duration = self._source.last_duration
         for sentence in self.damage.sentences():
             log.warning("%s", sentence)

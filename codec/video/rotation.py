@@ -16,7 +16,6 @@ from scaleflow.errors import DataError
 log = logging.getLogger(__name__)
 
 
-
 def clockwise_rotation(frame: av.VideoFrame, name: str | None = None) -> int:
     """Clockwise angle in degrees, a quarter turn or several, by which a player turns this frame.
 
@@ -35,7 +34,7 @@ def clockwise_rotation(frame: av.VideoFrame, name: str | None = None) -> int:
 def rotation_of_matrix(matrix: bytes) -> tuple[int, str]:
     """Clockwise quarter turns, in degrees, of a display matrix (nine native 32-bit integers, 16.16 fixed point).
 
-    With them what else the matrix asks for, in words; the angle is then 0, since half of it would be worse than nothing.
+    With them what else the matrix asks for, in words; the angle is then 0: half of it would be worse than nothing.
     """
     a, b, _, c, d, *_ = struct.unpack("=9i", matrix[:36])
     if math.hypot(a, b) == 0 or math.hypot(c, d) == 0:
@@ -44,7 +43,9 @@ def rotation_of_matrix(matrix: bytes) -> tuple[int, str]:
     degrees = math.degrees(math.atan2(b, a)) % 360
     is_mirrored = a * d - b * c < 0
     if is_mirrored:
-        turned = {0: "top to bottom", 180: "left to right"}.get(round(degrees) % 360, f"and turned by {degrees:.0f} degrees")
+        turned = {0: "top to bottom", 180: "left to right"}.get(
+            round(degrees) % 360, f"and turned by {degrees:.0f} degrees"
+        )
         return 0, f"mirrored {turned}"
     quarter = round(degrees / 90) % 4 * 90
     if min(abs(degrees - quarter), 360 - abs(degrees - quarter)) > 1:
@@ -61,6 +62,8 @@ def turn_planes(planes: Planes, degrees: int) -> Planes:
     if not degrees:
         return planes
     height, width = planes[0].shape
-    if degrees % 180 and any(plane.shape not in (((height + 1) // 2, (width + 1) // 2), (height, width)) for plane in planes):
+    if degrees % 180 and any(
+        plane.shape not in (((height + 1) // 2, (width + 1) // 2), (height, width)) for plane in planes
+    ):
         raise DataError("a picture whose chroma is halved in one direction cannot be turned by a quarter")
     return tuple(np.ascontiguousarray(np.rot90(plane, -degrees // 90)) for plane in planes)

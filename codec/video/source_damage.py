@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 
@@ -54,7 +55,7 @@ class PromisedLength:
         if container.duration and names & _TRUSTED:
             self._promised = Fraction((container.start_time or 0) + container.duration, av.time_base)
 
-    def observe(self, packet: av.Packet) -> None:
+    def observe(self, packet: Any) -> None:
         """Note a packet of any stream."""
         if packet.pos is not None:
             self.last_byte = max(self.last_byte, packet.pos + packet.size)

@@ -97,7 +97,7 @@ class RisingTimestamps:
         )
 
     def next(self, pts: int | None, following: int | None = None) -> int:
-        """The time to use for the next picture, of which the source says ``pts``, and ``following`` of the one after."""
+        """The time to use for the next picture, whose source says ``pts`` of it and ``following`` of the one after."""
         self._last = self._choose(pts, following)
         return self._last
 
