@@ -19,7 +19,24 @@ from scaleflow.codec.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")
 
-Schedule = Literal["cosine", "step"]
+Schedule = Literal["cosine", "step", "flat"]
+
+
+SourceKind = Literal["videos", "vimeo", "davis", "images", "photographs", "synthetic", "packed", "pool", "shards"]
+
+
+@dataclass(frozen=True)
+class DataPart:
+    """One source of a mixture; ``share`` of its clips, in any unit."""
+
+    __pydantic_config__ = STRICT
+
+    kind: SourceKind
+    path: str
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("data.parts.share", self.share, 1e-6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -28,9 +45,11 @@ class DataConfig:
 
     Attributes:
         kind: ``videos`` (a folder of any video), ``vimeo`` (septuplets or triplets as their archives unpack),
-            ``davis`` (pictures with masks, as DAVIS unpacks), ``images`` (for the intra stage only), ``packed`` (a
-            cache of crops) or ``shards`` (tar files).
+            ``davis`` (pictures with masks, as DAVIS unpacks), ``images`` and ``photographs`` (for the intra stage
+            only), ``synthetic`` (clips rendered from photographs), ``packed`` (a cache of crops), ``pool`` (packed
+            folders that another process renews), ``shards`` (tar files) or ``mixture``.
         path: the folder.
+        parts: sources of a mixture.
         crop: side of the square crops in samples, a multiple of 64.
         stride: largest distance in time between successive pictures of a clip.
         flip, reverse: mirror crops, and play clips backwards, at random.
@@ -43,7 +62,8 @@ class DataConfig:
     __pydantic_config__ = STRICT
 
     path: str = ""
-    kind: Literal["videos", "vimeo", "davis", "images", "packed", "shards"] = "videos"
+    kind: SourceKind | Literal["mixture"] = "videos"
+    parts: tuple[DataPart, ...] = ()
     crop: int = 192
     stride: int = 3
     flip: bool = True
@@ -56,6 +76,8 @@ class DataConfig:
         check_range("data.crop", self.crop, 64, 4096)
         if self.crop % 64:
             raise UsageError(f"data.crop = {self.crop} is no multiple of 64: use {self.crop // 64 * 64 or 64}")
+        if (self.kind == "mixture") != bool(self.parts):
+            raise UsageError("data.parts: a mixture has parts, and nothing else has")
         check_range("data.stride", self.stride, 1, 16)
         check_range("data.workers", self.workers, 0, 256)
         if self.masks == "annotations" and self.kind != "davis":
@@ -73,6 +95,8 @@ class LossConfig:
         distortion: ``mse`` or ``ms-ssim`` (1 - MS-SSIM of luma, or of RGB).
         weights: of Y, Cb and Cr in the squared error; (1, 1, 1) weighs samples alike, (6, 1, 1) / 8 planes as PSNR-YUV
             does. Ignored by models that work in RGB.
+        chroma: ``quality`` weighs chroma beside luma as PSNR-YUV asks for at each quality, see
+            :mod:`scaleflow.training.losses`; ``fixed`` as ``weights`` say. Of the recurrent model.
         distortion_over_step: slope of rate over distortion: squared error that one bit is worth, in squared
             quantization steps. Of models with one rate, see ``model.distortion_weight``.
         low_rate_emphasis: power of the quantization step by which losses are weighed; at 0 high rates drown low ones.
@@ -83,6 +107,7 @@ class LossConfig:
 
     distortion: Literal["mse", "ms-ssim"] = "mse"
     weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    chroma: Literal["fixed", "quality"] = "fixed"
     distortion_over_step: float = DISTORTION_OVER_STEP
     low_rate_emphasis: float = 0.45
     prediction: float = 0.1
@@ -109,9 +134,12 @@ class StageConfig:
             result does not depend on the number of processes.
         unroll: pictures of a clip, the first being intra; two numbers grow from the first to the second over the stage.
         learning_rate: at its highest, after warm-up.
-        schedule: ``cosine`` falls to 2 % of it, ``step`` divides it by ten at 80 % of the steps.
+        schedule: ``cosine`` falls to 2 % of it, ``step`` divides it by ten at 80 % of the steps, ``flat`` falls
+            linearly to 2 % over the last fifth.
         warm_up: steps.
         quality: lowest and highest of the random qualities, for models with variable rate.
+        gradients: ``clip``, a picture also learns from those that are predicted from it; ``picture``, from itself only,
+            which takes less time and memory. Of the recurrent model.
     """
 
     __pydantic_config__ = STRICT
@@ -126,6 +154,7 @@ class StageConfig:
     schedule: Schedule = "cosine"
     warm_up: int = 150
     quality: tuple[float, float] = (0.0, 63.0)
+    gradients: Literal["picture", "clip"] = "clip"
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -153,11 +182,14 @@ class StageConfig:
 
 
 def learning_rate_factor(schedule: Schedule, step: int, steps: int, warm_up: int) -> float:
-    """What the highest learning rate is multiplied by: ``cosine`` falls to 2 %, ``step`` to a tenth at 80 %."""
+    """What the highest learning rate is multiplied by: ``cosine`` falls to 2 %, ``step`` to a tenth at 80 %, ``flat`` to 2 %
+    over the last fifth."""
     warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
     progress = step / steps
     if schedule == "step":
         return warm * (1.0 if progress < 0.8 else 0.1)
+    if schedule == "flat":
+        return warm * max(0.02, min(1.0, 5 * (1 - progress)))
     return warm * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
 
 
@@ -210,7 +242,7 @@ class ModelConfig:
     """What is trained.
 
     Attributes:
-        name: ``default``, ``ssf2020``, or ``regions``: networks for regions of interest, beside a ``default`` codec.
+        name: ``default``, ``recurrent``, ``ssf2020``, or ``regions``: networks for regions of interest, beside a ``default`` codec.
         start: ``transform`` (principal components, measured deviations), ``random``, ``default`` (the shipped
             weights), or a checkpoint or weights file to continue from; of ``regions``, the codec's weights.
         guided_motion: give the motion encoder block-matched vectors; without, it must find motion alone.
@@ -221,7 +253,7 @@ class ModelConfig:
 
     __pydantic_config__ = STRICT
 
-    name: Literal["default", "ssf2020", "regions"] = "default"
+    name: Literal["default", "recurrent", "ssf2020", "regions"] = "default"
     start: str = "transform"
     guided_motion: bool = True
     intra_latents: int = 256

@@ -16,6 +16,7 @@ from scaleflow.training.data.sources import open_source
 from scaleflow.training.distributed import Processes, join_processes
 from scaleflow.training.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
 from scaleflow.training.model_card import StageRecord, model_card
+from scaleflow.training.models.recurrent import RecurrentTraining
 from scaleflow.training.models.regions import RegionTraining
 from scaleflow.training.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.models.ssf2020 import Ssf2020Training
@@ -43,6 +44,8 @@ def make_model(config: TrainingConfig) -> TrainableModel:
         return RegionTraining(config.model, config.loss, config.optimization)
     if config.model.name == "default":
         model = ScaleFlowTraining(config.model, config.loss, config.optimization)
+    elif config.model.name == "recurrent":
+        model = RecurrentTraining(config.model, config.loss, config.optimization)
     else:
         model = Ssf2020Training(config.model, config.loss, config.optimization)
     if config.model.start not in ("transform", "random"):
