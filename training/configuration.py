@@ -182,8 +182,10 @@ class StageConfig:
 
 
 def learning_rate_factor(schedule: Schedule, step: int, steps: int, warm_up: int) -> float:
-    """What the highest learning rate is multiplied by: ``cosine`` falls to 2 %, ``step`` to a tenth at 80 %, ``flat`` to 2 %
-    over the last fifth."""
+    """What the highest learning rate is multiplied by.
+
+    ``cosine`` falls to 2 %, ``step`` to a tenth at 80 %, ``flat`` to 2 % over the last fifth.
+    """
     warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
     progress = step / steps
     if schedule == "step":
@@ -242,7 +244,8 @@ class ModelConfig:
     """What is trained.
 
     Attributes:
-        name: ``default``, ``recurrent``, ``ssf2020``, or ``regions``: networks for regions of interest, beside a ``default`` codec.
+        name: ``default``, ``recurrent``, ``ssf2020``, or ``regions``: networks for regions of interest, beside a
+            ``default`` codec.
         start: ``transform`` (principal components, measured deviations), ``random``, ``default`` (the shipped
             weights), or a checkpoint or weights file to continue from; of ``regions``, the codec's weights.
         guided_motion: give the motion encoder block-matched vectors; without, it must find motion alone.

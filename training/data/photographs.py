@@ -1,9 +1,9 @@
-"""Photographs: single pictures cut from them for the intra stage, at a random reduction, and what clips are rendered of."""
+"""Photographs: single pictures are cut from them for the intra stage, and clips are rendered of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +87,7 @@ def list_pictures(folder: Path) -> list[Path]:
     return paths
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_picture(path: Path) -> Tensor:
     """A picture as uint8 Y, Cb, Cr of full size, (3, H, W), limited range.
 

@@ -141,7 +141,7 @@ class SyntheticClips:
     def _layer(self, path: Path, side: int, generator: _Generator, *, background: bool) -> Layer:
         picture = load_picture(path)[None]
         height, width = picture.shape[2:]
-        zoom = float(np.exp(generator.uniform(np.log(0.7), np.log(1.6))))
+        zoom = float(np.exp(generator.uniform(np.log(0.8), np.log(2.2))))
         reach = min(side * zoom, min(height, width)) / 2
         centre = (float(generator.uniform(reach, width - reach)), float(generator.uniform(reach, height - reach)))
         # only what the layer can show is made floating point

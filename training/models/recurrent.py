@@ -153,9 +153,8 @@ class RecurrentTraining:
         motion_bits = motion.bits_latents + motion.bits_hyper
         bits = motion_bits + residual.bits_latents + residual.bits_hyper
         loss, scalars = self._picture_loss(picture, decoded, bits, quality)
-        predicted_error = planes_distortion(
-            unpack_planes(picture), unpack_planes(prediction.picture), quality, self._loss
-        )
+        planes, predicted = unpack_planes(picture), unpack_planes(prediction.picture)
+        predicted_error = planes_distortion(planes, predicted, quality, self._loss)
         nothing = torch.zeros_like(predicted_error)
         loss = loss + self._loss.prediction * rate_distortion(nothing, predicted_error, quality, self._loss).mean()
         pixels = _pixels(picture)
@@ -165,14 +164,8 @@ class RecurrentTraining:
             "hyper bpp": float((motion.bits_hyper + residual.bits_hyper).detach().mean()) / pixels,
             "second reference": float(prediction.motion.blend.detach().mean()),
         }
-        following = CodecState(
-            reference_picture(as_reference(decoded)),
-            state.first,
-            memory,
-            motion.values,
-            motion.context,
-            residual.context,
-        )
+        reference = reference_picture(as_reference(decoded))
+        following = CodecState(reference, state.first, memory, motion.values, motion.context, residual.context)
         return _PictureOutcome(loss, scalars, following.first.packed, following, prediction)
 
     def _picture_loss(

@@ -141,7 +141,7 @@ class MeanPhase(nn.Module):
         self.last = zero_start(nn.Conv2d(sizes.features, sizes.latents, 1))
         self.average: nn.Conv2d | None = None
         if average is not None:
-            # vectors vary smoothly: their mean begins as the average of what is known; other latents are not expected to
+            # vectors vary smoothly: their mean begins as the average of what is known
             self.average = nn.Conv2d(sizes.latents, sizes.latents, 3, bias=False)
             with torch.no_grad():
                 self.average.weight.zero_()

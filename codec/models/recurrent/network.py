@@ -2,8 +2,8 @@
 
 A prediction is made from two decoded pictures by coded motion; what it missed is coded with networks that see the
 prediction and a memory at an eighth of the size, moved by the same motion ("conditional residual coding": Brand,
-Seiler and Kaup, "On benefits and challenges of conditional interframe video coding", 2022; the memory is what Li, Li and
-Lu call temporal contexts, "Deep contextual video compression", NeurIPS 2021). How symbols are coded is said in
+Seiler and Kaup, "On benefits and challenges of conditional interframe video coding", 2022; the memory is what Li, Li
+and Lu call temporal contexts, "Deep contextual video compression", NeurIPS 2021). How symbols are coded is said in
 :mod:`scaleflow.codec.models.recurrent.latent_coder`.
 """
 
