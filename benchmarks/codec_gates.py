@@ -29,9 +29,9 @@ from torch import Tensor, nn
 from benchmarks.efficientnet_lite0 import efficientnet_lite0_features
 from benchmarks.skip_convolutions import dense_network, relative_error, run
 from scaleflow.codec.container import SfvReader
+from scaleflow.codec.decoding.stream_decoder import DecodedPicture, StreamDecoder
+from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.models.picture_change import PictureChange
-from scaleflow.codec.stream_decoder import DecodedPicture, StreamDecoder
-from scaleflow.codec.stream_model import load_stream_model
 from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.working_format import color_coding, from_working
 from scaleflow.efficient_nets.conversion import accelerate

@@ -29,7 +29,6 @@ from compressai.entropy_models import EntropyModel
 from compressai.models.video import ScaleSpaceFlow
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
 from scaleflow.codec.models import scaleflow, scaleflow_codec
 from scaleflow.codec.models.registry import scaleflow_small
@@ -40,6 +39,7 @@ from scaleflow.codec.video.reader import open_video
 from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.integer_network import IntegerConvolution, IntegerNetwork
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.errors import DataError
 
 logger = logging.getLogger("codec_speed")
 

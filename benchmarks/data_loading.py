@@ -25,14 +25,14 @@ from PIL import Image
 
 from benchmarks.training_speed import OurStep, seconds_of
 from scaleflow.codec.picture import WorkingFormat
-from scaleflow.training.clip_batches import PREFETCH, ClipBatches
-from scaleflow.training.configuration import DataConfig, StageConfig, TrainingConfig
+from scaleflow.training.codec.clip_batches import PREFETCH, ClipBatches
+from scaleflow.training.codec.configuration import DataConfig, StageConfig, TrainingConfig
 from scaleflow.training.data.clip import ClipSource
 from scaleflow.training.data.packed import pack_clips
 from scaleflow.training.data.samples import SampleKey, SampleSet
 from scaleflow.training.data.shards import write_shards
 from scaleflow.training.data.sources import open_source
-from scaleflow.training.distributed import Processes
+from scaleflow.training.loop.distributed import Processes
 
 Kind = Literal["videos", "packed", "shards", "vimeo"]
 

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from scaleflow.codec.decoding.analysis import analyse_stream
 from scaleflow.codec.distortion import region_psnr, weighted_psnr
-from scaleflow.codec.encode_file import encode_file
-from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.encoding.file import encode_file
+from scaleflow.codec.encoding.region_masks import to_codes
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.picture import Planes
-from scaleflow.codec.region_masks import to_codes
-from scaleflow.codec.stream_analysis import analyse_stream
 from scaleflow.codec.video.reader import open_video
 from scaleflow.evaluation.report.region_outlines import draw_outline
 from scaleflow.evaluation.report.stream_maps import heat, sum_of_kinds

@@ -26,18 +26,18 @@ from typing import Literal
 import numpy as np
 import torch
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
-from scaleflow.evaluation.bd_rate import bd_rate
-from scaleflow.evaluation.results import Curve
-from scaleflow.training.clip_batches import ClipBatches
-from scaleflow.training.configuration import DataConfig, ModelConfig, StageConfig, TrainingConfig
+from scaleflow.errors import DataError
+from scaleflow.evaluation.rate_distortion.results import Curve
+from scaleflow.evaluation.statistics.bd_rate import bd_rate
+from scaleflow.training.codec.clip_batches import ClipBatches
+from scaleflow.training.codec.configuration import DataConfig, ModelConfig, StageConfig, TrainingConfig
+from scaleflow.training.codec.run import make_model
+from scaleflow.training.codec.validation import ValidationPoint, rate_distortion_points
 from scaleflow.training.data.sources import open_source
-from scaleflow.training.distributed import Processes
-from scaleflow.training.loop import LoopHooks, TrainingLoop, TrainingProgress
-from scaleflow.training.precision import with_precision
-from scaleflow.training.run import make_model
-from scaleflow.training.validation import ValidationPoint, rate_distortion_points
+from scaleflow.training.loop.distributed import Processes
+from scaleflow.training.loop.loop import LoopHooks, TrainingLoop, TrainingProgress
+from scaleflow.training.loop.precision import with_precision
 
 logger = logging.getLogger("start_ablation")
 

@@ -11,7 +11,7 @@ from scaleflow.cli import options, region_options
 from scaleflow.cli.threads import set_threads
 
 if TYPE_CHECKING:
-    from scaleflow.codec.encode_settings import EncodeSettings
+    from scaleflow.codec.encoding.settings import EncodeSettings
 
 app = typer.Typer(
     help="Favour a region of interest in ways that need no codec made for it, to compare with.",
@@ -43,7 +43,7 @@ def blur(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Blur what is outside the region, then encode to an .sfv file."""
-    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.encoding.request import VideoSource
     from scaleflow.codec.models.registry import load_model
     from scaleflow.roi.baselines.background_blur import check_blur, encode_blurred
 
@@ -71,7 +71,7 @@ def objects(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Encode region and background as two streams of two qualities, with masks that put them together."""
-    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.encoding.request import VideoSource
     from scaleflow.codec.models.registry import load_model
     from scaleflow.roi.baselines.objects import encode_objects
     from scaleflow.roi.coding import RegionSettings
@@ -97,7 +97,7 @@ def join_objects(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Decode the two streams of scaleflow baseline objects and put their pictures together."""
-    from scaleflow.codec.stream_model import load_stream_model
+    from scaleflow.codec.decoding.stream_model import load_stream_model
     from scaleflow.roi.baselines.objects import decode_objects
 
     set_threads(threads)
@@ -123,7 +123,7 @@ def x265(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Encode with x265 and FFmpeg's regions of interest to a .nut file, which any ffmpeg decodes."""
-    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.encoding.request import VideoSource
     from scaleflow.roi.baselines.x265 import X265Settings, encode_x265
 
     masks = region_options.required_region(roi, roi_boxes)
@@ -132,6 +132,6 @@ def x265(
 
 
 def _settings(quality: float, intra_period: int, overwrite: bool) -> EncodeSettings:
-    from scaleflow.codec.encode_settings import EncodeSettings
+    from scaleflow.codec.encoding.settings import EncodeSettings
 
     return EncodeSettings(quality=quality, intra_period=intra_period, overwrite=overwrite)

@@ -17,10 +17,10 @@ from scaleflow.cli import options, region_options
 from scaleflow.cli.console import ProgressReport, print_json
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import parse_frame_rate
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from scaleflow.codec.decode_file import DecodeSummary
+    from scaleflow.codec.decoding.file import DecodeSummary
     from scaleflow.evaluation.metrics.comparison import Comparison
 
 STREAM_SUFFIX = ".sfv"
@@ -65,9 +65,9 @@ def compare(
 
     With masks or boxes, psnr, ms-ssim and lpips are also taken within the region of interest and outside.
     """
-    from scaleflow.codec.video.output_file import check_output, open_output_file
     from scaleflow.evaluation.metrics.comparison import compare as compare_files
     from scaleflow.evaluation.metrics.names import expand_metrics
+    from scaleflow.output_file import check_output, open_output_file
 
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
     frame_rate = parse_frame_rate(fps) if fps is not None else None
@@ -120,8 +120,8 @@ def _playable(
         return
 
     from scaleflow.cli.decode import show_decoding
-    from scaleflow.codec.decode_file import DecodeSettings, decode_file
-    from scaleflow.codec.stream_model import load_stream_model
+    from scaleflow.codec.decoding.file import DecodeSettings, decode_file
+    from scaleflow.codec.decoding.stream_model import load_stream_model
 
     with tempfile.TemporaryDirectory() as folder:
         # Matroska keeps uneven times, which y4m does not.
@@ -150,7 +150,7 @@ def _finite(value: float) -> float | None:
 
 def _worst(found: Comparison, name: str) -> tuple[int, float] | None:
     """Number and value of the worst picture that has a finite value."""
-    from scaleflow.evaluation.rate_point import LOWER_IS_BETTER
+    from scaleflow.evaluation.rate_distortion.point import LOWER_IS_BETTER
 
     values = [(value, number) for number, value in enumerate(found.frames[name]) if math.isfinite(value)]
     if not values:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 JSON_PERIOD = 1.0
 """Seconds between JSON lines of progress."""

@@ -11,7 +11,7 @@ from scaleflow.cli.console import ProgressReport, check_json, console, print_jso
 from scaleflow.cli.threads import set_threads
 
 if TYPE_CHECKING:
-    from scaleflow.codec.decode_file import DecodeProgress, DecodeSummary
+    from scaleflow.codec.decoding.file import DecodeProgress, DecodeSummary
 
 
 def decode(
@@ -46,8 +46,8 @@ def decode(
 ) -> None:
     """Decode an .sfv file to a video."""
     check_json(json, output)
-    from scaleflow.codec.decode_file import DecodeSettings, check_decode, decode_file
-    from scaleflow.codec.stream_model import load_stream_model
+    from scaleflow.codec.decoding.file import DecodeSettings, check_decode, decode_file
+    from scaleflow.codec.decoding.stream_model import load_stream_model
 
     settings = DecodeSettings(start, duration, frames, lossless, format, overwrite)
     check_decode(source, output, settings)

@@ -15,7 +15,7 @@ from scaleflow.cli.decode import show_decoding
 from scaleflow.cli.encode import show_encoding
 from scaleflow.cli.interruption import StopRequest
 from scaleflow.cli.threads import set_threads
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 PICTURE_NAME = "scaleflow-demo.png"
 
@@ -39,9 +39,9 @@ def demo(
 
     clip, program = demo_material.find_clip(), demo_material.find_ffmpeg()
 
-    from scaleflow.codec.decode_file import decode_file
-    from scaleflow.codec.encode_file import encode_file
-    from scaleflow.codec.encode_settings import EncodeSettings
+    from scaleflow.codec.decoding.file import decode_file
+    from scaleflow.codec.encoding.file import encode_file
+    from scaleflow.codec.encoding.settings import EncodeSettings
     from scaleflow.codec.models.registry import load_model
 
     set_threads(threads)

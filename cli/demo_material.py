@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaleflow.codec.distortion import picture_psnr, weighted_psnr
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.picture import Planes, VideoProperties
 from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.reader import open_video
 from scaleflow.codec.video.working_format import color_coding, from_working
+from scaleflow.errors import DataError, UsageError
 
 CLIP = Path("datasets", "data", "bikes.mp4")
 X264 = ("-c:v", "libx264", "-preset", "medium", "-tune", "zerolatency", "-bf", "0", "-g", "32")

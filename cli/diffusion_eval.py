@@ -13,10 +13,10 @@ from scaleflow.cli import options
 from scaleflow.cli.console import ProgressReport, print_json
 from scaleflow.cli.diffusion_run import Run, Seed, load_adaptor, load_codec, load_restoration
 from scaleflow.cli.threads import set_threads
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from scaleflow.evaluation.diffusion.coded_clip import CodedClip
+    from scaleflow.evaluation.restoration.coded_clip import CodedClip
 
 VIDEO_SUFFIXES = (".264", ".avi", ".mkv", ".mov", ".mp4", ".webm", ".y4m")
 
@@ -46,11 +46,11 @@ def evaluate(
     The codec codes and decodes the pictures first. MACs, time, LPIPS, PSNR, and a Fréchet distance of AlexNet's
     features, which is no FID.
     """
-    from scaleflow.codec.optional_packages import require_packages
     from scaleflow.efficient_nets.clockwork.weights_file import ADAPTOR_FOLDER, ADAPTOR_WEIGHTS
-    from scaleflow.evaluation.diffusion.evaluate import measure_settings, standard_settings
-    from scaleflow.evaluation.diffusion.tables import markdown_table, write_tables
     from scaleflow.evaluation.metrics.lpips import LEAST_SIDE, find_backbone, load_lpips
+    from scaleflow.evaluation.restoration.evaluate import measure_settings, standard_settings
+    from scaleflow.evaluation.restoration.tables import markdown_table, write_tables
+    from scaleflow.optional_packages import require_packages
 
     require_packages("LPIPS", "evaluate", ("lpips", "torchvision"))
     if crop and crop < LEAST_SIDE:
@@ -86,7 +86,7 @@ def evaluate(
 
 
 def _code_clips(data: Path, quality: float, first: int, frames: int, crop: int) -> list[CodedClip]:
-    from scaleflow.evaluation.diffusion.coded_clip import code_clip
+    from scaleflow.evaluation.restoration.coded_clip import code_clip
 
     if not data.exists():
         raise UsageError(f"--data {data}: there is no such file or folder")

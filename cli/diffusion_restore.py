@@ -13,7 +13,7 @@ from scaleflow.cli import options
 from scaleflow.cli.console import ProgressReport, print_json
 from scaleflow.cli.diffusion_run import Seed, load_adaptor, load_restoration
 from scaleflow.cli.threads import set_threads
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 
 class AdaptorKind(str, Enum):
@@ -51,8 +51,8 @@ def restore(
     json: options.Json = False,
 ) -> None:
     """Restore the pictures of a video that was coded at low quality."""
-    from scaleflow.codec.decode_file import DecodeSettings
-    from scaleflow.codec.stream_model import load_stream_model
+    from scaleflow.codec.decoding.file import DecodeSettings
+    from scaleflow.codec.decoding.stream_model import load_stream_model
     from scaleflow.efficient_nets.clockwork.clock import Clock, parse_clock
     from scaleflow.efficient_nets.clockwork.network import ClockworkUNet
     from scaleflow.efficient_nets.clockwork.split import UNetSplit

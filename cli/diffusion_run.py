@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from scaleflow.codec.models.video_model import VideoModel
     from scaleflow.efficient_nets.clockwork.weights_file import TrainedAdaptor
     from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
-    from scaleflow.training.loop import TrainingProgress
-    from scaleflow.training.loop_parts import StepLoss
-    from scaleflow.training.single_stage import SingleStage
+    from scaleflow.training.loop.loop import TrainingProgress
+    from scaleflow.training.loop.parts import StepLoss
+    from scaleflow.training.loop.single_stage import SingleStage
 
-PRESET_PACKAGE = "scaleflow.training.diffusion_presets"
+PRESET_PACKAGE = "scaleflow.training.restoration.presets"
 
 Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped, as it was set up.")]
 Show = Annotated[bool, typer.Option("--show", help="Print the resolved configuration and stop.")]

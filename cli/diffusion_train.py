@@ -26,7 +26,7 @@ from scaleflow.cli.threads import set_threads
 from scaleflow.cli.training_packages import require_training_packages
 
 if TYPE_CHECKING:
-    from scaleflow.training.diffusion.configuration import DiffusionTrainingConfig, DistillationConfig
+    from scaleflow.training.restoration.configuration import DiffusionTrainingConfig, DistillationConfig
 
 PRESETS = ("small", "tiny")
 
@@ -60,8 +60,8 @@ def train(
     if show:
         typer.echo(resolved.to_yaml(), nl=False)
         return
-    from scaleflow.training.diffusion.run import train_restoration
-    from scaleflow.training.single_stage_loop import RunOptions
+    from scaleflow.training.loop.single_stage_loop import RunOptions
+    from scaleflow.training.restoration.run import train_restoration
 
     set_threads(threads)
 
@@ -102,8 +102,8 @@ def distill(
     if show:
         typer.echo(resolved.to_yaml(), nl=False)
         return
-    from scaleflow.training.diffusion.run import distill_adaptor
-    from scaleflow.training.single_stage_loop import RunOptions
+    from scaleflow.training.loop.single_stage_loop import RunOptions
+    from scaleflow.training.restoration.run import distill_adaptor
 
     set_threads(threads)
     with StopRequest() as stop:
@@ -117,8 +117,8 @@ def distill(
 def _training_configuration(changes: list[str], out: Path, preset_name: str, resume: bool) -> DiffusionTrainingConfig:
     from scaleflow.cli.train import starting_values
     from scaleflow.efficient_nets.diffusion.unet import small_unet, tiny_unet
-    from scaleflow.training.configuration_file import checked_configuration, override, preset
-    from scaleflow.training.diffusion.configuration import DiffusionTrainingConfig
+    from scaleflow.training.loop.configuration_file import checked_configuration, override, preset
+    from scaleflow.training.restoration.configuration import DiffusionTrainingConfig
 
     networks = {"small": small_unet, "tiny": tiny_unet}
 
@@ -134,8 +134,8 @@ def _training_configuration(changes: list[str], out: Path, preset_name: str, res
 def _distillation_configuration(changes: list[str], run: Path, resume: bool) -> DistillationConfig:
     from scaleflow.cli.train import starting_values
     from scaleflow.efficient_nets.clockwork.weights_file import ADAPTOR_FOLDER
-    from scaleflow.training.configuration_file import checked_configuration, override, preset
-    from scaleflow.training.diffusion.configuration import DistillationConfig
+    from scaleflow.training.loop.configuration_file import checked_configuration, override, preset
+    from scaleflow.training.restoration.configuration import DistillationConfig
 
     def of_preset(name: str) -> dict[str, Any]:
         return preset(name, (name,), PRESET_PACKAGE)

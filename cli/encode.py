@@ -14,8 +14,8 @@ from scaleflow.cli.values import bitrate_text, parse_bitrate, parse_times, size_
 from scaleflow.cli.video_source import check_input, video_source
 
 if TYPE_CHECKING:
-    from scaleflow.codec.encode_session import EncodeProgress
-    from scaleflow.codec.encode_summary import EncodeSummary
+    from scaleflow.codec.encoding.session import EncodeProgress
+    from scaleflow.codec.encoding.summary import EncodeSummary
 
 
 def encode(
@@ -85,8 +85,8 @@ def encode(
     json: options.Json = False,
 ) -> None:
     """Encode a video to an .sfv file."""
-    from scaleflow.codec.encode_request import check_request
-    from scaleflow.codec.encode_settings import DEFAULT_QUALITY, EncodeSettings
+    from scaleflow.codec.encoding.request import check_request
+    from scaleflow.codec.encoding.settings import DEFAULT_QUALITY, EncodeSettings
 
     check_json(json, output)
     no_goal = all(goal is None for goal in (quality, bitrate, bpp, target_psnr, target_roi_psnr))
@@ -126,7 +126,7 @@ def encode(
         networks=roi_weights,
     )
 
-    from scaleflow.codec.encode_file import encode_file
+    from scaleflow.codec.encoding.file import encode_file
     from scaleflow.codec.models.latent_refinement import LatentRefinement
     from scaleflow.codec.models.registry import load_model, set_refinement
 

@@ -30,7 +30,7 @@ def export(
     require_training_packages()
     from dataclasses import asdict
 
-    from scaleflow.training.export import export_checkpoint
+    from scaleflow.training.codec.export import export_checkpoint
 
     report = export_checkpoint(checkpoint, output, calibration or (), frames=frames, overwrite=overwrite)
     if json:

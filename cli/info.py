@@ -11,12 +11,12 @@ from scaleflow.cli.console import print_json
 from scaleflow.cli.values import bitrate_text, seconds_text, size_text
 
 if TYPE_CHECKING:
-    from scaleflow.codec.stream_info import StreamInfo
+    from scaleflow.codec.decoding.info import StreamInfo
 
 
 def info(source: options.Source, json: options.Json = False) -> None:
     """Say what an .sfv file holds; exit with 1 where it is damaged."""
-    from scaleflow.codec.stream_info import read_info
+    from scaleflow.codec.decoding.info import read_info
 
     found = read_info(source)
     if json:

@@ -34,7 +34,7 @@ from scaleflow.cli import (
 )
 from scaleflow.cli.console import console, start_logging
 from scaleflow.cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
-from scaleflow.codec.errors import ScaleFlowError
+from scaleflow.errors import ScaleFlowError
 
 EXIT_BROKEN_PIPE = 141
 
@@ -106,7 +106,7 @@ app.add_typer(roi_app, name="roi")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from scaleflow.codec.version import scaleflow_version
+        from scaleflow.version import scaleflow_version
 
         typer.echo(f"scaleflow {scaleflow_version()}")
         raise typer.Exit

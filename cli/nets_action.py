@@ -10,7 +10,7 @@ import typer
 
 from scaleflow.cli.console import ProgressReport, print_json
 from scaleflow.cli.threads import set_threads
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 
 def evaluate_action_run(

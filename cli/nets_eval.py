@@ -13,7 +13,7 @@ from scaleflow.cli.console import ProgressReport, console, print_json
 from scaleflow.cli.interruption import termination_as_interrupt
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import parse_size
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
     from scaleflow.evaluation.networks.evaluate import NetworkPointDone

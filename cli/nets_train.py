@@ -13,11 +13,11 @@ from scaleflow.cli.console import console, print_json
 from scaleflow.cli.interruption import StopRequest
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.training_packages import require_training_packages
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from scaleflow.training.loop import TrainingProgress
-    from scaleflow.training.loop_parts import StepLoss
+    from scaleflow.training.loop.loop import TrainingProgress
+    from scaleflow.training.loop.parts import StepLoss
     from scaleflow.training.networks.configuration import NetworkStage, NetworkTrainingConfig
 
 PRESETS = ("default", "tiny")
@@ -103,8 +103,8 @@ def train(
     if show:
         typer.echo(resolved.to_yaml(), nl=False)
         return
+    from scaleflow.training.loop.single_stage_loop import RunOptions
     from scaleflow.training.networks.run import train_network
-    from scaleflow.training.single_stage_loop import RunOptions
 
     set_threads(threads)
 
@@ -143,11 +143,11 @@ def _resolve(
 ) -> NetworkTrainingConfig:
     from scaleflow.cli.train import starting_values
     from scaleflow.efficient_nets.networks.named_networks import check_network_settings
-    from scaleflow.training.configuration_file import checked_configuration, override, preset
+    from scaleflow.training.loop.configuration_file import checked_configuration, override, preset
     from scaleflow.training.networks.configuration import NetworkTrainingConfig
 
     def of_preset(name: str) -> dict[str, Any]:
-        return preset(name, PRESETS, "scaleflow.training.network_presets")
+        return preset(name, PRESETS, "scaleflow.training.networks.presets")
 
     values, source = starting_values(out, config, preset_name, resume, of_preset)
     if not resume and "task" not in values and not any(change.startswith("task.name=") for change in changes):

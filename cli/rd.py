@@ -14,10 +14,10 @@ from scaleflow.cli.interruption import termination_as_interrupt
 from scaleflow.cli.rd_table import summary_lines
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import parse_frame_rate
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from scaleflow.evaluation.rate_distortion import PointDone
+    from scaleflow.evaluation.rate_distortion.sweep import PointDone
 
 
 def rd(
@@ -84,18 +84,18 @@ def rd(
     json: options.Json = False,
 ) -> None:
     """Measure rate-distortion: clips, coded by codecs at several settings, decoded and compared."""
-    from scaleflow.codec.optional_packages import require_packages
-    from scaleflow.evaluation.bd_rate_summary import choose_anchor
-    from scaleflow.evaluation.clip_files import find_clips
-    from scaleflow.evaluation.clip_masks import find_masks
-    from scaleflow.evaluation.codec_software import check_codecs
-    from scaleflow.evaluation.codecs import parse_codec
-    from scaleflow.evaluation.measure_point import MeasuringSettings
     from scaleflow.evaluation.metrics.comparison import check_metrics
     from scaleflow.evaluation.metrics.names import expand_metrics
-    from scaleflow.evaluation.rate_distortion import measure
-    from scaleflow.evaluation.results import read_points
-    from scaleflow.evaluation.results_files import write_results
+    from scaleflow.evaluation.rate_distortion.clip_files import find_clips
+    from scaleflow.evaluation.rate_distortion.clip_masks import find_masks
+    from scaleflow.evaluation.rate_distortion.codec_software import check_codecs
+    from scaleflow.evaluation.rate_distortion.codecs import parse_codec
+    from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
+    from scaleflow.evaluation.rate_distortion.results import read_points
+    from scaleflow.evaluation.rate_distortion.results_files import write_results
+    from scaleflow.evaluation.rate_distortion.sweep import measure
+    from scaleflow.evaluation.statistics.bd_rate_summary import choose_anchor
+    from scaleflow.optional_packages import require_packages
 
     require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scaleflow.evaluation.rate_point import RatePoint
+    from scaleflow.evaluation.rate_distortion.point import RatePoint
 
 _COLUMNS = ("psnr-y", "psnr-yuv", "psnr-rgb", "ms-ssim-y", "ms-ssim-rgb", "lpips", "vmaf", "xpsnr-y")
 """Metrics that are shown where they were measured; all are in the files."""
@@ -33,7 +33,7 @@ def region_lines(points: Sequence[RatePoint]) -> list[str]:
     """What regions took of the rate, of the codecs that say where their bits go: over all clips, by setting."""
     from scaleflow.codec.models.picture_analysis import REGION_MAP
     from scaleflow.evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE
-    from scaleflow.evaluation.results import average_curve
+    from scaleflow.evaluation.rate_distortion.results import average_curve
 
     shares, maps = [], []
     area = 0.0
@@ -67,8 +67,8 @@ def bd_rate_lines(
     points: Sequence[RatePoint], anchor: str, metrics: Sequence[str], where: str = "", by_clip: bool = False
 ) -> list[str]:
     """Lines of the table, none where there is only one codec; ``where`` says of which part of the pictures it is."""
-    from scaleflow.evaluation.bd_rate_summary import bd_rate_cell
     from scaleflow.evaluation.metrics.names import INSIDE, OUTSIDE
+    from scaleflow.evaluation.statistics.bd_rate_summary import bd_rate_cell
 
     codecs = [name for name in dict.fromkeys(point.codec for point in points) if name != anchor]
     shown = [name for name in metrics if name.removesuffix(INSIDE).removesuffix(OUTSIDE) in _COLUMNS]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from scaleflow.cli.video_source import check_input
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.encoding.region_masks import OpenMasks
+    from scaleflow.codec.encoding.request import VideoSource
     from scaleflow.codec.models.video_model import VideoModel
-    from scaleflow.codec.region_masks import OpenMasks
     from scaleflow.roi.coding import RegionMode, RegionSettings
     from scaleflow.roi.finders.region_finder import RegionFinder
 

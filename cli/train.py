@@ -12,11 +12,11 @@ from scaleflow.cli import options
 from scaleflow.cli.console import console, print_json
 from scaleflow.cli.interruption import StopRequest
 from scaleflow.cli.training_packages import require_training_packages
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from scaleflow.training.configuration import TrainingConfig
-    from scaleflow.training.loop import TrainingProgress
+    from scaleflow.training.codec.configuration import TrainingConfig
+    from scaleflow.training.loop.loop import TrainingProgress
 
 SHOWN = {"loss": ".3f", "bpp": ".3f", "error": ".1f"}
 
@@ -74,7 +74,7 @@ def train(
 
 def resolve(changes: list[str], out: Path, config: Path | None, preset_name: str, resume: bool) -> TrainingConfig:
     """The configuration that a command line asks for. Raises :class:`UsageError`."""
-    from scaleflow.training.configuration_file import configuration_of, override, preset
+    from scaleflow.training.loop.configuration_file import configuration_of, override, preset
 
     values, source = starting_values(out, config, preset_name, resume, preset)
     override(values, changes)
@@ -89,7 +89,7 @@ def starting_values(
     Raises:
         UsageError: there is no such run, file or preset.
     """
-    from scaleflow.training.configuration_file import read_yaml
+    from scaleflow.training.loop.configuration_file import read_yaml
 
     if resume:
         if config is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scaleflow.codec.optional_packages import require_packages
+from scaleflow.optional_packages import require_packages
 
 PACKAGES = ("pydantic", "yaml", "pytorch_msssim")
 

@@ -17,10 +17,10 @@ from torch.multiprocessing.spawn import ProcessException, spawn
 
 from scaleflow.cli.console import start_logging
 from scaleflow.cli.interruption import StopRequest
-from scaleflow.codec.errors import DataError, ScaleFlowError, UsageError
-from scaleflow.training.configuration import TrainingConfig
-from scaleflow.training.loop import TrainingProgress
-from scaleflow.training.run import train
+from scaleflow.errors import DataError, ScaleFlowError, UsageError
+from scaleflow.training.codec.configuration import TrainingConfig
+from scaleflow.training.codec.run import train
+from scaleflow.training.loop.loop import TrainingProgress
 
 Report = Callable[[TrainingProgress], None]
 
@@ -36,10 +36,10 @@ def launch(
     report: Report,
     stop: Callable[[], bool],
 ) -> bool:
-    """See :func:`scaleflow.training.run.train`; ``threads`` are of each process.
+    """See :func:`scaleflow.training.codec.run.train`; ``threads`` are of each process.
 
     Raises:
-        UsageError, DataError: as :func:`scaleflow.training.run.train`, also where another process fails.
+        UsageError, DataError: as :func:`scaleflow.training.codec.run.train`, also where another process fails.
     """
     if processes > 1 and "WORLD_SIZE" in os.environ:
         raise UsageError(f"--processes {processes} under torchrun: it has started the processes already, leave it out")

@@ -6,7 +6,7 @@ import math
 import re
 from fractions import Fraction
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 _MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 

@@ -19,8 +19,8 @@ def verify(
     json: options.Json = False,
 ) -> None:
     """Check an .sfv file and decode all its pictures; exit with 1 where it is damaged."""
-    from scaleflow.codec.decode_file import verify_file
-    from scaleflow.codec.stream_model import load_stream_model
+    from scaleflow.codec.decoding.file import verify_file
+    from scaleflow.codec.decoding.stream_model import load_stream_model
 
     set_threads(threads)
     with ProgressReport(json) as report:

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaleflow.cli.values import parse_frame_rate, parse_size
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.encoding.request import VideoSource
 
 
 def video_source(path: str, size: str | None, fps: str | None, pix_fmt: str | None) -> VideoSource:
     """What to read, from INPUT, --size, --fps and --pix-fmt. Raises :class:`UsageError`."""
-    from scaleflow.codec.encode_request import VideoSource
+    from scaleflow.codec.encoding.request import VideoSource
     from scaleflow.codec.video.raw_format import RawVideoFormat
 
     frame_rate = None if fps is None else parse_frame_rate(fps)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.models.region_coding import RegionMask
 from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
 from scaleflow.codec.picture import Planes
+from scaleflow.errors import DataError, UsageError
 
 
 class ChangeTellingModel(VideoModel, Protocol):

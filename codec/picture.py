@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 Planes = tuple[NDArray[np.generic], ...]
 WorkingFormat = Literal["yuv420", "rgb"]

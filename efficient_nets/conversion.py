@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.batch_norm import fold_batch_norms, has_hooks, replace_module
 from scaleflow.efficient_nets.video_convolution import VideoConvolution, VideoLayer
 from scaleflow.efficient_nets.video_network import UnconvertedLayer, VideoNetwork
+from scaleflow.errors import UsageError
 
 
 class VideoMethod(Protocol):

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.conversion import VideoMethod, accelerate
 from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 from scaleflow.efficient_nets.residual_quantization.calibration import calibrate
@@ -20,6 +19,7 @@ from scaleflow.efficient_nets.salisa.method import Salisa
 from scaleflow.efficient_nets.skip_convolutions.codec_gates import CodecGates
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.errors import UsageError
 
 DENSE = "dense"
 

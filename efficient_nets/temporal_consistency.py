@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.codec.motion_estimation import BLOCK, match_blocks
+from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks
 
 TOLERANCE = 5.0
 """Blocks whose samples differ by more than this on average, in code values of 8 bits, show something else."""

@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialized
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError
-from scaleflow.codec.video.output_file import write_whole_file
+from scaleflow.errors import DataError
+from scaleflow.output_file import write_whole_file
 
 
 def write_tensors(path: Path, kind: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.cost import Cost, dense_cost
 from scaleflow.efficient_nets.cost_record import CostRecord
+from scaleflow.errors import UsageError
 
 
 @dataclass

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.cost import VideoCost
 from scaleflow.efficient_nets.cost_record import COUNTED_LAYERS, dense_macs
 from scaleflow.efficient_nets.video_convolution import VideoClock, VideoLayer
+from scaleflow.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.errors import DataError, UsageError
 
 _LISTING_TIMEOUT = 60.0
 """Seconds within which a program that is an ffmpeg has listed what it can do."""

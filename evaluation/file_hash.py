@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 
 def file_hash(path: Path) -> str:

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.bin_width_map import WIDEST, WIDTH_STEPS_PER_OCTAVE
 from scaleflow.codec.models.region_coding import LatentKind, RegionCoding
 from scaleflow.codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.networks import MOST_STRENGTH, RegionNetworks, load_region_networks
 
 RegionMode = Literal["latent-scaling", "learned-scaling", "implicit", "both"]

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from scaleflow.codec.encode_request import VideoSource, check_destination
-from scaleflow.codec.errors import UsageError
+from scaleflow.codec.encoding.region_masks import to_codes
+from scaleflow.codec.encoding.request import VideoSource, check_destination
 from scaleflow.codec.picture import Picture, VideoProperties
-from scaleflow.codec.region_masks import to_codes
 from scaleflow.codec.video.picture_sequence import is_picture_sequence
 from scaleflow.codec.video.picture_writer import is_picture_output
 from scaleflow.codec.video.writer import open_output
+from scaleflow.errors import UsageError
 from scaleflow.roi.finders.region_finder import RegionFinder
 from scaleflow.roi.mask_sources.fitting import Mask
 from scaleflow.roi.mask_sources.found import find_in

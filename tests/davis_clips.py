@@ -10,11 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from scaleflow.codec.encoding.region_masks import MaskSource
 from scaleflow.codec.picture import VideoProperties
-from scaleflow.codec.region_masks import MaskSource
 from scaleflow.roi.mask_sources.mask_file import open_mask_file
+from tests.places import SHARED
 
-DAVIS = Path(__file__).parents[2] / "shared" / "data" / "davis"
+DAVIS = SHARED / "data" / "davis"
 SEQUENCES = ("car-roundabout", "libby")
 WIDTH, HEIGHT, PICTURES = 160, 96, 4
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import cbor2
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 DEEPEST = 8
 """Most levels of nesting."""

@@ -10,9 +10,9 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from scaleflow.codec.container import cbor_subset
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.picture import VideoProperties
 from scaleflow.codec.video.audio import AudioStream
+from scaleflow.errors import DataError
 
 MAGIC = b"\x93SFV\r\n\x1a\n"
 """As in PNG: a byte with the high bit set, and line ends that a transfer in text mode would change."""

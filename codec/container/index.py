@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from scaleflow.codec.container.packet_format import LARGEST_TIME
 from scaleflow.codec.container.varint import MalformedVarint, read_signed, read_varint, write_signed, write_varint
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 TRAILER_MAGIC = b"EVFS"
 TRAILER_SIZE = 4 + len(TRAILER_MAGIC)

@@ -29,7 +29,7 @@ from scaleflow.codec.container.packet_format import (
 )
 from scaleflow.codec.container.source import ByteSource
 from scaleflow.codec.container.timing import FrameClock, following_audio
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 Item = VideoPacket | AudioPacket | DamagedRegion
 

@@ -16,7 +16,7 @@ from scaleflow.codec.container.packet import VideoPacket
 from scaleflow.codec.container.packet_format import BadPacket
 from scaleflow.codec.container.packet_stream import Item, PacketReader, PacketStream
 from scaleflow.codec.container.source import ByteSource
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.errors import DataError, UsageError
 
 logger = logging.getLogger(__name__)
 

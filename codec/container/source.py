@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 CHUNK = 1 << 16
 _SLACK = 1 << 20

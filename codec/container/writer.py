@@ -25,8 +25,8 @@ from scaleflow.codec.container.packet_format import (
     write_key,
 )
 from scaleflow.codec.container.timing import FrameClock, following_audio
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.codec.video.output_file import OutputFile, OutputStream, open_output_file
+from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import OutputFile, OutputStream, open_output_file
 
 ENOUGH_BYTES = 8192
 """A group of inter pictures is written once it has this many bytes: the packet's own bytes are then negligible."""

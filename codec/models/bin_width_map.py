@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.models.hyperprior import INTERLEAVED
 from scaleflow.entropy.fixed_point import GAIN_STEPS_PER_OCTAVE
 from scaleflow.entropy.frequency_tables import TOTAL, FrequencyTables
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.errors import DataError
 
 WIDTH_STEPS_PER_OCTAVE = 4
 GAIN_STEPS_PER_WIDTH = GAIN_STEPS_PER_OCTAVE // WIDTH_STEPS_PER_OCTAVE

@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.models.hyperprior import CodedLatents
 from scaleflow.codec.models.rate_distortion import ALIKE, rate_distortion_cost, squared_error
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowNetwork
 from scaleflow.codec.models.transforms import unpack_planes
+from scaleflow.errors import UsageError
 
 MOST_STEPS = 10_000
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS
 from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.errors import DataError
 
 _TABLES = FrequencyTables.from_rows([([1] * 1009 + [1], 0), ([1] * 32 + [1000] + [1] * 32 + [4], -32)])
 """Row 0 is of an intra picture's quality code; row 1 of an inter picture's change of it: nearly always none."""

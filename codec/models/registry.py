@@ -10,11 +10,11 @@ from typing import cast
 import torch
 from safetensors import SafetensorError, safe_open
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.latent_refinement import LatentRefinement
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import Precision, VideoModel
+from scaleflow.errors import DataError, UsageError
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from scaleflow.codec.models.hyperprior import INTERLEAVED, CodedLatents, MeanScaleHyperprior
 from scaleflow.codec.models.motion import MotionAnalysis, MotionSynthesis
+from scaleflow.codec.models.motion_estimation import BLOCK
 from scaleflow.codec.models.quality import COARSEST_STEP, FINEST_STEP, LatentGain
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scale_space import scale_space_warp
@@ -28,7 +29,6 @@ from scaleflow.codec.models.transforms import (
     pack_planes,
     unpack_planes,
 )
-from scaleflow.codec.motion_estimation import BLOCK
 
 COARSEST_MOTION_STEP, FINEST_MOTION_STEP = 2.0, 0.35
 """Starting quantization steps of motion latents, in luma samples (a latent is twice the mean vector of four blocks)."""

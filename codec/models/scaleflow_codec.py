@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.bin_width_map import (
     WIDTH_STEPS_PER_OCTAVE,
     BinWidthMap,
@@ -21,6 +20,7 @@ from scaleflow.codec.models.bin_width_map import (
 )
 from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
 from scaleflow.codec.models.latent_refinement import LatentRefinement, RefinedPicture, refine_inter, refine_intra
+from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from scaleflow.codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
 from scaleflow.codec.models.picture_change import PictureChange, SymbolRecorder
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
@@ -44,7 +44,6 @@ from scaleflow.codec.models.scaleflow import (
 from scaleflow.codec.models.transforms import PATCH, PICTURE_CHANNELS, SAMPLE_RANGE, pack_planes, unpack_planes
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from scaleflow.codec.models.weights_hash import hash_tensors
-from scaleflow.codec.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.entropy.errors import DamagedSymbolsError
 from scaleflow.entropy.fixed_point import ONE
@@ -52,6 +51,7 @@ from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.gaussian_tables import gaussian_tables
 from scaleflow.entropy.scale_grid import ScaleGrid
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.errors import DataError, UsageError
 
 CELL = 16
 """Pictures are padded to a multiple of this, one position of the latents."""

@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
+from scaleflow.errors import DataError, UsageError
 
 logger = logging.getLogger(__name__)
 

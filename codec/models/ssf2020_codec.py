@@ -23,7 +23,6 @@ from compressai.models.video import ScaleSpaceFlow
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
 from scaleflow.codec.models.region_coding import RegionMask
@@ -40,6 +39,7 @@ from scaleflow.entropy.gaussian_tables import gaussian_tables
 from scaleflow.entropy.integer_network import IntegerNetwork
 from scaleflow.entropy.scale_grid import ScaleGrid
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.errors import DataError, UsageError
 
 CELL = 128
 """Pictures are padded to a multiple of this, one position of the hyper-latents."""

@@ -70,5 +70,5 @@ class VideoModel(Protocol):
         """
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
-        """Inverse of :meth:`encode_picture`. Raises :class:`scaleflow.codec.errors.DataError` when the payload is
+        """Inverse of :meth:`encode_picture`. Raises :class:`scaleflow.errors.DataError` when the payload is
         damaged."""

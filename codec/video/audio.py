@@ -8,7 +8,7 @@ from typing import Any
 
 import av
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 _CODEC_OF_DECODER = {
     "mp3float": "mp3",

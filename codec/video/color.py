@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 FloatPlane = NDArray[np.float32]
 ChromaSite = Literal["left", "center"]

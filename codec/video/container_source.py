@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 import av
 import av.error
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.audio import AudioPacketData, AudioStream, describe_audio, packet_data
 from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.errors import DataError, UsageError
 
 log = logging.getLogger(__name__)
 

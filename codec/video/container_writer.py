@@ -10,16 +10,16 @@ from typing import Any
 import av
 import av.error
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.picture import Planes, VideoProperties
 from scaleflow.codec.video.audio import AudioPacketData, AudioStream
 from scaleflow.codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_code
 from scaleflow.codec.video.frame_planes import frame_from_planes
-from scaleflow.codec.video.output_file import OutputFile, OutputStream
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
 from scaleflow.codec.video.stream_template import audio_template, video_template
 from scaleflow.codec.video.video_encoding import VideoEncoding
 from scaleflow.codec.video.video_writer import VideoWriter
+from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import OutputFile, OutputStream
 
 log = logging.getLogger(__name__)
 

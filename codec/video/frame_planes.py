@@ -9,10 +9,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.chroma import chroma_shape
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
+from scaleflow.errors import DataError
 
 _PACKED_ORDERS: dict[str, tuple[int, tuple[int, int, int]]] = {
     "rgb24": (3, (0, 1, 2)),

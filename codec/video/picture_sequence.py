@@ -12,9 +12,9 @@ from pathlib import Path
 
 import av
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.audio import AudioStream
 from scaleflow.codec.video.container_source import FALLBACK_FRAME_RATE, ContainerSource
+from scaleflow.errors import DataError, UsageError
 
 log = logging.getLogger(__name__)
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import av
 import av.error
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.picture import Planes, VideoProperties
 from scaleflow.codec.video.color import ColorCoding
 from scaleflow.codec.video.color_tags import PRIMARIES, TRANSFERS, tag_code
 from scaleflow.codec.video.frame_planes import frame_from_planes
-from scaleflow.codec.video.output_file import partial_name, write_failure
 from scaleflow.codec.video.picture_sequence import PICTURE_SUFFIXES, has_printf_number, printf_expression
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
 from scaleflow.codec.video.video_writer import EvenTimingCheck, VideoWriter
 from scaleflow.codec.video.working_format import from_working
+from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import partial_name, write_failure
 
 log = logging.getLogger(__name__)
 

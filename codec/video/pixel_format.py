@@ -8,8 +8,8 @@ from typing import Literal
 
 import av
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.video.chroma import Shifts
+from scaleflow.errors import DataError
 
 Family = Literal["yuv", "gray", "rgb"]
 

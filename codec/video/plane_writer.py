@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaleflow.codec.picture import Planes, VideoProperties
-from scaleflow.codec.video.output_file import OutputStream
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format, gray_name, yuv_name
 from scaleflow.codec.video.video_encoding import planar_format
 from scaleflow.codec.video.video_writer import EvenTimingCheck, VideoWriter
+from scaleflow.output_file import OutputStream
 
 log = logging.getLogger(__name__)
 

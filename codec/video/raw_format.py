@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import av
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.picture import LARGEST_SIDE
 from scaleflow.codec.video.pixel_format import describe_pixel_format
+from scaleflow.errors import DataError, UsageError
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.video.raw_format import RawVideoFormat
+from scaleflow.errors import UsageError
 
 RAW_SUFFIX = ".yuv"
 _Y4M = b"YUV4MPEG2"

@@ -13,7 +13,6 @@ from typing import Any
 
 import av
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.picture import Picture, Planes, VideoProperties, WorkingFormat
 from scaleflow.codec.video.audio import AudioPacketData, AudioStream
 from scaleflow.codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_name
@@ -27,6 +26,7 @@ from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
 from scaleflow.codec.video.rotation import clockwise_rotation
 from scaleflow.codec.video.timestamps import RisingTimestamps
 from scaleflow.codec.video.working_format import color_coding, to_working, working_bit_depth
+from scaleflow.errors import DataError, UsageError
 
 log = logging.getLogger(__name__)
 

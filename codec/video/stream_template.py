@@ -18,8 +18,8 @@ from fractions import Fraction
 import av
 import av.error
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.video.audio import AudioStream
+from scaleflow.errors import DataError
 
 _AUDIO_CODECS = {
     "aac": "A_AAC",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import av
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.picture import VideoProperties
 from scaleflow.codec.video.chroma import Shifts
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format, gray_name, yuv_name
+from scaleflow.errors import UsageError
 
 log = logging.getLogger(__name__)
 

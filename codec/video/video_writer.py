@@ -6,11 +6,11 @@ import logging
 from abc import ABC, abstractmethod
 from types import TracebackType
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.picture import Picture, Planes, VideoProperties
 from scaleflow.codec.video.audio import AudioPacketData
 from scaleflow.codec.video.pixel_format import PixelFormat
 from scaleflow.codec.video.working_format import color_coding, from_working
+from scaleflow.errors import DataError
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.picture import VideoProperties
 from scaleflow.codec.video.audio import AudioStream
 from scaleflow.codec.video.container_writer import ContainerWriter
-from scaleflow.codec.video.output_file import open_output_file
 from scaleflow.codec.video.picture_writer import PictureWriter, is_picture_output
 from scaleflow.codec.video.plane_writer import raw_writer, y4m_writer
 from scaleflow.codec.video.video_encoding import CONTAINERS, choose_encoding
 from scaleflow.codec.video.video_writer import VideoWriter
+from scaleflow.errors import UsageError
+from scaleflow.output_file import open_output_file
 
 log = logging.getLogger(__name__)
 

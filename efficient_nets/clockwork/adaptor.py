@@ -13,9 +13,9 @@ from typing import Protocol
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.clockwork.split import LowResolution
 from scaleflow.efficient_nets.diffusion.residual_block import ResidualBlock
+from scaleflow.errors import UsageError
 
 
 class Adaptor(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 Pattern = Literal["alternating", "last", "middle"]
 

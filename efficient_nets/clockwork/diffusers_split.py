@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.clockwork.split import LowResolution, StandIn, check_cut
+from scaleflow.errors import UsageError
 
 
 class DiffusersSplit(nn.Module):

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.clockwork.network import ClockworkUNet
 from scaleflow.efficient_nets.diffusion.ddim import DdimTrajectory
+from scaleflow.errors import UsageError
 
 Follow = Literal["own", "teacher"]
 

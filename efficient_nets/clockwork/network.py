@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.clockwork.adaptor import IdentityAdaptor
 from scaleflow.efficient_nets.clockwork.clock import Clock
 from scaleflow.efficient_nets.clockwork.split import SplitUNet
 from scaleflow.efficient_nets.cost import Cost, gated_cost
 from scaleflow.efficient_nets.cost_record import counted
+from scaleflow.errors import UsageError
 
 
 class ClockworkUNet(nn.Module):

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.diffusion.unet import UNet
+from scaleflow.errors import UsageError
 
 StandIn = Callable[[Tensor, Tensor], Tensor]
 """From the inputs of the low resolution (N, C, h, w) and the time embedding (N, E) to its outputs (N, C', h', w')."""

@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.clockwork.adaptor import AdaptorConfig, AdaptorShape, ResidualAdaptor
 from scaleflow.efficient_nets.clockwork.clock import Clock, clock_of
 from scaleflow.efficient_nets.tensor_file import misfit, read_tensors, write_tensors
+from scaleflow.errors import DataError, UsageError
 
 FORMAT = "scaleflow-clockwork-adaptor-1"
 

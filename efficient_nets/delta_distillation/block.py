@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.cost_record import counted
 from scaleflow.efficient_nets.delta_distillation.block_student import BlockStudent
 from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate, DeltaLayer, DeltaState
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
     from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.cost import Cost, dense_cost, gated_cost
 from scaleflow.efficient_nets.gumbel import draw_decision
 from scaleflow.efficient_nets.video_convolution import VideoLayer
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
     from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation

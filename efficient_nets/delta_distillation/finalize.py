@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate
 from scaleflow.efficient_nets.delta_distillation.training import delta_layers
 from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.errors import UsageError
 
 
 def finalize(network: VideoNetwork, choices: Mapping[str, Candidate] | None = None) -> dict[str, Candidate]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.errors import UsageError
 
 
 def delta_layers(network: VideoNetwork) -> list[DeltaLayer]:

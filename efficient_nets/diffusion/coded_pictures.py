@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.frame_coder import FrameEncoder
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes

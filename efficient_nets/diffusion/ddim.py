@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
+from scaleflow.errors import UsageError
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """From (N, C + conditions, H, W) and times (N,) to predictions (N, C, H, W)."""

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 Prediction = Literal["v", "noise"]
 

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.diffusion.ddim import DdimTrajectory, Denoiser
 from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
 from scaleflow.efficient_nets.diffusion.unet import UNet, UNetConfig
+from scaleflow.errors import UsageError
 
 LEAST_DEVIATION = 1e-3
 """Of residuals in 0..1, so that pairs without an error do not divide by zero."""

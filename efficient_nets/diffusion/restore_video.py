@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.codec.container import SfvHeader
-from scaleflow.codec.decode_file import DecodeSettings, check_decode, decode_file
-from scaleflow.codec.errors import DataError
+from scaleflow.codec.decoding.file import DecodeSettings, check_decode, decode_file
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture, Planes
 from scaleflow.codec.video.audio import AudioPacketData
@@ -22,6 +21,7 @@ from scaleflow.codec.video.reader import open_video
 from scaleflow.codec.video.writer import open_output
 from scaleflow.efficient_nets.clockwork.network import ClockworkUNet
 from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
+from scaleflow.errors import DataError
 
 STREAM_SUFFIX = ".sfv"
 

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.diffusion.residual_block import ResidualBlock, TimeEmbedding
+from scaleflow.errors import UsageError
 
 
 @dataclass(frozen=True)

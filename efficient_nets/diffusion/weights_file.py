@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
 from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
 from scaleflow.efficient_nets.diffusion.unet import UNetConfig
 from scaleflow.efficient_nets.tensor_file import misfit, read_tensors, write_tensors
+from scaleflow.errors import UsageError
 
 FORMAT = "scaleflow-diffusion-1"
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 RELEASED_ORDER_OF_TEN = (5, 0, 9, 2, 7, 4, 6, 3, 8, 1)
 """What the released code has for ten frames, where rounding and ties are not what the paper's policy gives."""

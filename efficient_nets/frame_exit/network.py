@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.frame_exit.frame_order import coarse_to_fine
+from scaleflow.errors import UsageError
 
 
 @dataclass(frozen=True)

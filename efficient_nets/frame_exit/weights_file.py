@@ -10,11 +10,11 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.frame_exit.network import FrameExit, FrameExitConfig, make_gates
 from scaleflow.efficient_nets.frame_exit.pooled_backbone import PooledBackbone
 from scaleflow.efficient_nets.networks.weights_file import Architecture, architecture_of, build_backbone
 from scaleflow.efficient_nets.tensor_file import misfit, read_tensors, write_tensors
+from scaleflow.errors import UsageError
 
 FORMAT = "scaleflow-action-1"
 

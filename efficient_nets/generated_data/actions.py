@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.writer import open_output
 from scaleflow.efficient_nets.generated_data.backgrounds import BackgroundReader, background_files, cut_texture
 from scaleflow.efficient_nets.generated_data.output_folder import whole_folder
 from scaleflow.efficient_nets.generated_data.textured_shapes import TexturedShape, draw_shape
 from scaleflow.efficient_nets.tasks.action import LIST
+from scaleflow.errors import UsageError
 
 ACTIONS = ("bounce", "down", "left", "right", "rotate", "stop-and-go", "up", "zoom")
 

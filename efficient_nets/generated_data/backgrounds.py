@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.reader import open_video
 from scaleflow.efficient_nets.tasks.action import VIDEO_SUFFIXES
+from scaleflow.errors import DataError, UsageError
 
 LATEST_START = 24
 """Frames of a video before the first one that is taken, at most: they have to be decoded, too."""

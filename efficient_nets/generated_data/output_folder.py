@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.codec.video.output_file import partial_name
+from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import partial_name
 
 
 @contextmanager

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.generated_data.backgrounds import BackgroundReader, background_files, cut_texture
 from scaleflow.efficient_nets.generated_data.output_folder import whole_folder
 from scaleflow.efficient_nets.generated_data.textured_shapes import SHAPES, TexturedShape, draw_shape
+from scaleflow.errors import UsageError
 
 LEAST_VISIBLE = 0.3
 """Share of an object below which it counts neither as found nor as missed: what others cover, or the border cuts."""

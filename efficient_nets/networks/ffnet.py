@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 Stem = Literal["resnet", "slim", "three-stage"]
 Size = Literal["A", "B", "C"]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.networks.ffnet import FFNETS, ffnet
 from scaleflow.efficient_nets.networks.unet import UNet
 from scaleflow.efficient_nets.networks.vision_transformer import (
@@ -17,6 +16,7 @@ from scaleflow.efficient_nets.networks.vision_transformer import (
     small,
     tiny,
 )
+from scaleflow.errors import UsageError
 
 RESTORATION = "restoration"
 """The task whose outputs are pictures."""

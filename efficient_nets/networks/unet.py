@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.networks.ffnet import convolution
+from scaleflow.errors import UsageError
 
 LEVELS = 5
 """Resolutions at which there are features: each half of the finer one, with twice its channels."""

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.counted_product import AttentionProducts
 from scaleflow.efficient_nets.networks.skip_attention import SkipAttention
+from scaleflow.errors import UsageError
 
 OUTPUT_STRIDE = 4
 """Lines and columns of the picture for each of a segmentation's output."""

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate
 from scaleflow.efficient_nets.delta_distillation.finalize import finalize
 from scaleflow.efficient_nets.methods import DENSE, NamedMethod
@@ -32,6 +31,7 @@ from scaleflow.efficient_nets.tasks.detection_output import detection_channels
 from scaleflow.efficient_nets.tasks.label_maps import VOID
 from scaleflow.efficient_nets.tensor_file import misfit, read_tensors, write_tensors
 from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.errors import DataError, UsageError
 
 logger = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.cost_record import CostRecord
 from scaleflow.efficient_nets.residual_quantization.clipping import fit
 from scaleflow.efficient_nets.residual_quantization.convolution import QuantizedConvolution
 from scaleflow.efficient_nets.residual_quantization.samples import RangeSamples
 from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.errors import UsageError
 
 SEED = 0
 """Of the samples that are drawn: calibrating twice gives the same."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.cost import FLOAT_BITS, Cost
 from scaleflow.efficient_nets.residual_quantization.bit_widths import block_widths, policy_macs
 from scaleflow.efficient_nets.residual_quantization.int8_kernel import Int8Convolution
@@ -18,6 +17,7 @@ from scaleflow.efficient_nets.residual_quantization.samples import RangeSamples
 from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
 from scaleflow.efficient_nets.skip_convolutions.gates import positions_of
 from scaleflow.efficient_nets.video_convolution import VideoConvolution
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
     from scaleflow.efficient_nets.residual_quantization.method import ResidualQuantization

@@ -7,8 +7,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.skip_convolutions.block_grid import pad_as
+from scaleflow.errors import UsageError
 
 SYMMETRIC_ZERO = 128
 """Byte that stands for zero where codes lie on both sides of it."""

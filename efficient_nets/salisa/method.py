@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.salisa.saliency import SaliencySettings
+from scaleflow.errors import UsageError
 
 LEAST_SIDE = 32
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.salisa.thin_plate_spline import places
+from scaleflow.errors import UsageError
 
 
 @dataclass(frozen=True)

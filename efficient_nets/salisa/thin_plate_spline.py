@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 LEAST_STRETCH = 0.05
 """Of a fold-free warp: determinant of its derivative, everywhere on the grid that is looked at."""

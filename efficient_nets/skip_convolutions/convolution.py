@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.cost import Cost, dense_cost, gated_cost
 from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
 from scaleflow.efficient_nets.skip_convolutions.compiled_steps import CompiledSteps
@@ -16,6 +15,7 @@ from scaleflow.efficient_nets.skip_convolutions.given_gate import GivenGate
 from scaleflow.efficient_nets.skip_convolutions.learned_gate import LearnedGate
 from scaleflow.efficient_nets.skip_convolutions.state import Opening, PreparedWeights, SkipState
 from scaleflow.efficient_nets.video_convolution import VideoConvolution
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
     from scaleflow.efficient_nets.skip_convolutions.method import SkipConv

@@ -41,7 +41,7 @@ class DecodedChange:
     def __call__(self, change: PictureChange | None) -> Tensor | None:
         """True where the next picture changed, (H, W) of its own size; None where it has to be seen as a whole.
 
-        ``change`` is that of :class:`scaleflow.codec.stream_decoder.DecodedPicture`; where there is none (key
+        ``change`` is that of :class:`scaleflow.codec.decoding.stream_decoder.DecodedPicture`; where there is none (key
         pictures), reset the network.
         """
         if change is None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 Rows = NDArray[np.float32]
 Numbers = NDArray[np.int64]

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.reader import open_video
 from scaleflow.efficient_nets.frame_exit.frame_order import spread_frames
 from scaleflow.efficient_nets.tasks.task import check_folder
 from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.errors import DataError, UsageError
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".264", ".y4m", ".mpg")
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 NOTHING = -1
 """Class of rows that say nothing."""

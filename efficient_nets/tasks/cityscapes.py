@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.tasks.label_maps import VOID, read_numbers
 from scaleflow.efficient_nets.tasks.task import LabelledFrame
+from scaleflow.errors import DataError, UsageError
 
 PICTURES_FOLDER, LABELS_FOLDER = "leftImg8bit", "gtFine"
 PICTURE_END, LABEL_END = "_leftImg8bit.png", "_gtFine_labelIds.png"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow import json_values
 from scaleflow.efficient_nets.tasks.label_maps import VOID
-from scaleflow.roi.mask_sources import json_values
+from scaleflow.errors import DataError, UsageError
 
 FILE_NAMES = ("annotations.json", "_annotations.coco.json")
 

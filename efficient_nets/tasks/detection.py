@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.codec.optional_packages import require_packages
 from scaleflow.efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
 from scaleflow.efficient_nets.tasks.average_precision import SURE, AveragePrecision
 from scaleflow.efficient_nets.tasks.box_rows import cut_to, filled, known, moved
@@ -21,6 +19,8 @@ from scaleflow.efficient_nets.tasks.label_map_boxes import boxes_of_labels
 from scaleflow.efficient_nets.tasks.label_maps import pictures_below, read_numbers
 from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
 from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.errors import DataError, UsageError
+from scaleflow.optional_packages import require_packages
 
 CAMVID_OBJECTS = {"car": 8, "pedestrian": 9, "cyclist": 10}
 """Numbers of these classes in CamVid's label maps of eleven classes."""

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.tasks.label_maps import LabelMapTask, pictures_below, read_numbers
 from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
+from scaleflow.errors import DataError, UsageError
 
 CLASSES = ("background", "foreground")
 

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
 from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
 from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.errors import DataError, UsageError
 
 LABELS = "CollectedData.csv"
 

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.tasks.picture_file import PICTURE_SUFFIXES
 from scaleflow.efficient_nets.tasks.task import LabelledData, Meter
 from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.errors import DataError, UsageError
 
 VOID = 255
 """Number of samples that no class is asked of."""

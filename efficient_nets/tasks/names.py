@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.tasks.detection import Detection
 from scaleflow.efficient_nets.tasks.foreground import Foreground
 from scaleflow.efficient_nets.tasks.instances import Instances
@@ -12,6 +11,7 @@ from scaleflow.efficient_nets.tasks.keypoints import Keypoints
 from scaleflow.efficient_nets.tasks.restoration import NOISE, Restoration
 from scaleflow.efficient_nets.tasks.segmentation import CAMVID_VOID, Segmentation
 from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.errors import UsageError
 
 TASKS = ("segmentation", "foreground", "keypoints", "instances", "detection", "restoration")
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 """Of files that are looked at."""

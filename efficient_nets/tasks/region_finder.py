@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.color import yuv_to_rgb
 from scaleflow.codec.video.working_format import color_coding
 from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
+from scaleflow.errors import UsageError
 
 BACKGROUND = "background"
 

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.tasks.picture_file import PICTURE_SUFFIXES
 from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter
 from scaleflow.efficient_nets.tasks.video_pictures import nothing, video_frames
 from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.errors import DataError, UsageError
 
 CHANNELS = ("red", "green", "blue")
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.tasks.cityscapes import CLASSES, cityscapes_frames, is_cityscapes
 from scaleflow.efficient_nets.tasks.label_maps import LabelMapTask, pictures_below, read_labels
 from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, check_folder
+from scaleflow.errors import DataError, UsageError
 
 CAMVID_CLASSES = (
     "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "cyclist",

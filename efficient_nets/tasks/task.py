@@ -11,9 +11,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.tasks.picture_file import read_picture
 from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.errors import UsageError
 
 
 @dataclass(frozen=True)

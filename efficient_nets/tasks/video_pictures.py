@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.reader import open_video
 from scaleflow.efficient_nets.tasks.task import LabelledFrame
+from scaleflow.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.picture_sequence import PICTURE_SUFFIXES
 from scaleflow.codec.video.raw_format import RawVideoFormat
 from scaleflow.codec.video.reader import open_video
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.datasets.catalog import DATASETS, Dataset, ExpectedClip, Kind
 
 _MOST_NAMED = 6

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.codec.region_masks import MaskSource, OpenMasks
+from scaleflow.codec.encoding.region_masks import MaskSource, OpenMasks
 from scaleflow.codec.video import RawVideoFormat, VideoReader, open_video
 from scaleflow.codec.video.picture_sequence import is_picture_sequence
 from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
 from scaleflow.codec.video.reader import SourcePicture
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.metrics.conversion import choose_form
 from scaleflow.evaluation.metrics.lpips import Lpips
 from scaleflow.evaluation.metrics.matching import MatchedFile, match_by_time, timed_pictures

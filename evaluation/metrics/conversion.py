@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.color import LUMA_COEFFICIENTS, ColorCoding, luma_weights
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format, yuv_name
 from scaleflow.codec.video.reader import SourcePicture, VideoReader
 from scaleflow.codec.video.working_format import RGB_CODING, color_coding, convert_samples, from_working, to_working
+from scaleflow.errors import DataError
 
 
 @dataclass(frozen=True)

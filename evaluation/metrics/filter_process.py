@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.pixel_format import PixelFormat
+from scaleflow.errors import DataError
 from scaleflow.evaluation.ffmpeg import ffmpeg_failure
 from scaleflow.evaluation.metrics.picture_pair import PicturePair
 

@@ -26,11 +26,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.codec.optional_packages import require_packages
 from scaleflow.codec.picture import Planes
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.metrics.metric import LocalMetric
 from scaleflow.evaluation.metrics.picture_pair import PicturePair, RegionWeights
+from scaleflow.optional_packages import require_packages
 
 CACHED_BACKBONE = "alexnet-owt-7be5be79.pth"
 """torchvision's name of AlexNet's weights of ImageNet, by which its cache holds them."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.video.reader import SourcePicture, VideoReader
+from scaleflow.errors import DataError
 
 Item = TypeVar("Item")
 

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from scaleflow.codec.optional_packages import require_packages
 from scaleflow.codec.picture import Planes
 from scaleflow.evaluation.metrics.metric import LocalMetric
 from scaleflow.evaluation.metrics.picture_pair import PicturePair, RegionWeights
+from scaleflow.optional_packages import require_packages
 
 LEAST_SIDE = 161
 """Five scales of a window of 11 samples need pictures of more than 160 samples each way."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "psnr": ("psnr-y", "psnr-u", "psnr-v", "psnr-yuv", "psnr-rgb"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 from scaleflow.evaluation.ffmpeg import find_ffmpeg
 from scaleflow.evaluation.metrics.filter_process import FilterProcess
 from scaleflow.evaluation.metrics.metric import Metric

@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 from scaleflow.evaluation.ffmpeg import find_ffmpeg
 from scaleflow.evaluation.metrics.filter_process import FilterProcess
 from scaleflow.evaluation.metrics.metric import Metric

@@ -8,13 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 from scaleflow.codec.container import SfvReader
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, StreamDecoder
+from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.frame_coder import says_what_changed
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.picture import Picture
-from scaleflow.codec.stream_decoder import Damage, DecodedPicture, StreamDecoder
-from scaleflow.codec.stream_model import load_stream_model
 from scaleflow.codec.video.writer import open_output
+from scaleflow.errors import DataError, UsageError
 
 
 class CodedVideo:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError
-from scaleflow.codec.video.output_file import write_whole_file
 from scaleflow.efficient_nets.methods import DENSE, NamedMethod
 from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
 from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.errors import DataError
 from scaleflow.evaluation.networks.measure_point import measure_network, shown_frames
 from scaleflow.evaluation.networks.measure_sampling import measure_sampling, sampling_detector
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.videos import EvaluatedData
+from scaleflow.output_file import write_whole_file
 
 CALIBRATION_FRAMES = 12
 """First frames of the first video, on which methods are calibrated that have to be."""

@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from scaleflow.codec.errors import UsageError
-from scaleflow.codec.video.output_file import write_whole_file
 from scaleflow.efficient_nets.cost_record import counted
 from scaleflow.efficient_nets.frame_exit.frame_order import spread_frames
 from scaleflow.efficient_nets.frame_exit.weights_file import ActionNetwork
 from scaleflow.efficient_nets.methods import parse_settings
 from scaleflow.efficient_nets.tasks.action import ActionData, read_clip
+from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
+from scaleflow.output_file import write_whole_file
 
 FRAME_EXIT, FIRST, UNIFORM, CHANCE = "frame-exit", "first frames", "uniform", "exits by chance"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from scaleflow.codec.errors import UsageError
-from scaleflow.codec.optional_packages import require_packages
+from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.curve_names import curve_names
 from scaleflow.evaluation.networks.point import NetworkPoint
 from scaleflow.evaluation.plot.figure import COLORS, DASHES, MARKERS, PANEL_HEIGHT, PANEL_WIDTH, STYLE
+from scaleflow.optional_packages import require_packages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

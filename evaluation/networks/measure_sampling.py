@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.cost import Cost, dense_cost
 from scaleflow.efficient_nets.methods import NamedMethod
 from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
@@ -19,6 +18,7 @@ from scaleflow.efficient_nets.tasks.detection_output import detections
 from scaleflow.efficient_nets.tasks.task import Task
 from scaleflow.efficient_nets.tasks.window import Window
 from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.point_record import PointRecord
 from scaleflow.evaluation.networks.videos import EvaluatedData, EvaluatedVideo

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scaleflow.codec.errors import DataError
-from scaleflow.evaluation.rate_point import without_infinities
+from scaleflow.errors import DataError
+from scaleflow.evaluation.rate_distortion.point import without_infinities
 
 
 @dataclass(frozen=True)

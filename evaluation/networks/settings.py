@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.methods import DENSE, NamedMethod, parse_settings
+from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.evaluate import NetworkSetting
 
 

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scaleflow.codec.video.output_file import write_whole_file
 from scaleflow.evaluation.networks.action_table import action_table
 from scaleflow.evaluation.networks.curve_names import network_names
 from scaleflow.evaluation.networks.point import NetworkPoint
+from scaleflow.output_file import write_whole_file
 
 FURTHER = {"map": ("map_50", "map_small")}
 """Measures that the table has beside the task's own."""

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.video.reader import open_video
 from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, PictureTask, Task
 from scaleflow.efficient_nets.tasks.video_pictures import read_pictures
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.networks.coded_video import CodedVideo
 

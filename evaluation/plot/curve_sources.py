@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.evaluation.bootstrap import FEWEST_CLIPS, bootstrap_interval
-from scaleflow.evaluation.rate_point import RatePoint
-from scaleflow.evaluation.results import Curve, average_curve, curve_of_clip, read_points, read_published_curve
+from scaleflow.errors import DataError, UsageError
+from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.results import (
+    Curve,
+    average_curve,
+    curve_of_clip,
+    read_points,
+    read_published_curve,
+)
+from scaleflow.evaluation.statistics.bootstrap import FEWEST_CLIPS, bootstrap_interval
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scaleflow.codec.errors import UsageError
-from scaleflow.codec.video.output_file import check_output, write_whole_file
+from scaleflow.errors import UsageError
+from scaleflow.output_file import check_output, write_whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

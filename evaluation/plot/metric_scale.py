@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scaleflow.evaluation.decibels import is_structural
 from scaleflow.evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, INSIDE, OF_MEAN_MSE, OUTSIDE
-from scaleflow.evaluation.rate_point import LOWER_IS_BETTER
+from scaleflow.evaluation.rate_distortion.point import LOWER_IS_BETTER
+from scaleflow.evaluation.statistics.decibels import is_structural
 
 _PLANES = {"y": "Y", "u": "U", "v": "V", "yuv": "YUV", "rgb": "RGB"}
 _FAMILIES = {"psnr": "PSNR", "ms-ssim": "MS-SSIM", "xpsnr": "XPSNR", "vmaf": "VMAF", "lpips": "LPIPS"}

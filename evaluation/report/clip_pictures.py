@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scaleflow.codec.errors import ScaleFlowError
-from scaleflow.evaluation.decibels import column_in_decibels, in_decibels
-from scaleflow.evaluation.rate_point import EvaluatedClip, RatePoint
+from scaleflow.errors import ScaleFlowError
+from scaleflow.evaluation.rate_distortion.point import EvaluatedClip, RatePoint
 from scaleflow.evaluation.report.matched_points import common_rate, nearest_points, spread_pictures
 from scaleflow.evaluation.report.region_outlines import region_outlines
 from scaleflow.evaluation.report.settings import ReportSettings
 from scaleflow.evaluation.report.stream_maps import stream_maps
 from scaleflow.evaluation.report.stream_pictures import CachedModels, Rgb, read_original, read_pictures
+from scaleflow.evaluation.statistics.decibels import column_in_decibels, in_decibels
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from scaleflow.evaluation.bd_rate_summary import bd_rate_cell, choose_anchor
 from scaleflow.evaluation.plot.metric_scale import choose_metrics
-from scaleflow.evaluation.rate_point import RatePoint
+from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.statistics.bd_rate_summary import bd_rate_cell, choose_anchor
 
 
 def summarise_codecs(points: Sequence[RatePoint], wanted_anchor: str | None) -> dict[str, Any]:

@@ -9,19 +9,19 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from scaleflow.codec.errors import UsageError
-from scaleflow.codec.optional_packages import require_packages
-from scaleflow.codec.video.output_file import check_output, write_whole_file
-from scaleflow.evaluation.decibels import column_in_decibels, in_decibels
+from scaleflow.errors import UsageError
 from scaleflow.evaluation.plot.curve_sources import PlottedCurve, curves_of_points
 from scaleflow.evaluation.plot.metric_scale import axis_label, metric_title, metric_unit
-from scaleflow.evaluation.rate_point import LOWER_IS_BETTER, RatePoint, without_infinities
+from scaleflow.evaluation.rate_distortion.point import LOWER_IS_BETTER, RatePoint, without_infinities
+from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.evaluation.report.clip_pictures import data_uri, describe_clip
 from scaleflow.evaluation.report.codec_summary import summarise_codecs
 from scaleflow.evaluation.report.settings import ReportSettings
 from scaleflow.evaluation.report.stream_maps import flow_wheel
 from scaleflow.evaluation.report.stream_pictures import CachedModels
-from scaleflow.evaluation.results import read_points
+from scaleflow.evaluation.statistics.decibels import column_in_decibels, in_decibels
+from scaleflow.optional_packages import require_packages
+from scaleflow.output_file import check_output, write_whole_file
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from scaleflow.evaluation.rate_point import RatePoint
+from scaleflow.evaluation.rate_distortion.point import RatePoint
 
 
 def common_rate(points: Iterable[RatePoint]) -> float:

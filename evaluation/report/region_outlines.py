@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from scaleflow.codec.errors import DataError
-from scaleflow.evaluation.clip_masks import MaskHash, open_masks_at
-from scaleflow.evaluation.rate_point import EvaluatedClip
+from scaleflow.errors import DataError
+from scaleflow.evaluation.rate_distortion.clip_masks import MaskHash, open_masks_at
+from scaleflow.evaluation.rate_distortion.point import EvaluatedClip
 from scaleflow.evaluation.report.stream_pictures import open_original
 
 Rgba = NDArray[np.uint8]

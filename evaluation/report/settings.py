@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 MOST_PICTURES = 50
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaleflow.codec.decoding.analysis import analyse_stream
 from scaleflow.codec.models.picture_analysis import PictureAnalysis
-from scaleflow.codec.stream_analysis import analyse_stream
 from scaleflow.evaluation.report.stream_pictures import ChooseModel, Rgb
 
 STEP = 4

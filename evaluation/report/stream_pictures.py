@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaleflow.codec.container import SfvHeader, SfvReader
-from scaleflow.codec.errors import DataError
+from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, Event, StreamDecoder
+from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, VideoProperties
-from scaleflow.codec.stream_decoder import Damage, DecodedPicture, Event, StreamDecoder
-from scaleflow.codec.stream_model import load_stream_model
 from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.reader import VideoReader, open_video
 from scaleflow.codec.video.working_format import color_coding, from_working
-from scaleflow.evaluation.clip_files import clip_file
-from scaleflow.evaluation.codec_programs import OBJECTS_SUFFIX
-from scaleflow.evaluation.rate_point import EvaluatedClip, RatePoint
-from scaleflow.evaluation.source_clip import ContentHash, open_clip
+from scaleflow.errors import DataError
+from scaleflow.evaluation.rate_distortion.clip_files import clip_file
+from scaleflow.evaluation.rate_distortion.codec_programs import OBJECTS_SUFFIX
+from scaleflow.evaluation.rate_distortion.point import EvaluatedClip, RatePoint
+from scaleflow.evaluation.rate_distortion.source_clip import ContentHash, open_clip
 from scaleflow.roi.baselines.objects import open_objects
 
 Rgb = NDArray[np.uint8]

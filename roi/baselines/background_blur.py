@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from scaleflow.codec.distortion import weights_of_plane
-from scaleflow.codec.encode_file import encode_file
-from scaleflow.codec.encode_request import VideoSource
-from scaleflow.codec.encode_settings import EncodeSettings
-from scaleflow.codec.errors import UsageError
+from scaleflow.codec.encoding.file import encode_file
+from scaleflow.codec.encoding.region_masks import OpenMasks
+from scaleflow.codec.encoding.request import VideoSource
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture, Planes
-from scaleflow.codec.region_masks import OpenMasks
+from scaleflow.errors import UsageError
 from scaleflow.roi.baselines.masked_pictures import open_changed_copy, pictures_with_masks
 
 DEFAULT_BLUR = 4.0
@@ -39,7 +39,7 @@ def encode_blurred(
     sigma: float = DEFAULT_BLUR,
 ) -> None:
     """Encode a video that is blurred outside its regions of interest, as
-    :func:`scaleflow.codec.encode_file.encode_file` does.
+    :func:`scaleflow.codec.encoding.file.encode_file` does.
 
     Args:
         sigma: standard deviation of the blur in samples of luma.

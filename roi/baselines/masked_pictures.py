@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scaleflow.codec.encoding.region_masks import OpenMasks, RegionMasks
 from scaleflow.codec.picture import Picture, VideoProperties
-from scaleflow.codec.region_masks import OpenMasks, RegionMasks
 from scaleflow.codec.video.reader import VideoReader
 from scaleflow.codec.video.video_writer import VideoWriter
 from scaleflow.codec.video.writer import open_output

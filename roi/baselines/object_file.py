@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaleflow.codec.container.varint import MalformedVarint, read_varint, write_varint
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.bin_width_map import WIDEST, BinWidthMap, decode_bin_widths, encode_bin_widths
-from scaleflow.codec.video.output_file import write_whole_file
 from scaleflow.entropy.errors import DamagedSymbolsError
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import write_whole_file
 from scaleflow.roi.baselines.region_cells import CELL
 
 MAGIC = b"SFOBJ1"
@@ -39,7 +39,7 @@ class ObjectFile:
     masks: tuple[bytes, ...]
 
     def write(self, path: Path, overwrite: bool) -> None:
-        """Raises as :func:`scaleflow.codec.video.output_file.write_whole_file`."""
+        """Raises as :func:`scaleflow.output_file.write_whole_file`."""
         parts = [self.region, self.background, *self.masks]
         lengths = b"".join(write_varint(number) for number in (len(self.masks), *map(len, parts)))
         write_whole_file(str(path), b"".join([MAGIC, lengths, *parts]), overwrite)

@@ -21,18 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaleflow.codec.container import SfvHeader, SfvReader, VideoPacket
-from scaleflow.codec.encode_file import encode_file
-from scaleflow.codec.encode_request import VideoSource
-from scaleflow.codec.encode_settings import EncodeSettings
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
+from scaleflow.codec.decoding.stream_model import check_weights
+from scaleflow.codec.encoding.file import encode_file
+from scaleflow.codec.encoding.region_masks import OpenMasks
+from scaleflow.codec.encoding.request import VideoSource
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.models.quality import COARSEST_STEP, FINEST_STEP, HIGHEST_QUALITY
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture, Planes, VideoProperties
-from scaleflow.codec.region_masks import OpenMasks
-from scaleflow.codec.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
-from scaleflow.codec.stream_model import check_weights
-from scaleflow.codec.video.output_file import check_output
 from scaleflow.codec.video.writer import open_output
+from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import check_output
 from scaleflow.roi.baselines.filled_pictures import fill_unknown
 from scaleflow.roi.baselines.masked_pictures import open_changed_copy, pictures_with_masks
 from scaleflow.roi.baselines.object_file import STEPS, Levels, ObjectFile, decode_masks, encode_masks

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from scaleflow.codec.encoding.region_masks import to_codes
 from scaleflow.codec.models.region_coding import region_of_latents
-from scaleflow.codec.region_masks import to_codes
 
 CELL = 16
 """Samples of luma: the blocks of x264 and x265, and the cells of the default model's latents."""

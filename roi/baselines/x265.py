@@ -18,13 +18,13 @@ import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.encode_request import VideoSource
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.encoding.region_masks import OpenMasks
+from scaleflow.codec.encoding.request import VideoSource
 from scaleflow.codec.picture import VideoProperties
-from scaleflow.codec.region_masks import OpenMasks
 from scaleflow.codec.video.container_writer import ContainerWriter
-from scaleflow.codec.video.output_file import OutputStream, open_output_file
 from scaleflow.codec.video.video_encoding import VideoEncoding
+from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import OutputStream, open_output_file
 from scaleflow.roi.baselines.masked_pictures import pictures_with_masks
 from scaleflow.roi.baselines.region_cells import CELL, cells_of_mask
 from scaleflow.roi.coding import RegionSettings

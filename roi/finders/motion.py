@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import grey_closing, grey_dilation, median_filter
 from torch import Tensor
 
-from scaleflow.codec.motion_estimation import BLOCK, match_blocks
+from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks
 from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.roi.finders.global_motion import global_motion
 
@@ -18,7 +18,7 @@ SHORT_SIDE = 240
 grow fewer."""
 
 SMOOTHNESS = 16.0
-"""Price of irregular vectors, see :func:`scaleflow.codec.motion_estimation.match_blocks`."""
+"""Price of irregular vectors, see :func:`scaleflow.codec.models.motion_estimation.match_blocks`."""
 
 LEAST_TEXTURE = 2.0
 """Mean absolute gradient in code values; vectors of blocks with less are arbitrary."""

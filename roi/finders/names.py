@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 from scaleflow.roi.finders.motion import MotionFinder
 from scaleflow.roi.finders.region_finder import RegionFinder
 from scaleflow.roi.finders.saliency import SaliencyFinder

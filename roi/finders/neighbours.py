@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from scaleflow.codec.encoding.scene_cut import SceneCutDetector
 from scaleflow.codec.picture import Picture
-from scaleflow.codec.scene_cut import SceneCutDetector
 
 
 def with_neighbours(pictures: Iterable[Picture], bit_depth: int) -> Iterator[tuple[Picture, Picture | None]]:

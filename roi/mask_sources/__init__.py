@@ -1,1 +1,1 @@
-"""Where masks come from; all implement :class:`scaleflow.codec.region_masks.MaskSource`."""
+"""Where masks come from; all implement :class:`scaleflow.codec.encoding.region_masks.MaskSource`."""

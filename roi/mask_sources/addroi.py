@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from scaleflow.codec.errors import DataError
+from scaleflow import json_values
 from scaleflow.codec.picture import VideoProperties
-from scaleflow.roi.mask_sources import json_values
+from scaleflow.errors import DataError
 from scaleflow.roi.mask_sources.boxes import Box
 from scaleflow.roi.mask_sources.fitting import Mask
 from scaleflow.roi.networks import MOST_STRENGTH
@@ -77,13 +77,13 @@ class AddroiBoxes:
 
 
 class AddroiMasks:
-    """Implements :class:`scaleflow.codec.region_masks.MaskSource`."""
+    """Implements :class:`scaleflow.codec.encoding.region_masks.MaskSource`."""
 
     def __init__(self, regions: list[_Region], value: Any, video: VideoProperties) -> None:
         self._regions, self._value, self._video = regions, value, video
 
     def mask_at(self, number: int, seconds: float) -> Mask:
-        """See :class:`scaleflow.codec.region_masks.MaskSource`."""
+        """See :class:`scaleflow.codec.encoding.region_masks.MaskSource`."""
         mask = np.full((self._video.height, self._video.width), self._value(0.0), np.float32)
         for region in reversed(self._regions):
             if region.holds(number, seconds):

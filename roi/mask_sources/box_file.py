@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from scaleflow.codec.errors import DataError
+from scaleflow.codec.encoding.region_masks import MaskSource
 from scaleflow.codec.picture import VideoProperties
-from scaleflow.codec.region_masks import MaskSource
+from scaleflow.errors import DataError
+from scaleflow.json_values import read_json
 from scaleflow.roi.mask_sources.addroi import AddroiBoxes
 from scaleflow.roi.mask_sources.coco import CocoBoxes
-from scaleflow.roi.mask_sources.json_values import read_json
 
 
 class BoxFile(Protocol):

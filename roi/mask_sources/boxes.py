@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.picture import VideoProperties
+from scaleflow.errors import DataError
 from scaleflow.roi.mask_sources.fitting import Mask
 
 BORDER = 1.0

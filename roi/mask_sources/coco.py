@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from scaleflow.codec.errors import DataError
+from scaleflow import json_values
 from scaleflow.codec.picture import VideoProperties
-from scaleflow.roi.mask_sources import json_values
+from scaleflow.errors import DataError
 from scaleflow.roi.mask_sources.boxes import Box
 from scaleflow.roi.mask_sources.fitting import Mask, check_aspect
 from scaleflow.roi.mask_sources.sequence import too_few_masks
@@ -75,13 +75,13 @@ class CocoBoxes:
 
 
 class CocoMasks:
-    """Implements :class:`scaleflow.codec.region_masks.MaskSource`: 1 in the boxes of a picture."""
+    """Implements :class:`scaleflow.codec.encoding.region_masks.MaskSource`: 1 in the boxes of a picture."""
 
     def __init__(self, name: str, boxes: dict[int, list[Box]], video: VideoProperties, pictures: int | None) -> None:
         self._name, self._boxes, self._video, self._pictures = name, boxes, video, pictures
 
     def mask_at(self, number: int, seconds: float) -> Mask:
-        """See :class:`scaleflow.codec.region_masks.MaskSource`.
+        """See :class:`scaleflow.codec.encoding.region_masks.MaskSource`.
 
         Raises:
             DataError: the file has no image for this picture.

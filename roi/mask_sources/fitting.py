@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.picture import VideoProperties
+from scaleflow.errors import DataError
 
 Mask = NDArray[np.float32]
 """(height, width), 0..1."""

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from scaleflow.codec.encode_request import VideoSource
-from scaleflow.codec.errors import UsageError
+from scaleflow.codec.encoding.region_masks import MaskSource
+from scaleflow.codec.encoding.request import VideoSource
 from scaleflow.codec.picture import Picture, VideoProperties
-from scaleflow.codec.region_masks import MaskSource
 from scaleflow.codec.video.reader import VideoReader
+from scaleflow.errors import UsageError
 from scaleflow.roi.finders.neighbours import with_neighbours
 from scaleflow.roi.finders.region_finder import RegionFinder
 from scaleflow.roi.mask_sources.fitting import Mask, rescale

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.codec.encoding.region_masks import MaskSource
 from scaleflow.codec.picture import VideoProperties
-from scaleflow.codec.region_masks import MaskSource
 from scaleflow.codec.video.color import gray_to_rgb_level
 from scaleflow.codec.video.picture_sequence import PICTURE_SUFFIXES
 from scaleflow.codec.video.reader import SourcePicture, open_video
 from scaleflow.codec.video.working_format import color_coding
+from scaleflow.errors import UsageError
 from scaleflow.roi.mask_sources.fitting import Mask, check_aspect, rescale
 from scaleflow.roi.mask_sources.sequence import MaskSequence, MaskSteps
 
@@ -55,7 +55,7 @@ def open_mask_file(path: str | os.PathLike[str], video: VideoProperties, picture
 
 
 class StillMask:
-    """Implements :class:`scaleflow.codec.region_masks.MaskSource`: one mask for all pictures."""
+    """Implements :class:`scaleflow.codec.encoding.region_masks.MaskSource`: one mask for all pictures."""
 
     def __init__(self, mask: Mask) -> None:
         self._mask = mask

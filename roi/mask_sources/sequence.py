@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 from scaleflow.roi.mask_sources.fitting import Mask
 
 MaskSteps = Generator[Callable[[], Mask], None, None]
@@ -27,7 +27,7 @@ class MaskSequence:
         self._last: tuple[int, Mask] | None = None
 
     def mask_at(self, number: int, seconds: float) -> Mask:
-        """See :class:`scaleflow.codec.region_masks.MaskSource`.
+        """See :class:`scaleflow.codec.encoding.region_masks.MaskSource`.
 
         Raises:
             DataError: there are fewer masks than pictures; both counts are named.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,19 +12,19 @@ from typer.testing import CliRunner
 
 from scaleflow.cli.main import app
 from scaleflow.codec.models import registry
+from tests.codec.conftest import carphone, ffmpeg, with_audio
+from tests.codec.stand_in import StandInModel
 from tests.davis_clips import car, car_masks, davis
-from tests.pipeline.conftest import carphone, ffmpeg, with_audio
-from tests.pipeline.stand_in import StandInModel
+from tests.places import REPOSITORY
 
 __all__ = ["car", "car_masks", "carphone", "davis", "ffmpeg", "with_audio"]
 
-ROOT = Path(__file__).resolve().parents[2]
 
 STAND_IN_PROGRAM = """
 import warnings
 warnings.simplefilter("ignore")
 import scaleflow.codec.models.registry
-from tests.pipeline.stand_in import StandInModel
+from tests.codec.stand_in import StandInModel
 scaleflow.codec.models.registry.load_model = lambda *arguments, **options: StandInModel()
 from scaleflow.cli.main import main
 main()
@@ -69,7 +68,7 @@ def program() -> Callable[..., subprocess.Popen[bytes]]:
     def start(*arguments: object, stdin: object = subprocess.PIPE) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-c", STAND_IN_PROGRAM, *map(str, arguments)],
-            cwd=ROOT,
+            cwd=REPOSITORY,
             stdin=stdin,  # type: ignore[arg-type]
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -16,7 +16,8 @@ import pytest
 
 from scaleflow.cli.main import EXIT_BROKEN_PIPE
 from scaleflow.codec.container import SfvReader, VideoPacket
-from tests.cli.conftest import ROOT, Result
+from tests.cli.conftest import Result
+from tests.places import REPOSITORY
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -224,8 +225,8 @@ def test_interruption_leaves_a_playable_file(
 
 def test_help_needs_no_networks() -> None:
     check = "import sys, scaleflow.cli.main; assert 'torch' not in sys.modules and 'av' not in sys.modules"
-    subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", check], cwd=REPOSITORY, check=True)
     shown = subprocess.run(
-        [sys.executable, "-m", "scaleflow", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "scaleflow", "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert all(verb in shown.stdout for verb in ("encode", "decode", "info", "verify", "demo"))

@@ -137,7 +137,7 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "scaleflow.codec.optional_packages.find_spec", lambda name: None if name == "pytorch_msssim" else found(name)
+        "scaleflow.optional_packages.find_spec", lambda name: None if name == "pytorch_msssim" else found(name)
     )
     result = scaleflow("compare", carphone, decoded, "--metrics", "ms-ssim")
     assert result.code == 2

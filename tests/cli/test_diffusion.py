@@ -18,8 +18,8 @@ from scaleflow.codec.models import registry
 from scaleflow.codec.video.reader import open_video
 from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import events
+from tests.codec.stand_in import StandInModel
 from tests.evaluation.conftest import lpips_backbone
-from tests.pipeline.stand_in import StandInModel
 
 __all__ = ["lpips_backbone"]
 

@@ -17,10 +17,11 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from tests.cli.conftest import ROOT, Result, typed
+from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import command, events
+from tests.places import REPOSITORY, SHARED
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 TRAINED_FRAMES, VIDEO_FRAMES = 12, 5
 Run = Callable[..., Result]
 
@@ -66,7 +67,7 @@ def test_stopped_and_resumed_it_is_the_run_that_was_not(
     out = tmp_path / "seg"
     start = ("nets", "train", "segmentation", "--preset", "tiny", "--data", camvid, "--out", out, "--json")
     arguments = command(*start, "--threads", 1, "log_every=1")
-    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(arguments, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["step"] == 1
         process.send_signal(signal.SIGINT)

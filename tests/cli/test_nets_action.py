@@ -25,8 +25,9 @@ from scaleflow.efficient_nets.frame_exit.weights_file import read_action_network
 from scaleflow.efficient_nets.generated_data.actions import ACTIONS, GRADES
 from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import events
+from tests.places import SHARED
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 TINY = ("--preset", "tiny", "--threads", 1, "training.steps=4", "checkpoint_every=2", "network.width=4")
 FRAMES = 4
 Run = Callable[..., Result]

@@ -16,8 +16,9 @@ from safetensors import safe_open
 from scaleflow.cli.interruption import StopRequest
 from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import events
+from tests.places import SHARED
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 TINY = ("--preset", "tiny", "--threads", 1, "training.steps=4", "checkpoint_every=2", "network.width=4")
 Run = Callable[..., Result]
 

@@ -16,7 +16,8 @@ import pytest
 from scaleflow.training.data.clip import ClipRequest
 from scaleflow.training.data.packed import MANIFEST, PackedClips
 from scaleflow.training.data.shards import ShardedClips
-from tests.cli.conftest import ROOT, Result
+from tests.cli.conftest import Result
+from tests.places import REPOSITORY
 from tests.training.conftest import bikes, vimeo_septuplets
 
 __all__ = ["bikes", "vimeo_septuplets"]
@@ -88,7 +89,9 @@ def test_a_terminated_packing_leaves_nothing(
 ) -> None:
     arguments = ("pack", vimeo_septuplets, tmp_path / "out", *SMALL, "--clips", 100000, "--json", *shards)
     command = [sys.executable, "-W", "ignore", "-m", "scaleflow", *map(str, arguments)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if json.loads(line)["clips"] > 6:

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from compressai.utils.plot.__main__ import main as plot_pictures
 
-from scaleflow.evaluation import measure_point
-from scaleflow.evaluation.results import read_points
-from tests.cli.conftest import ROOT, Result, typed
+from scaleflow.evaluation.rate_distortion.results import read_points
+from scaleflow.evaluation.rate_distortion.sweep import measure_point
+from tests.cli.conftest import Result, typed
+from tests.places import REPOSITORY
 
 METRICS = ("--metrics", "psnr-y,psnr-rgb")
 X264 = "x264=ffmpeg -c:v libx264 -preset ultrafast -bf 0 -g {intra_period} -crf {22,30,38}"
@@ -33,7 +34,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory, carphone: Path) -> Path:
     folder = tmp_path_factory.mktemp("rd") / "results"
     command = [sys.executable, "-W", "ignore", "-m", "scaleflow", "rd", carphone, "--out", folder, *METRICS]
     options = ["--codec", "scaleflow", "--codec", X264, "--quality", "16,40", "--frames", "4", "--intra-period", "3"]
-    done = subprocess.run([*map(str, command), *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([*map(str, command), *options], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{folder}: 5 points" in done.stdout and "BD-rate against x264" in done.stdout
     return folder
@@ -177,7 +178,11 @@ def test_a_stopped_run_keeps_its_points_and_goes_on(
     command = [sys.executable, "-W", "ignore", "-m", "scaleflow", "rd", carphone]
     given = [*options(folder, X264, "scaleflow"), "--workers", workers, "--json"]
     running = subprocess.Popen(
-        [*map(str, command), *map(str, given)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*map(str, command), *map(str, given)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert running.stdout is not None
     first = json.loads(running.stdout.readline())

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from scaleflow.evaluation.metrics.names import with_regions
-from scaleflow.evaluation.rate_point import RatePoint
-from scaleflow.evaluation.results import read_points
-from tests.cli.conftest import ROOT, typed
+from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.results import read_points
+from tests.cli.conftest import typed
 from tests.davis_clips import read_masks
 from tests.evaluation.report.test_html_file import data_of
+from tests.places import REPOSITORY
 
 LATENT_SCALING = "latent-scaling=scaleflow --roi {masks} --quality 45"
 CODECS = (LATENT_SCALING, "roi-x265=roi-x265 --crf {20,35}", "x265=ffmpeg -c:v libx265 -crf {23,38}")
@@ -35,7 +36,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory, davis: Path) -> Path:
     folder = tmp_path_factory.mktemp("rd") / "results"
     command = [sys.executable, "-W", "ignore", "-m", "scaleflow", *options(davis, folder, (*CODECS, *OTHERS))]
     given = [*map(str, command), "--roi", "davis"]
-    done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(given, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{folder}: 7 points" in done.stdout
     for part in ("", " in the region", " outside the region"):

@@ -11,7 +11,7 @@ import pytest
 
 from scaleflow.roi.networks import RegionNetworks
 from tests.cli.test_regions import HEIGHT, WIDTH, Run, ellipse, forbid_maps, run
-from tests.pipeline.conftest import packaged_clip
+from tests.codec.conftest import packaged_clip
 
 __all__ = ["run"]
 

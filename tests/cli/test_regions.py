@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw
 
 from scaleflow.codec.container import SfvReader, VideoPacket
 from scaleflow.codec.distortion import region_psnr, weighted_psnr
-from scaleflow.codec.errors import DataError
 from scaleflow.codec.models import scaleflow_codec
 from scaleflow.codec.video.reader import open_video
 from scaleflow.efficient_nets.networks.weights_file import Architecture, TaskNetwork, build_network, write_network
+from scaleflow.errors import DataError
 from tests.cli.conftest import Result, typed
-from tests.models.golden import PAYLOADS_FILE, golden_pictures
+from tests.codec.models.golden import PAYLOADS_FILE, golden_pictures
 
 Run = Callable[..., Result]
 WIDTH, HEIGHT = 88, 72

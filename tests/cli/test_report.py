@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Result
+from tests.codec.stand_in import StandInModel
 from tests.evaluation.results_folder import add_points
-from tests.pipeline.stand_in import StandInModel
 
 Run = Callable[..., Result]
 

@@ -14,7 +14,8 @@ import pytest
 
 from scaleflow.codec.distortion import picture_psnr
 from scaleflow.codec.video.reader import open_video
-from tests.cli.conftest import ROOT, Result, typed
+from tests.cli.conftest import Result, typed
+from tests.places import REPOSITORY
 from tests.training.conftest import SHARED_TRAIN, bikes, vimeo_septuplets
 
 __all__ = ["bikes", "vimeo_septuplets"]
@@ -28,7 +29,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command(*arguments), cwd=REPOSITORY, capture_output=True, text=True, timeout=600)
     assert done.returncode == code, done.stderr
     return done
 
@@ -65,7 +66,7 @@ def test_tiny_on_vimeo_is_stopped_resumed_and_exported(vimeo_septuplets: Path, c
     out = tmp_path / "run"
     arguments = ("train", "--preset", "tiny", "--json", "--threads", 1, "--out", out)
     data = ("data.kind=vimeo", f"data.path={vimeo_septuplets}", "stages.intra.steps=40", "stages.inter.steps=20")
-    with subprocess.Popen(command(*arguments, *data), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command(*arguments, *data), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         reports = []
         for line in process.stdout:
@@ -140,7 +141,7 @@ def test_no_space_left_keeps_the_last_checkpoint(vimeo_septuplets: Path, tmp_pat
     limited = " ".join(
         ["ulimit -f 60000;", *command("train", "--preset", "tiny", "--threads", 1, "--out", out, *changes)]
     )
-    done = subprocess.run(["bash", "-c", limited], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["bash", "-c", limited], cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert "last.ckpt" in done.stderr or "intra.ckpt" in done.stderr
     assert "cannot be written" in done.stderr

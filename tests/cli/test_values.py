@@ -15,7 +15,7 @@ from scaleflow.cli.values import (
     seconds_text,
     size_text,
 )
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 
 
 @pytest.mark.parametrize(

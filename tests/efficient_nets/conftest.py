@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from scaleflow.codec.video.reader import open_video
+from tests.places import SHARED
 
-CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "train" / "intel_one-by-one-person-detection.mp4"
+CLIP = SHARED / "data" / "train" / "intel_one-by-one-person-detection.mp4"
 FIRST, FRAMES = 90, 5
 
 

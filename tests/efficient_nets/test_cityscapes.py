@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.tasks.cityscapes import CLASSES
 from scaleflow.efficient_nets.tasks.label_maps import VOID
 from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.errors import DataError, UsageError
 from tests.cityscapes_tree import cityscapes_tree
 
 

@@ -9,9 +9,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import frames, moving_square, seeded
 
 __all__ = ["frames"]

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.weights_hash import hash_tensors
 from scaleflow.efficient_nets.clockwork.adaptor import AdaptorConfig, AdaptorShape, IdentityAdaptor, ResidualAdaptor
 from scaleflow.efficient_nets.clockwork.clock import Clock, parse_clock
@@ -20,6 +19,7 @@ from scaleflow.efficient_nets.clockwork.network import ClockworkUNet, trajectory
 from scaleflow.efficient_nets.clockwork.split import UNetSplit
 from scaleflow.efficient_nets.clockwork.weights_file import TrainedAdaptor, read_adaptor, write_adaptor
 from scaleflow.efficient_nets.diffusion.unet import UNet, UNetConfig, tiny_unet
+from scaleflow.errors import DataError, UsageError
 from tests.efficient_nets.restoration_model import THREE_SCALES, frame, restoration
 
 __all__ = ["frame"]

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.models.layers import ResidualBlock
 from scaleflow.efficient_nets.batch_norm import fold_batch_norms
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.skip_convolutions.convolution import SkipConvolution
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import frames, moving_square, seeded
 
 __all__ = ["frames"]

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.models.layers import ResidualBlock
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.delta_distillation.block import DeltaBlock, probe
@@ -18,6 +17,7 @@ from scaleflow.efficient_nets.delta_distillation.finalize import finalize
 from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 from scaleflow.efficient_nets.delta_distillation.training import delta_layers, distillation_loss, student_parameters
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import moving_square, seeded
 
 

@@ -10,13 +10,13 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from scaleflow.efficient_nets.delta_distillation.finalize import finalize
 from scaleflow.efficient_nets.delta_distillation.low_rank import LowRankConvolution, student_macs, student_rank
 from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 from scaleflow.efficient_nets.delta_distillation.training import delta_layers
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import moving_square, seeded
 
 FORMS: list[dict[str, Any]] = [

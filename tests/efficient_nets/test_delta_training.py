@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 from scaleflow.efficient_nets.delta_distillation.training import (
@@ -18,6 +17,7 @@ from scaleflow.efficient_nets.delta_distillation.training import (
     student_parameters,
 )
 from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import moving_square
 
 

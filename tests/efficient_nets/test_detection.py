@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.networks.weights_file import Architecture, build_network
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector, resampling_macs
 from scaleflow.efficient_nets.salisa.method import Salisa
@@ -21,8 +19,10 @@ from scaleflow.efficient_nets.tasks.detection import Detection
 from scaleflow.efficient_nets.tasks.detection_output import PRIOR, detection_channels, detection_loss, detections
 from scaleflow.efficient_nets.tasks.label_map_boxes import boxes_of_labels
 from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.errors import DataError, UsageError
+from tests.places import SHARED
 
-CAMVID = Path(__file__).resolve().parents[3] / "shared" / "data" / "camvid"
+CAMVID = SHARED / "data" / "camvid"
 
 
 def rows_of(*rows: tuple[float, ...]) -> Tensor:

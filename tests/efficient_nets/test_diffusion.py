@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.clockwork.weights_file import read_adaptor
 from scaleflow.efficient_nets.diffusion.ddim import DdimTrajectory
 from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule, Prediction
@@ -22,6 +21,7 @@ from scaleflow.efficient_nets.diffusion.weights_file import (
     weights_of_run,
     write_restoration,
 )
+from scaleflow.errors import DataError, UsageError
 from tests.efficient_nets.restoration_model import THREE_SCALES, awake, frame, restoration
 
 __all__ = ["frame"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.networks.ffnet import FFNETS, FFNet, FFNetConfig, ffnet
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.errors import UsageError
 
 PUBLISHED = {
     "ffnet-40s": 13.9,

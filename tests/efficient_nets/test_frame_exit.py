@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.frame_exit.frame_order import coarse_to_fine, spread_frames
 from scaleflow.efficient_nets.frame_exit.network import CascadeOutput, FrameExit, FrameExitConfig
+from scaleflow.errors import UsageError
 
 
 @given(st.integers(1, 200))

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.skip_convolutions.decoded_change import DecodedChange
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import moving_square
 
 

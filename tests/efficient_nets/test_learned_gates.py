@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.skip_convolutions.convolution import SkipConvolution
 from scaleflow.efficient_nets.skip_convolutions.learned_gate import LearnedGate
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import moving_square
 
 

@@ -9,7 +9,6 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import DataError
 from scaleflow.efficient_nets.networks.efficientnet_lite import PACKAGE
 from scaleflow.efficient_nets.networks.weights_file import (
     Architecture,
@@ -19,8 +18,10 @@ from scaleflow.efficient_nets.networks.weights_file import (
     write_network,
 )
 from scaleflow.efficient_nets.tasks.picture_file import read_picture
+from scaleflow.errors import DataError
+from tests.places import SHARED
 
-PICTURE = Path(__file__).parents[3] / "shared" / "data" / "davis" / "JPEGImages" / "480p" / "blackswan" / "00000.jpg"
+PICTURE = SHARED / "data" / "davis" / "JPEGImages" / "480p" / "blackswan" / "00000.jpg"
 
 
 def test_torchvisions_resnet18_fits_and_gives_the_same_features(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.color import rgb_to_yuv
 from scaleflow.codec.video.working_format import color_coding
 from scaleflow.efficient_nets.networks.weights_file import Architecture, TaskNetwork, build_network
 from scaleflow.efficient_nets.tasks.region_finder import NetworkRegionFinder
+from scaleflow.errors import UsageError
 from tests.roi.test_finders import video_of
 
 

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.residual_quantization.calibration import calibrate
 from scaleflow.efficient_nets.residual_quantization.convolution import QuantizedConvolution
@@ -17,6 +16,7 @@ from scaleflow.efficient_nets.residual_quantization.int8_kernel import runs_exac
 from scaleflow.efficient_nets.residual_quantization.method import ResidualQuantization
 from scaleflow.efficient_nets.residual_quantization.quantizer import UniformQuantizer
 from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import frames, moving_square
 
 __all__ = ["frames"]

@@ -10,15 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.tasks.names import make_task
 from scaleflow.efficient_nets.tasks.restoration import Restoration
 from scaleflow.efficient_nets.tasks.task import PictureTask, example, generator_of_frame
 from scaleflow.efficient_nets.tasks.video_pictures import read_pictures
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.networks.batches import LabelledSamples
 from scaleflow.training.networks.configuration import NetworkDataConfig
+from tests.places import SHARED
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 CLIP = DATA / "train" / "intel_asl_milk.mkv"
 
 

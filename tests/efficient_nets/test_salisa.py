@@ -8,11 +8,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.salisa.content_aware_sampling import sampling_targets
 from scaleflow.efficient_nets.salisa.resampler import Resampler
 from scaleflow.efficient_nets.salisa.saliency import SaliencySettings, saliency_map
 from scaleflow.efficient_nets.salisa.thin_plate_spline import LEAST_STRETCH, ThinPlateSpline, control_points, places
+from scaleflow.errors import UsageError
 
 SIZE = (360, 640)
 

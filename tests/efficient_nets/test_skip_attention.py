@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.networks.skip_attention import SkipAttention
 from scaleflow.efficient_nets.networks.vision_transformer import (
     Attention,
@@ -21,6 +20,7 @@ from scaleflow.efficient_nets.networks.vision_transformer import (
     small,
     tiny,
 )
+from scaleflow.errors import UsageError
 
 
 def parameters_of(network: nn.Module) -> int:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 from scaleflow.efficient_nets.skip_convolutions.sparse_kernels import compiled
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import frames, moving_square, seeded
 
 __all__ = ["frames"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.networks.unet import UNet
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.errors import UsageError
 from tests.efficient_nets.conftest import moving_square, seeded
 
 

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from scaleflow.entropy.fixed_point import ONE
 from scaleflow.entropy.integer_network import LARGEST_ACTIVATION, WEIGHT_BITS, IntegerConvolution, IntegerNetwork
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.places import REPOSITORY
 
 
 def make_network() -> nn.Sequential:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.codec.conftest import carphone, ffmpeg, packaged_clip
+from tests.codec.video.conftest import evaluation_clip
 from tests.davis_clips import car, car_masks, davis
 from tests.evaluation.results_folder import add_points
-from tests.pipeline.conftest import carphone, ffmpeg, packaged_clip
-from tests.video.conftest import evaluation_clip
+from tests.places import SHARED
 
 __all__ = ["car", "car_masks", "carphone", "davis", "evaluation_clip", "ffmpeg"]
 
-SHARED = Path(__file__).parents[3] / "shared"
 FRAMES = 6
 
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from scaleflow.codec.decode_file import decode_file
+from scaleflow.codec.decoding.file import decode_file
+from scaleflow.codec.decoding.info import read_info
 from scaleflow.codec.distortion import picture_psnr, weighted_psnr
-from scaleflow.codec.encode_file import encode_file
-from scaleflow.codec.encode_settings import EncodeSettings
+from scaleflow.codec.encoding.file import encode_file
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, VideoProperties
-from scaleflow.codec.stream_info import read_info
 from scaleflow.codec.video import open_video
-from scaleflow.evaluation.rate_point import EvaluatedClip, FrameRecords, RatePoint
-from scaleflow.evaluation.source_clip import ContentHash
+from scaleflow.evaluation.rate_distortion.point import EvaluatedClip, FrameRecords, RatePoint
+from scaleflow.evaluation.rate_distortion.source_clip import ContentHash
 
 RunFfmpeg = Callable[..., None]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from scaleflow.codec.picture import VideoProperties
+from tests.places import SHARED
 
-DAVIS = Path(__file__).resolve().parents[3] / "shared" / "data" / "davis"
+DAVIS = SHARED / "data" / "davis"
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.mask_sources.addroi import AddroiBoxes
 from scaleflow.roi.mask_sources.box_file import read_box_file
 from scaleflow.roi.mask_sources.coco import CocoBoxes

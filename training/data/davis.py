@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.reader import open_video
+from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.mask_sources.mask_file import mask_values
 from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest, Plane, stack_pictures

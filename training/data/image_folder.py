@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest, stack_pictures
 from scaleflow.training.data.clip_reader import reopen_video

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource
 
 

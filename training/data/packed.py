@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.color import ColorCoding
 from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.working_format import from_working
-from scaleflow.training.configuration import DataConfig
+from scaleflow.errors import DataError, UsageError
+from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, stack_pictures
 from scaleflow.training.data.samples import SampleKey, SampleSet, UnreadReport

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.color import ColorCoding, quantize, rgb_to_yuv
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.augmentation import mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest
 from scaleflow.training.data.clip_reader import reopen_video

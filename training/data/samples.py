@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from scaleflow.codec.errors import DataError, ScaleFlowError
 from scaleflow.codec.picture import WorkingFormat
-from scaleflow.training.configuration import DataConfig
+from scaleflow.errors import DataError, ScaleFlowError
+from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource
 from scaleflow.training.data.masks import random_masks
 

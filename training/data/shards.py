@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.training.configuration import DataConfig
+from scaleflow.errors import DataError, UsageError
+from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, Plane
 from scaleflow.training.data.packed import are_planes, cut_packed, make_empty_folder
 from scaleflow.training.data.samples import SampleKey, SampleSet, UnreadReport

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from scaleflow.codec.errors import UsageError
-from scaleflow.training.configuration import DataConfig
+from scaleflow.errors import UsageError
+from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import ClipSource
 from scaleflow.training.data.clip_pool import ClipPool
 from scaleflow.training.data.davis import DavisSource

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 from scaleflow.training.data.clip import Clip, ClipRequest
 from scaleflow.training.data.photographs import list_pictures, load_picture, to_clip
 

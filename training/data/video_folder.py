@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.picture import Planes
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest, Plane, stack_pictures
 from scaleflow.training.data.clip_reader import reopen_video

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError, ScaleFlowError
-from scaleflow.codec.scene_cut import SceneCutDetector
+from scaleflow.codec.encoding.scene_cut import SceneCutDetector
 from scaleflow.codec.video.reader import open_video
+from scaleflow.errors import DataError, ScaleFlowError
 
 logger = logging.getLogger(__name__)
 

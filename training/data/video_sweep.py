@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.picture import Planes
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.augmentation import mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest
 from scaleflow.training.data.clip_reader import reopen_video

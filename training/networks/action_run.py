@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from scaleflow.codec.errors import DataError
 from scaleflow.efficient_nets.frame_exit.pooled_backbone import PooledBackbone
 from scaleflow.efficient_nets.frame_exit.weights_file import (
     ActionNetwork,
@@ -20,15 +19,16 @@ from scaleflow.efficient_nets.frame_exit.weights_file import (
 )
 from scaleflow.efficient_nets.networks.weights_file import RUN_WEIGHTS, load_backbone_alone, weights_of_run
 from scaleflow.efficient_nets.tasks.action import ActionData, clip_size, open_action_data
-from scaleflow.training.distributed import join_processes
+from scaleflow.errors import DataError
+from scaleflow.training.codec.run import CARD, check_run_folder, write_text
+from scaleflow.training.loop.distributed import join_processes
+from scaleflow.training.loop.precision import with_precision
+from scaleflow.training.loop.single_stage_loop import RunOptions, run_single_stage
 from scaleflow.training.networks.action_training import ActionSamples, ActionTraining, validate_action
 from scaleflow.training.networks.batches import LabelledBatches
 from scaleflow.training.networks.configuration import NetworkStage, NetworkTrainingConfig
 from scaleflow.training.networks.divided_data import open_divided
 from scaleflow.training.networks.model_card import action_card
-from scaleflow.training.precision import with_precision
-from scaleflow.training.run import CARD, check_run_folder, write_text
-from scaleflow.training.single_stage_loop import RunOptions, run_single_stage
 
 
 def train_action(config: NetworkTrainingConfig, folder: Path, options: RunOptions[NetworkStage]) -> bool:

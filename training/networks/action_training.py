@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from scaleflow.efficient_nets.frame_exit.network import gate_loss, judge
 from scaleflow.efficient_nets.frame_exit.weights_file import GatedNetwork
 from scaleflow.efficient_nets.tasks.action import ActionData, read_clip
-from scaleflow.training.loop_parts import ParameterGroup, StepLoss
+from scaleflow.training.loop.parts import ParameterGroup, StepLoss
 from scaleflow.training.networks.batches import LabelledBatch, NumberedSamples, draw_windows, vary_brightness
 from scaleflow.training.networks.configuration import NetworkDataConfig, NetworkStage
 
@@ -49,7 +49,7 @@ class ActionSamples(NumberedSamples):
 
 
 class ActionTraining:
-    """Implements :class:`scaleflow.training.loop_parts.Trainable`."""
+    """Implements :class:`scaleflow.training.loop.parts.Trainable`."""
 
     def __init__(self, gated: GatedNetwork, precision: str) -> None:
         self._gated, self._precision = gated, precision
@@ -57,7 +57,7 @@ class ActionTraining:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`scaleflow.training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop.parts.Trainable`."""
         return self._gated
 
     def start(self, stage: NetworkStage, batches: Iterator[LabelledBatch]) -> None:
@@ -78,7 +78,7 @@ class ActionTraining:
         return [backbone, rest, gates]
 
     def step(self, batch: LabelledBatch, stage: NetworkStage) -> StepLoss:
-        """See :class:`scaleflow.training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop.parts.Trainable`."""
         network = self._gated.network
         with torch.autocast(batch.clips.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
             pooled = network.pooled_features(batch.clips)

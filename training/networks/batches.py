@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from scaleflow.codec.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Task, example
 from scaleflow.efficient_nets.tasks.window import Window
-from scaleflow.training.distributed import Processes
-from scaleflow.training.loop_parts import MicroBatch
+from scaleflow.errors import DataError, ScaleFlowError, UsageError
+from scaleflow.training.loop.distributed import Processes
+from scaleflow.training.loop.parts import MicroBatch
 from scaleflow.training.networks.configuration import NetworkDataConfig, NetworkStage
 
 
@@ -131,7 +131,7 @@ def vary_brightness(clip: Tensor, config: NetworkDataConfig, generator: np.rando
 
 
 class LabelledBatches:
-    """Implements :class:`scaleflow.training.loop_parts.BatchSource` for one of several processes."""
+    """Implements :class:`scaleflow.training.loop.parts.BatchSource` for one of several processes."""
 
     def __init__(self, samples: NumberedSamples, stage: NetworkStage, workers: int, processes: Processes) -> None:
         """Read one sample, so that what cannot be is said before anything has begun.
@@ -146,7 +146,7 @@ class LabelledBatches:
         self._samples, self._workers, self._processes = samples, workers, processes
 
     def steps(self, number: int, stage: NetworkStage, first_step: int) -> Iterator[list[MicroBatch[LabelledBatch]]]:
-        """See :class:`scaleflow.training.loop_parts.BatchSource`."""
+        """See :class:`scaleflow.training.loop.parts.BatchSource`."""
         rank, count = self._processes.rank, self._processes.count
         own = range(rank, stage.batch, count)
         keys = [[step * stage.batch + n for n in own] for step in range(first_step, stage.steps)]
@@ -154,7 +154,7 @@ class LabelledBatches:
             yield [MicroBatch(rank, batch.count / stage.batch, batch)]
 
     def start(self, number: int, stage: NetworkStage) -> Iterator[LabelledBatch]:
-        """See :class:`scaleflow.training.loop_parts.BatchSource`."""
+        """See :class:`scaleflow.training.loop.parts.BatchSource`."""
         yield from self._load([[step * stage.batch + n for n in range(stage.batch)] for step in range(stage.steps)])
 
     def _load(self, keys: list[list[int]]) -> Iterator[LabelledBatch]:

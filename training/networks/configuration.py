@@ -1,5 +1,5 @@
-"""Configuration of the training of a network for a task; beside :mod:`scaleflow.training.configuration`, which is for
-codecs."""
+"""Configuration of the training of a network for a task; beside :mod:`scaleflow.training.codec.configuration`, which is
+for codecs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-from scaleflow.codec.errors import UsageError
 from scaleflow.efficient_nets.frame_exit.network import FrameExitConfig
 from scaleflow.efficient_nets.methods import NamedMethod
 from scaleflow.efficient_nets.networks.weights_file import Architecture
 from scaleflow.efficient_nets.tasks.restoration import NOISE
 from scaleflow.efficient_nets.tasks.segmentation import CAMVID_VOID
-from scaleflow.training.configuration import STRICT, RunConfig, check_range
-from scaleflow.training.single_stage import SingleStage
+from scaleflow.errors import UsageError
+from scaleflow.training.codec.configuration import STRICT, RunConfig, check_range
+from scaleflow.training.loop.single_stage import SingleStage
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class NetworkStage(SingleStage):
         batch: pictures, or clips, of a step.
         clip: frames of a clip; 1 for pictures that stand alone.
         backbone_rate: how much slower a backbone learns that starts from weights.
-        steps, learning_rate, schedule, warm_up: see :class:`scaleflow.training.single_stage.SingleStage`.
+        steps, learning_rate, schedule, warm_up: see :class:`scaleflow.training.loop.single_stage.SingleStage`.
     """
 
     __pydantic_config__ = STRICT
@@ -260,5 +260,5 @@ class NetworkTrainingConfig(RunConfig):
 
     @property
     def stages(self) -> tuple[NetworkStage, ...]:
-        """See :class:`scaleflow.training.loop_parts.LoopConfig`."""
+        """See :class:`scaleflow.training.loop.parts.LoopConfig`."""
         return (self.training,)

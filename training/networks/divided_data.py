@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.efficient_nets.tasks.cityscapes import PICTURES_FOLDER
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.networks.configuration import NetworkDataConfig
 
 Data = TypeVar("Data", bound="DividedData")

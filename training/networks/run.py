@@ -25,7 +25,10 @@ from scaleflow.efficient_nets.salisa.detector import SalisaDetector
 from scaleflow.efficient_nets.tasks.names import make_task
 from scaleflow.efficient_nets.tasks.task import LabelledData, Task
 from scaleflow.efficient_nets.video_network import VideoNetwork
-from scaleflow.training.distributed import join_processes
+from scaleflow.training.codec.run import CARD, check_run_folder, write_text
+from scaleflow.training.loop.distributed import join_processes
+from scaleflow.training.loop.precision import with_precision
+from scaleflow.training.loop.single_stage_loop import RunOptions, run_single_stage
 from scaleflow.training.networks.batches import LabelledBatches, LabelledSamples
 from scaleflow.training.networks.configuration import NetworkStage, NetworkTrainingConfig
 from scaleflow.training.networks.divided_data import open_divided
@@ -33,9 +36,6 @@ from scaleflow.training.networks.model_card import network_card
 from scaleflow.training.networks.sampling_training import SamplingTraining, validate_sampling
 from scaleflow.training.networks.trainable import AcceleratedTraining, NetworkTraining
 from scaleflow.training.networks.validation import validate
-from scaleflow.training.precision import with_precision
-from scaleflow.training.run import CARD, check_run_folder, write_text
-from scaleflow.training.single_stage_loop import RunOptions, run_single_stage
 
 
 def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptions[NetworkStage] | None = None) -> bool:

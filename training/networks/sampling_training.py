@@ -12,7 +12,7 @@ from scaleflow.efficient_nets.tasks.box_rows import NOTHING
 from scaleflow.efficient_nets.tasks.detection_output import detections
 from scaleflow.efficient_nets.tasks.picture_file import read_picture
 from scaleflow.efficient_nets.tasks.task import LabelledData, Task
-from scaleflow.training.loop_parts import ParameterGroup, StepLoss
+from scaleflow.training.loop.parts import ParameterGroup, StepLoss
 from scaleflow.training.networks.batches import LabelledBatch
 from scaleflow.training.networks.configuration import MethodConfig, NetworkStage
 
@@ -24,7 +24,7 @@ MISPLACED = 0.1
 
 
 class SamplingTraining:
-    """Implements :class:`scaleflow.training.loop_parts.Trainable`: clips whose frames are resampled by labels of those
+    """Implements :class:`scaleflow.training.loop.parts.Trainable`: clips whose frames are resampled by labels of those
     before.
 
     The labels stand for detections: some are left out and all are moved a little. The loss is the detector's on the
@@ -37,7 +37,7 @@ class SamplingTraining:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`scaleflow.training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop.parts.Trainable`."""
         return self._detector
 
     def start(self, stage: NetworkStage, batches: Iterator[LabelledBatch]) -> None:
@@ -53,7 +53,7 @@ class SamplingTraining:
         return [own, added]
 
     def step(self, batch: LabelledBatch, stage: NetworkStage) -> StepLoss:
-        """See :class:`scaleflow.training.loop_parts.Trainable`. The first frame of a clip is reduced evenly in no other
+        """See :class:`scaleflow.training.loop.parts.Trainable`. The first frame of a clip is reduced evenly in no other
         way than later ones are resampled: it only says what was there."""
         detector = self._detector
         width, height = detector.settings.detector_size

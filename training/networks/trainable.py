@@ -12,7 +12,7 @@ from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
 from scaleflow.efficient_nets.delta_distillation.training import distillation_loss
 from scaleflow.efficient_nets.tasks.task import Task
 from scaleflow.efficient_nets.video_network import VideoNetwork
-from scaleflow.training.loop_parts import ParameterGroup, StepLoss
+from scaleflow.training.loop.parts import ParameterGroup, StepLoss
 from scaleflow.training.networks.batches import LabelledBatch
 from scaleflow.training.networks.configuration import MethodConfig, NetworkStage
 
@@ -21,7 +21,7 @@ ADDED = re.compile(r"\.(gate|students|log_odds)\b")
 
 
 class NetworkTraining:
-    """Implements :class:`scaleflow.training.loop_parts.Trainable`: the dense network, on single pictures."""
+    """Implements :class:`scaleflow.training.loop.parts.Trainable`: the dense network, on single pictures."""
 
     def __init__(self, network: nn.Module, task: Task, precision: str) -> None:
         self._network, self._task, self._precision = network, task, precision
@@ -29,7 +29,7 @@ class NetworkTraining:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`scaleflow.training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop.parts.Trainable`."""
         return self._network
 
     def start(self, stage: NetworkStage, batches: Iterator[LabelledBatch]) -> None:
@@ -45,7 +45,7 @@ class NetworkTraining:
         return [group for group in (backbone, rest) if group.parameters]
 
     def step(self, batch: LabelledBatch, stage: NetworkStage) -> StepLoss:
-        """See :class:`scaleflow.training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop.parts.Trainable`."""
         pictures = batch.clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         with torch.autocast(pictures.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
             outputs: Tensor = self._network(pictures)
@@ -53,7 +53,7 @@ class NetworkTraining:
 
 
 class AcceleratedTraining:
-    """Implements :class:`scaleflow.training.loop_parts.Trainable`: a network made for video by a method, on clips, in
+    """Implements :class:`scaleflow.training.loop.parts.Trainable`: a network made for video by a method, on clips, in
     float32."""
 
     def __init__(self, network: VideoNetwork, task: Task, config: MethodConfig) -> None:
@@ -62,7 +62,7 @@ class AcceleratedTraining:
 
     @property
     def network(self) -> nn.Module:
-        """See :class:`scaleflow.training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop.parts.Trainable`."""
         return self._network
 
     def start(self, stage: NetworkStage, batches: Iterator[LabelledBatch]) -> None:
@@ -80,7 +80,7 @@ class AcceleratedTraining:
         return [group for group in (own, added) if group.parameters]
 
     def step(self, batch: LabelledBatch, stage: NetworkStage) -> StepLoss:
-        """See :class:`scaleflow.training.loop_parts.Trainable`."""
+        """See :class:`scaleflow.training.loop.parts.Trainable`."""
         outputs = self._network.forward_clip(batch.clips)
         task = self._task.loss(outputs.flatten(0, 1).float(), batch.targets.flatten(0, 1))
         loss, scalars = task, {"task": float(task.detach())}

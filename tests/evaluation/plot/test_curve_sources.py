@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.evaluation.bootstrap import bootstrap_interval
-from scaleflow.evaluation.decibels import in_decibels
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.plot.curve_sources import read_curves
 from scaleflow.evaluation.plot.log_ticks import log_ticks, tick_text
 from scaleflow.evaluation.plot.metric_scale import axis_label, choose_metrics, metric_title
-from scaleflow.evaluation.rate_point import RatePoint
+from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.statistics.bootstrap import bootstrap_interval
+from scaleflow.evaluation.statistics.decibels import in_decibels
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from scaleflow.codec.errors import UsageError
+from scaleflow.errors import UsageError
 from scaleflow.evaluation.plot import PlotSettings, draw_figure, read_curves, write_figure
 from scaleflow.evaluation.plot.figure import COLORS, DASHES, MARKERS, RATE_LABELS, caption
-from scaleflow.evaluation.results import compressai_schema, read_points
+from scaleflow.evaluation.rate_distortion.results import compressai_schema, read_points
+from tests.places import SHARED
 
-ANCHORS = Path(__file__).resolve().parents[4] / "shared" / "reference" / "rd_anchors.json"
+ANCHORS = SHARED / "reference" / "rd_anchors.json"
 SIGNATURES = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
 
 
@@ -125,7 +126,7 @@ def test_bad_requests(results: Path, tmp_path: Path) -> None:
 
 
 def test_matplotlib_is_missing(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scaleflow.codec.optional_packages.find_spec", lambda name: None)
+    monkeypatch.setattr("scaleflow.optional_packages.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r'matplotlib\): pip install "scaleflow\[evaluate\]"'):
         draw_figure(read_curves([results]))
 

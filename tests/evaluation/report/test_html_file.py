@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.models.registry import load_model
-from scaleflow.evaluation.rate_point import RatePoint
+from scaleflow.errors import DataError, UsageError
+from scaleflow.evaluation.rate_distortion.point import RatePoint
 from scaleflow.evaluation.report import ReportSettings, write_report
 from scaleflow.evaluation.report.html_file import page
 from scaleflow.evaluation.report.stream_pictures import read_pictures

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaleflow.codec.errors import UsageError
-from scaleflow.evaluation.bd_rate_summary import bd_rate_cell
-from scaleflow.evaluation.rate_point import RatePoint
+from scaleflow.errors import UsageError
+from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.evaluation.report.codec_summary import choose_anchor
 from scaleflow.evaluation.report.matched_points import common_rate, nearest_points, spread_pictures
 from scaleflow.evaluation.report.settings import ReportSettings
 from scaleflow.evaluation.report.stream_maps import flow_colors, flow_wheel, heat
-from scaleflow.evaluation.results import read_points
+from scaleflow.evaluation.statistics.bd_rate_summary import bd_rate_cell
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from scaleflow.codec.encode_request import VideoSource
-from scaleflow.codec.errors import UsageError
+from scaleflow.codec.encoding.request import VideoSource
 from scaleflow.codec.video import open_video
+from scaleflow.errors import UsageError
 from scaleflow.roi.baselines.background_blur import blur_background, blur_outside, check_blur
 from tests.davis_clips import HEIGHT, WIDTH, opened, read_masks
 

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scaleflow.codec.container import SfvReader
+from scaleflow.codec.decoding.stream_decoder import DecodedPicture, StreamDecoder
 from scaleflow.codec.distortion import region_psnr
-from scaleflow.codec.encode_request import VideoSource
-from scaleflow.codec.encode_settings import EncodeSettings
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.codec.encoding.request import VideoSource
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes
-from scaleflow.codec.stream_decoder import DecodedPicture, StreamDecoder
 from scaleflow.codec.video import open_video
+from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.baselines.filled_pictures import fill_unknown
 from scaleflow.roi.baselines.object_file import STEPS, ObjectFile, decode_masks, encode_masks
 from scaleflow.roi.baselines.objects import background_quality, decode_objects, encode_objects, object_bits

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scaleflow.codec.distortion import region_psnr
-from scaleflow.codec.encode_request import VideoSource
-from scaleflow.codec.errors import UsageError
+from scaleflow.codec.encoding.request import VideoSource
 from scaleflow.codec.video import open_video
-from scaleflow.evaluation.codecs import named_codec
+from scaleflow.errors import UsageError
 from scaleflow.evaluation.ffmpeg import find_ffmpeg
+from scaleflow.evaluation.rate_distortion.codecs import named_codec
 from scaleflow.roi.baselines.region_cells import CELL
 from scaleflow.roi.baselines.x265 import X265Settings, cover, encode_x265
 from tests.davis_clips import opened, read_masks

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scaleflow.training.configuration import DataConfig
+from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import ClipRequest
 from scaleflow.training.data.packed import pack_clips
 from scaleflow.training.data.shards import write_shards

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from skimage.io import imread, imsave
 
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.training.configuration import DataConfig
+from scaleflow.errors import DataError, UsageError
+from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import ClipRequest
 from scaleflow.training.data.davis import DavisSource
 from scaleflow.training.data.samples import SampleKey, SampleSet

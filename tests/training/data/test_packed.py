@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.reader import open_video
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.clip import ClipRequest
 from scaleflow.training.data.packed import MANIFEST, PackedClips, pack_clips
 from scaleflow.training.data.shards import ShardedClips, write_shards

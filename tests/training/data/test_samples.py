@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from scaleflow.codec.errors import DataError, UsageError
-from scaleflow.training.clip_batches import ClipBatches
-from scaleflow.training.configuration import DataConfig, TrainingConfig
-from scaleflow.training.configuration_file import configuration_of, override, preset
+from scaleflow.errors import DataError, UsageError
+from scaleflow.training.codec.clip_batches import ClipBatches
+from scaleflow.training.codec.configuration import DataConfig, TrainingConfig
+from scaleflow.training.codec.models.trainable import ClipBatch
 from scaleflow.training.data.clip import Clip, ClipRequest
 from scaleflow.training.data.samples import SampleKey, SampleSet
 from scaleflow.training.data.sources import open_source
 from scaleflow.training.data.vimeo import VimeoSource
-from scaleflow.training.distributed import Processes
-from scaleflow.training.models.trainable import ClipBatch
+from scaleflow.training.loop.configuration_file import configuration_of, override, preset
+from scaleflow.training.loop.distributed import Processes
 
 
 class PartlyBroken:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaleflow.codec.errors import DataError, UsageError
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.shards import ShardedClips
 from tests.training.data.conftest import PLAIN
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.reader import open_video
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data import video_index
 from scaleflow.training.data.augmentation import crop_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest, Plane
 from scaleflow.training.data.video_folder import STILL_WEIGHT, VideoFolder, halve_area
 from scaleflow.training.data.video_index import INDEX_NAME, index_folder
-from tests.pipeline.conftest import ffmpeg, packaged_clip
+from tests.codec.conftest import ffmpeg, packaged_clip
 from tests.training.conftest import SHARED_TRAIN
 
 __all__ = ["ffmpeg"]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from scaleflow.codec.errors import DataError, UsageError
 from scaleflow.codec.video.reader import open_video
+from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.clip import ClipRequest
 from scaleflow.training.data.vimeo import VimeoSource
 

@@ -1,0 +1,1 @@
+"""From an ``.sfv`` file to pictures, to a video, and to what is known of it."""

@@ -1,0 +1,48 @@
+"""An ``.sfv`` file taken apart: which bits went where in each picture, and how it was predicted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from scaleflow.codec.container import DamagedRegion, SfvHeader, SfvReader, VideoPacket
+from scaleflow.codec.decoding.stream_model import check_weights, load_stream_model
+from scaleflow.codec.models.picture_analysis import PictureAnalysis
+from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
+from scaleflow.errors import DataError, UsageError
+
+
+def analyse_stream(
+    source: str | os.PathLike[str], choose_model: Callable[[SfvHeader], VideoModel] = load_stream_model
+) -> Iterator[PictureAnalysis]:
+    """Decode a file picture by picture, saying of each where its bits went and what moved.
+
+    Args:
+        source: an ``.sfv`` file of the default model.
+        choose_model: gives the model for a header.
+
+    Raises:
+        UsageError: the stream's model cannot be taken apart so.
+        DataError: the file is damaged, named with the place.
+    """
+    with SfvReader(source) as reader:
+        model = choose_model(reader.header)
+        check_weights(reader.header, model)
+        analyse = getattr(model, "analyse_picture", None)
+        if analyse is None:
+            raise UsageError(
+                f"{reader.name}: model {model.name} does not say where its bits go; the default model does"
+            )
+        video = reader.header.video
+        geometry = PictureGeometry(video.width, video.height, video.bit_depth)
+        reference: Reference | None = None
+        for item in reader:
+            if isinstance(item, DamagedRegion):
+                raise DataError(f"{reader.name}: damage at byte {item.offset}: {item.reason}")
+            if not isinstance(item, VideoPacket):
+                continue
+            key = item.kind == "intra"
+            if not item.decodable or (reference is None and not key):
+                raise DataError(f"{reader.name}: picture {item.frame_number} at byte {item.offset} cannot be decoded")
+            reference, analysis = analyse(item.payload, geometry, None if key else reference)
+            yield analysis

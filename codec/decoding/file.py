@@ -1,0 +1,267 @@
+"""From an ``.sfv`` file to a video."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from scaleflow.codec.container import AudioPacket, DamagedRegion, Item, KeyFrame, SfvHeader, SfvReader, VideoPacket
+from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
+from scaleflow.codec.decoding.stream_model import check_weights
+from scaleflow.codec.encoding.request import check_destination
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture
+from scaleflow.codec.video.audio import AudioPacketData
+from scaleflow.codec.video.excerpt import AUDIO_DELAY, Excerpt, ExcerptClock
+from scaleflow.codec.video.picture_writer import is_picture_output
+from scaleflow.codec.video.writer import open_output
+from scaleflow.errors import DataError, UsageError
+
+logger = logging.getLogger(__name__)
+
+MOST_REPORTED = 100
+"""Damaged places that are kept and logged; the rest are only counted."""
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """One decode.
+
+    Attributes:
+        start, duration: seconds of the stream to decode, from its first picture on.
+        frames: most pictures to decode.
+        lossless, format: of the output, see :func:`scaleflow.codec.video.writer.open_output`.
+        overwrite: replace an output that exists.
+    """
+
+    start: float = 0.0
+    duration: float | None = None
+    frames: int | None = None
+    lossless: bool = False
+    format: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start) and 0 <= self.start <= 1e9):
+            raise UsageError(f"--start {self.start:g} is outside 0..1e9 seconds")
+        if self.duration is not None and not 0 < self.duration <= 1e9:
+            raise UsageError(f"--duration {self.duration:g} is not above 0 and at most 1e9 seconds")
+        if self.frames is not None and self.frames < 1:
+            raise UsageError(f"--frames {self.frames} is not at least 1")
+
+
+@dataclass(frozen=True)
+class DecodeProgress:
+    """Where a decode stands: pictures so far, bytes of the stream read of how many (None in a pipe), seconds spent."""
+
+    pictures: int
+    bytes_read: int
+    bytes_total: int | None
+    seconds: float
+
+
+@dataclass
+class DecodeSummary:
+    """What was decoded. ``damage`` names the first hundred damaged places, ``damage_count`` counts all."""
+
+    pictures: int = 0
+    repeated: int = 0
+    lost: int = 0
+    damage_count: int = 0
+    damage: list[Damage] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing was damaged."""
+        return not self.damage_count
+
+    def note(self, event: Damage | Loss, name: str) -> None:
+        """Count and log damage."""
+        kept: list[Damage] | list[Loss] = self.damage if isinstance(event, Damage) else self.losses
+        if isinstance(event, Damage):
+            self.damage_count += 1
+        else:
+            self.lost += event.count
+        if len(kept) < MOST_REPORTED:
+            kept.append(event)  # type: ignore[arg-type]
+            logger.warning("%s: %s", name, event)
+
+
+def check_decode(source: str | os.PathLike[str], destination: str | os.PathLike[str], settings: DecodeSettings) -> None:
+    """Refuse an output that exists, has no folder, or is the input, before anything is loaded.
+
+    Raises:
+        UsageError: says which, and the remedy.
+    """
+    if not is_picture_output(os.fspath(destination)):
+        check_destination(source, destination, settings.overwrite)
+
+
+def decode_file(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    choose_model: Callable[[SfvHeader], VideoModel],
+    settings: DecodeSettings | None = None,
+    *,
+    progress: Callable[[DecodeProgress], None] | None = None,
+) -> DecodeSummary:
+    """Decode an ``.sfv`` file to a video.
+
+    Damage does not end it: the last good picture is repeated, and the summary and the log say where.
+
+    Args:
+        source: an ``.sfv`` file; ``-`` is standard input.
+        destination: a video of any form, see :func:`scaleflow.codec.video.writer.open_output`; ``-`` is standard
+            output.
+        choose_model: gives the model for a header, as :func:`scaleflow.codec.decoding.stream_model.load_stream_model`
+            does.
+        settings: which part, and the form of the output.
+        progress: called after each picture.
+
+    Raises:
+        UsageError: the request cannot be carried out.
+        DataError: not an ``.sfv`` file, no picture can be decoded, or the output cannot be written. Nothing is left.
+    """
+    settings = settings or DecodeSettings()
+    check_decode(source, destination, settings)
+    report = _Report(source, progress)
+    excerpt = Excerpt(settings.start, settings.duration, settings.frames)
+    with SfvReader(source) as reader:
+        header = reader.header
+        model = choose_model(header)
+        check_weights(header, model)
+        clock, events = _decode_excerpt(reader, model, excerpt)
+        with open_output(
+            destination,
+            header.video,
+            lossless=settings.lossless,
+            format=settings.format,
+            overwrite=settings.overwrite,
+            audio=header.audio,
+        ) as writer:
+            for event in events:
+                if isinstance(event, AudioPacket):
+                    packet = clock.shift_audio(_audio_data(event))
+                    if packet is not None:
+                        writer.write_audio(packet)
+                elif isinstance(event, DecodedPicture) and clock.has_picture(event.pts):
+                    writer.write(Picture(event.planes, clock.shift_picture(event.pts)))
+                    report.note(event, reader)
+                elif not isinstance(event, DecodedPicture):
+                    report.note(event, reader)
+                if report.summary.pictures == settings.frames:
+                    break
+    return report.finish()
+
+
+def verify_file(
+    source: str | os.PathLike[str],
+    choose_model: Callable[[SfvHeader], VideoModel],
+    *,
+    progress: Callable[[DecodeProgress], None] | None = None,
+) -> DecodeSummary:
+    """Check the whole of an ``.sfv`` file and decode all its pictures, writing nothing.
+
+    Raises:
+        DataError: not an ``.sfv`` file, or one without pictures.
+    """
+    report = _Report(source, progress)
+    with SfvReader(source) as reader:
+        model = choose_model(reader.header)
+        check_weights(reader.header, model)
+        for event in StreamDecoder(reader.header, model).decode(reader):
+            if not isinstance(event, AudioPacket):
+                report.note(event, reader)
+    summary = report.finish()
+    if summary.is_sound and not summary.pictures:
+        raise DataError(f"{reader.name}: holds no picture")
+    return summary
+
+
+class _Report:
+    """Counts, logs and tells the progress of a decode."""
+
+    def __init__(self, source: str | os.PathLike[str], progress: Callable[[DecodeProgress], None] | None) -> None:
+        self.summary = DecodeSummary()
+        self._progress = progress
+        self._started = time.monotonic()
+        self._size = os.path.getsize(source) if os.path.isfile(source) else None
+
+    def note(self, event: DecodedPicture | Damage | Loss, reader: SfvReader) -> None:
+        """What has come out of the decoder."""
+        if not isinstance(event, DecodedPicture):
+            self.summary.note(event, reader.name)
+            return
+        self.summary.pictures += 1
+        self.summary.repeated += event.repeated
+        if self._progress is not None:
+            seconds = time.monotonic() - self._started
+            self._progress(DecodeProgress(self.summary.pictures, reader.position, self._size, seconds))
+
+    def finish(self) -> DecodeSummary:
+        """The summary, complete."""
+        self.summary.seconds = time.monotonic() - self._started
+        return self.summary
+
+
+def _decode_excerpt(reader: SfvReader, model: VideoModel, excerpt: Excerpt) -> tuple[ExcerptClock, Iterator[Event]]:
+    """The events of an excerpt and some around it, and the clock that tells which belong to it."""
+    header = reader.header
+    decoder = StreamDecoder(header, model)
+    if not excerpt.start and excerpt.duration is None:
+        return ExcerptClock(excerpt, header.video, header.audio, 0), decoder.decode(reader)
+    if not reader.seekable:
+        early = _until_first_picture(reader)
+        first_pts = next((item.pts for item in early if isinstance(item, VideoPacket)), 0)
+        clock = ExcerptClock(excerpt, header.video, header.audio, first_pts)
+        return clock, decoder.decode(_before_end(chain(early, reader), clock, header))
+    if not len(reader.key_frames):
+        raise DataError(f"{reader.name}: holds no key frame")
+    clock = ExcerptClock(excerpt, header.video, header.audio, reader.key_frames[0].pts)
+    # Audio may stand before pictures that are shown earlier.
+    delay = round(AUDIO_DELAY / header.video.time_base) if header.audio else 0
+    reader.seek_to_key_frame(clock.start_pts - delay)
+    key = reader.key_frames.at_or_before(clock.start_pts)
+    items = _before_end(_from_key_frame(reader, key), clock, header)
+    return clock, decoder.decode(items, from_picture=key.frame_number)
+
+
+def _until_first_picture(reader: SfvReader) -> list[Item]:
+    items: list[Item] = []
+    for item in reader:
+        items.append(item)
+        if isinstance(item, VideoPacket):
+            break
+    return items
+
+
+def _from_key_frame(items: Iterable[Item], key: KeyFrame) -> Iterator[Item]:
+    """Leave out pictures, and damage to them, before a key frame; audio stays."""
+    for item in items:
+        is_before = isinstance(item, VideoPacket) and item.frame_number < key.frame_number
+        if not is_before and not (isinstance(item, DamagedRegion) and item.offset < key.offset):
+            yield item
+
+
+def _before_end(items: Iterable[Item], clock: ExcerptClock, header: SfvHeader) -> Iterator[Item]:
+    """Leave out pictures after the end; go on a little for audio that belongs before it."""
+    end = clock.end_pts
+    delay = AUDIO_DELAY / header.video.time_base if header.audio else 0
+    for item in items:
+        if end is None or not isinstance(item, VideoPacket) or item.pts < end:
+            yield item
+        elif item.pts >= end + delay:
+            return
+
+
+def _audio_data(packet: AudioPacket) -> AudioPacketData:
+    return AudioPacketData(
+        packet.stream_index, packet.pts, packet.dts, packet.duration, bool(packet.flags & 1), packet.payload
+    )

@@ -1,0 +1,161 @@
+"""From packets to pictures, over damage: what is lost is replaced by the last good picture, and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from scaleflow.codec.container import AudioPacket, DamagedRegion, Item, SfvHeader, VideoPacket
+from scaleflow.codec.container.timing import FrameClock
+from scaleflow.codec.frame_coder import FrameDecoder
+from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Planes
+from scaleflow.errors import DataError
+
+MOST_REPEATS = 1000
+"""Pictures that are filled in for a gap of which nothing but the numbers around it is known."""
+
+
+@dataclass(frozen=True)
+class DecodedPicture:
+    """A picture to show; ``repeated`` when it stands in for one that was lost.
+
+    ``change`` says where it can differ from the one before, if that was asked for; None where nothing is known, as of
+    key pictures and of stand-ins.
+    """
+
+    planes: Planes
+    pts: int
+    frame_number: int
+    repeated: bool = False
+    change: PictureChange | None = None
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Where a stream cannot be used. ``time`` is in seconds, from the stream's time 0."""
+
+    offset: int
+    reason: str
+    frame_number: int
+    time: float | None
+
+    def __str__(self) -> str:
+        when = "" if self.time is None else f", {self.time:.3f} s"
+        return f"damage at byte {self.offset} (picture {self.frame_number}{when}): {self.reason}"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Pictures ``first`` to ``last`` could not be decoded; sent when it is known where they end."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """Pictures lost."""
+        return self.last - self.first + 1
+
+    def __str__(self) -> str:
+        what = f"picture {self.first} is" if self.count == 1 else f"pictures {self.first} to {self.last} are"
+        return f"{what} lost"
+
+
+Event = DecodedPicture | AudioPacket | Damage | Loss
+
+
+class StreamDecoder:
+    """Decodes the items of an :class:`scaleflow.codec.container.SfvReader`, one pass.
+
+    Pictures come with rising times. Where pictures are lost and their number is known, the last good one is repeated at
+    the times at which they were expected; before the first good one there is nothing to repeat.
+    """
+
+    def __init__(self, header: SfvHeader, model: VideoModel, *, changes: bool = False) -> None:
+        """With ``changes``, pictures say where they changed; of the default model only."""
+        video = header.video
+        self._changes = changes
+        self._decoder = FrameDecoder(model, width=video.width, height=video.height, bit_depth=video.bit_depth)
+        self._clock = FrameClock(video)
+        self._time_base = video.time_base
+        self._shown: Planes | None = None
+        self._next_number: int | None = None
+        self._last_pts: int | None = None
+        self._first_lost: int | None = None
+        self._needs_key = False
+        self._damaged_bytes = 0
+
+    def decode(self, items: Iterable[Item], *, from_picture: int | None = 0) -> Iterator[Event]:
+        """Decode items; ``from_picture`` is the number of the first one, None where that is not known."""
+        self._next_number = from_picture
+        for item in items:
+            if isinstance(item, VideoPacket):
+                yield from self._decode_picture(item)
+            elif isinstance(item, DamagedRegion):
+                self._damaged_bytes += item.length
+                time = None if item.pts is None else float(item.pts * self._time_base)
+                yield Damage(item.offset, item.reason, self._next_number or 0, time)
+            elif item.timed and (item.pts is not None or item.dts is not None):
+                yield item
+        yield from self._end_loss()
+
+    def _decode_picture(self, packet: VideoPacket) -> Iterator[Event]:
+        yield from self._fill_gap(packet)
+        planes = change = None
+        key = packet.kind == "intra"
+        if packet.decodable and (key or not self._needs_key):
+            try:
+                if self._changes:
+                    planes, change = self._decoder.decode_with_change(packet.payload, key=key)
+                else:
+                    planes = self._decoder.decode(packet.payload, key=key)
+            except DataError as error:
+                time = float(packet.pts * self._time_base)
+                yield Damage(packet.offset, str(error), packet.frame_number, time)
+        self._needs_key = planes is None
+        self._next_number = packet.frame_number + 1
+        self._damaged_bytes = 0
+        if planes is None:
+            self._note_lost(packet.frame_number)
+            yield from self._repeat(packet.pts, packet.frame_number)
+            return
+        yield from self._end_loss(packet.frame_number)
+        self._shown = planes
+        yield DecodedPicture(planes, self._rising(packet.pts), packet.frame_number, change=change)
+
+    def _fill_gap(self, packet: VideoPacket) -> Iterator[Event]:
+        """Stand-ins for the pictures that are missing before ``packet``."""
+        number = self._next_number
+        if number is None or packet.frame_number <= number:
+            return
+        self._note_lost(number)
+        # A lost picture took a byte at least; numbers that damage cannot explain may be anyone's invention.
+        if packet.frame_number - number > MOST_REPEATS + self._damaged_bytes or self._last_pts is None:
+            return
+        pts = self._last_pts
+        for missing in range(number, packet.frame_number):
+            pts = self._clock.after(pts, missing - 1)
+            if pts >= packet.pts:
+                return
+            yield from self._repeat(pts, missing)
+
+    def _repeat(self, pts: int, number: int) -> Iterator[Event]:
+        if self._shown is not None and self._last_pts is not None and pts > self._last_pts:
+            self._last_pts = pts
+            yield DecodedPicture(self._shown, pts, number, repeated=True)
+
+    def _rising(self, pts: int) -> int:
+        self._last_pts = pts if self._last_pts is None else max(pts, self._last_pts + 1)
+        return self._last_pts
+
+    def _note_lost(self, number: int) -> None:
+        if self._first_lost is None:
+            self._first_lost = number
+
+    def _end_loss(self, number: int | None = None) -> Iterator[Event]:
+        end = number if number is not None else self._next_number
+        if self._first_lost is not None and end is not None and end > self._first_lost:
+            yield Loss(self._first_lost, end - 1)
+        self._first_lost = None

@@ -1,0 +1,71 @@
+"""From a video to an ``.sfv`` file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from scaleflow.codec.encoding.rate_control import ConstantQuality, OnePassControl, QualityControl
+from scaleflow.codec.encoding.region_masks import MaskSource, OpenMasks
+from scaleflow.codec.encoding.request import VideoSource, check_request
+from scaleflow.codec.encoding.search import search_quality
+from scaleflow.codec.encoding.session import EncodeProgress, EncodeSession
+from scaleflow.codec.encoding.settings import EncodeSettings
+from scaleflow.codec.encoding.summary import EncodeSummary
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.errors import UsageError
+
+
+def encode_file(
+    source: VideoSource | str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    model: VideoModel,
+    settings: EncodeSettings,
+    *,
+    progress: Callable[[EncodeProgress], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    masks: MaskSource | OpenMasks | None = None,
+) -> EncodeSummary:
+    """Encode a video to an ``.sfv`` file.
+
+    Args:
+        source: a video; ``-`` is standard input.
+        destination: appears when it is complete; ``-`` is standard output.
+        model: codes the pictures. With several workers it is copied to them by pickling.
+        settings: what is asked for.
+        progress: called after each picture.
+        masks: of regions of interest, or what opens them for the source; ``model`` must know how to code them.
+        stop: asked before each picture; once it says True the file ends with the last complete group of pictures.
+
+    Raises:
+        UsageError: the request cannot be carried out.
+        DataError: the source cannot be read, the output cannot be written, or verification failed. Nothing is left.
+    """
+    source = source if isinstance(source, VideoSource) else VideoSource(source)
+    check_request(source, destination, settings)
+    if settings.target_roi_psnr is not None and masks is None:
+        raise UsageError("--target-roi-psnr is of a region of interest: give one with --roi, --roi-boxes or --roi-from")
+    if not model.variable_rate and settings.quality is None:
+        raise UsageError(f"model {model.name} has one rate only: it cannot aim at a bitrate or a PSNR")
+    started = time.monotonic()
+    with ExitStack() as stack:
+        session = stack.enter_context(
+            EncodeSession(source, os.fspath(destination), model, settings, progress, stop, masks)
+        )
+        if settings.searches:
+            result, passes = search_quality(session)
+        else:
+            control: QualityControl
+            if settings.quality is not None:
+                control = ConstantQuality(settings, settings.quality)
+            else:
+                control = OnePassControl(settings, session.properties, session.picture_count)
+            result, passes = session.write_file(control, "encode"), 1
+    return result.statistics.summary(
+        file_bytes=result.file_bytes,
+        passes=passes,
+        seconds=time.monotonic() - started,
+        interrupted=result.interrupted,
+    )

@@ -1,0 +1,235 @@
+"""Passes over one source: each reads it, codes it with some control of the quality, and counts or writes."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, cast
+
+from scaleflow.codec.container import SfvHeader, SfvWriter
+from scaleflow.codec.encoding.group_workers import WorkerPool
+from scaleflow.codec.encoding.key_frames import PlannedItem, plan_key_frames
+from scaleflow.codec.encoding.picture_coder import CodedPicture, CoderSettings, PictureCoder
+from scaleflow.codec.encoding.rate_control import QualityControl
+from scaleflow.codec.encoding.region_masks import MaskSource, OpenMasks, RegionMasks
+from scaleflow.codec.encoding.request import PIPE, VideoSource
+from scaleflow.codec.encoding.settings import EncodeSettings
+from scaleflow.codec.encoding.stream_sink import CountingSink, FileSink
+from scaleflow.codec.encoding.summary import PassStatistics
+from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.picture import Picture
+from scaleflow.codec.video.audio import AudioPacketData
+from scaleflow.codec.video.excerpt import Excerpt, cut_excerpt
+from scaleflow.codec.video.reader import VideoReader
+from scaleflow.errors import DataError
+from scaleflow.output_file import is_special, write_failure
+from scaleflow.version import scaleflow_version
+
+
+@dataclass(frozen=True)
+class EncodeProgress:
+    """Where an encode stands.
+
+    ``stage`` names the pass, ``total`` is an estimate of its pictures, ``file_bits`` and ``seconds`` are of this pass,
+    ``quality`` is that of the last picture.
+    """
+
+    stage: str
+    pictures: int
+    total: int | None
+    file_bits: float
+    seconds: float
+    quality: float
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A pass over the whole source; ``kept`` says whether its file is there."""
+
+    statistics: PassStatistics
+    file_bytes: int
+    interrupted: bool
+    kept: bool
+
+
+class EncodeSession:
+    """One source, one destination, one model; a context manager that ends its workers and closes the source.
+
+    The source is opened at once; the first pass takes what is open, others open it again.
+    """
+
+    def __init__(
+        self,
+        source: VideoSource,
+        destination: str,
+        model: VideoModel,
+        settings: EncodeSettings,
+        progress: Callable[[EncodeProgress], None] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        masks: MaskSource | OpenMasks | None = None,
+    ) -> None:
+        self.settings = settings
+        self.stop = stop
+        self._source, self._destination, self._model, self._progress = source, destination, model, progress
+        self._coder_settings = CoderSettings(settings.verify, settings.measure or settings.wanted_psnr is not None)
+        self._excerpt = Excerpt(settings.start, settings.duration, settings.frames)
+        self._reader: VideoReader | None = source.open(model.working_format)
+        self.properties = self._reader.properties
+        self.picture_count = self._excerpt.picture_count(self._reader.frame_count, self.properties.frame_rate)
+        """Pictures to encode, an estimate; None where it cannot be known."""
+        self._masks: RegionMasks | None = None
+        if masks is not None:
+            opened = masks if isinstance(masks, MaskSource) else masks(self.properties, self._reader.frame_count)
+            self._masks = RegionMasks(opened)
+        self._header = SfvHeader(
+            model=model.name,
+            weights_hash=model.weights_hash,
+            video=self.properties,
+            precision=model.precision,
+            intra_period=settings.intra_period,
+            audio=self._reader.audio_streams,
+            software=f"scaleflow {scaleflow_version()}",
+        )
+        self._stopped = False
+        self._pool: WorkerPool | None = None
+        if settings.workers > 1:
+            self._pool = WorkerPool(
+                model,
+                self.properties,
+                self._coder_settings,
+                workers=settings.workers,
+                threads=settings.worker_threads,
+                stop=stop,
+            )
+
+    def planned_items(self) -> Iterator[PlannedItem]:
+        """Read the source: pictures with the decision on key frames, and audio packets."""
+        reader, self._reader = self._reader, None
+        with reader or self._source.open(self._model.working_format) as opened:
+            items: Iterable[Picture | AudioPacketData] = opened.items()
+            if self._masks is not None:
+                items = self._masks.place(items, self.properties)
+            items = cut_excerpt(items, self._excerpt, self.properties, opened.audio_streams)
+            planned = plan_key_frames(items, self.properties, self.settings)
+            yield from planned if self._masks is None else self._masks.attach(planned)
+
+    def code(
+        self,
+        items: Iterable[PlannedItem],
+        control: QualityControl,
+        sink: CountingSink,
+        stage: str,
+        total: int | None = None,
+    ) -> None:
+        """Code a stream into ``sink``, until it ends or it is to stop."""
+        started = time.monotonic()
+        for coded in self._coded(items, control, sink):
+            statistics = sink.statistics
+            if isinstance(coded, AudioPacketData):
+                sink.write_audio(coded)
+                continue
+            sink.write(coded)
+            if self._progress is not None:
+                seconds = time.monotonic() - started
+                self._progress(
+                    EncodeProgress(stage, statistics.pictures, total, sink.file_bits, seconds, coded.quality)
+                )
+
+    def _coded(
+        self, items: Iterable[PlannedItem], control: QualityControl, sink: CountingSink
+    ) -> Iterator[CodedPicture | AudioPacketData]:
+        if self._pool is not None:
+            yield from self._pool.code(items, control)
+            return
+        coder = PictureCoder(self._model, self.properties, self._coder_settings)
+        for item in items:
+            if isinstance(item, AudioPacketData):
+                yield item
+                continue
+            if self.stop():
+                self._stopped = True
+                return
+            quality = control.choose(item)
+            coded = coder.code(item.picture, key=item.key, quality=quality, region=item.region)
+            while (better := control.reconsider(item, quality, 8 * len(coded.payload))) is not None:
+                quality = better
+                coded = coder.code(item.picture, key=item.key, quality=quality, region=item.region)
+            yield coded
+            control.observe(item, quality, 8 * len(coded.payload), sink.file_bits)
+
+    def write_file(
+        self,
+        control: QualityControl,
+        stage: str,
+        accept: Callable[[PassStatistics, float], bool] = lambda statistics, file_bits: True,
+    ) -> WrittenFile:
+        """Code the whole source into the destination.
+
+        ``accept`` is given the pass and the bits of its file. Where it says no, what was written is removed again.
+
+        Raises:
+            DataError: reading or writing failed, verification failed, or there is no picture. Nothing is left.
+        """
+        in_place = self._destination == PIPE or is_special(Path(self._destination))
+        spool = cast(BinaryIO, tempfile.TemporaryFile()) if in_place and self.settings.searches else None
+        writer = SfvWriter(spool or self._destination, self._header, overwrite=self.settings.overwrite)
+        try:
+            sink = FileSink(self.properties, writer)
+            self.code(self.planned_items(), control, sink, stage, self.picture_count)
+            if not sink.statistics.pictures:
+                raise DataError(f"{self._source.path}: {self._why_empty()}")
+            if self.interrupted and self._pool is None and sink.group_length != self.settings.intra_period:
+                sink.drop_last_group()
+            kept = accept(sink.statistics, sink.file_bits) or self.interrupted
+            if kept:
+                writer.close()
+                if spool is not None:
+                    self._deliver(spool)
+            else:
+                writer.abort()
+        except BaseException:
+            writer.abort()
+            raise
+        return WrittenFile(sink.statistics, writer.size, self.interrupted, kept)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether coding stopped before the end of the source because that was asked for."""
+        return self._stopped or (self._pool is not None and self._pool.stopped)
+
+    def _deliver(self, spool: BinaryIO) -> None:
+        """Copy a file that had to be complete before it could be judged to where it belongs."""
+        spool.seek(0)
+        target = sys.stdout.buffer if self._destination == PIPE else open(self._destination, "wb")
+        try:
+            shutil.copyfileobj(spool, target)
+            target.flush()
+        except OSError as error:
+            raise write_failure(self._destination, error) from error
+        finally:
+            if target is not sys.stdout.buffer:
+                target.close()
+
+    def _why_empty(self) -> str:
+        if self.interrupted:
+            return "interrupted before the first picture was coded"
+        return f"has no picture from {self.settings.start:g} s on" if self.settings.start else "holds no picture"
+
+    def __enter__(self) -> EncodeSession:
+        if self._pool is not None:
+            self._pool.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.__exit__(kind, error, trace)
+        if self._reader is not None:
+            self._reader.close()

@@ -1,0 +1,124 @@
+"""What a person asks of an encode, checked before any work begins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scaleflow.errors import UsageError
+
+HIGHEST_QUALITY = 63.0
+QUALITY_STEPS = 16
+"""Qualities are told apart to a sixteenth."""
+
+DEFAULT_QUALITY = 32.0
+
+
+def round_quality(quality: float) -> float:
+    """The quality in 0..63 on the grid of sixteenths that is nearest."""
+    return min(max(round(quality * QUALITY_STEPS) / QUALITY_STEPS, 0.0), HIGHEST_QUALITY)
+
+
+@dataclass(frozen=True)
+class EncodeSettings:
+    """One encode.
+
+    Attributes:
+        quality: 0..63, of inter pictures. Exactly one of this and the next four is given.
+        bitrate: bits a second of the whole file, audio and container included.
+        bits_per_pixel: of the whole file, over all samples of luma.
+        target_psnr: mean PSNR-YUV (6:1:1) in dB of the decoded pictures.
+        target_roi_psnr: the same of what lies in the region of interest.
+        two_pass: find the one quality that meets the rate by encoding before; otherwise feedback in a single pass.
+        intra_period: largest distance of key frames in pictures, 0 for none at regular distances.
+        scene_cut: start scenes with key frames.
+        key_times: seconds from the first picture at which to set key frames.
+        intra_quality_offset: how much higher the quality of key frames is, as 31 pictures may be predicted from one.
+        workers: processes that code groups of pictures side by side.
+        worker_threads: threads of each worker process; a single worker codes in this process as it is set up.
+        verify: decode every picture and refuse an encode whose reconstruction differs.
+        measure: decode every picture and report the PSNR reached.
+        start, duration: seconds of the source to encode, from its first picture on.
+        frames: most pictures to encode.
+        overwrite: replace an output that exists.
+    """
+
+    quality: float | None = None
+    bitrate: float | None = None
+    bits_per_pixel: float | None = None
+    target_psnr: float | None = None
+    target_roi_psnr: float | None = None
+    two_pass: bool = False
+    intra_period: int = 32
+    scene_cut: bool = True
+    key_times: tuple[float, ...] = ()
+    intra_quality_offset: float = 10.0
+    workers: int = 1
+    worker_threads: int = 1
+    verify: bool = False
+    measure: bool = False
+    start: float = 0.0
+    duration: float | None = None
+    frames: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        goals = {
+            "--quality": self.quality,
+            "--bitrate": self.bitrate,
+            "--bpp": self.bits_per_pixel,
+            "--target-psnr": self.target_psnr,
+            "--target-roi-psnr": self.target_roi_psnr,
+        }
+        given = [name for name, value in goals.items() if value is not None]
+        if len(given) != 1:
+            raise UsageError(
+                f"{' and '.join(given) or 'none'} of {', '.join(goals)} given: they all set the same number, give one"
+            )
+        _check("--quality", self.quality, 0, HIGHEST_QUALITY)
+        _check("--bitrate", self.bitrate, 100, 1e12)
+        _check("--bpp", self.bits_per_pixel, 1e-5, 100)
+        _check("--target-psnr", self.target_psnr, 5, 100)
+        _check("--target-roi-psnr", self.target_roi_psnr, 5, 100)
+        _check("--intra-period", self.intra_period, 0, 100_000)
+        _check("--intra-quality-offset", self.intra_quality_offset, -HIGHEST_QUALITY, HIGHEST_QUALITY)
+        _check("--workers", self.workers, 1, 256)
+        _check("--threads", self.worker_threads, 1, 1024)
+        _check("--start", self.start, 0, 1e9)
+        _check("--duration", self.duration, 1e-6, 1e9)
+        _check("--frames", self.frames, 1, 2**62)
+        for time in self.key_times:
+            _check("--key-at", time, 0, 1e9)
+        if self.two_pass and not self.has_rate:
+            raise UsageError("--two-pass goes with --bitrate or --bpp only")
+        if self.workers > 1 and self.has_rate and not self.two_pass:
+            raise UsageError(
+                f"--workers {self.workers}: in one pass each picture's quality follows from the sizes before, which "
+                "other workers do not know yet; add --two-pass or use --workers 1"
+            )
+        if self.workers > 1 and not self.intra_period:
+            raise UsageError(f"--workers {self.workers} needs groups of pictures: set --intra-period above 0")
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether the size of the file is what is asked for."""
+        return self.bitrate is not None or self.bits_per_pixel is not None
+
+    @property
+    def wanted_psnr(self) -> float | None:
+        """The PSNR that is asked for, of all or of the region."""
+        return self.target_psnr if self.target_psnr is not None else self.target_roi_psnr
+
+    @property
+    def searches(self) -> bool:
+        """Whether the source is encoded more than once."""
+        return self.two_pass or self.wanted_psnr is not None
+
+    def qualities(self, quality: float) -> tuple[float, float]:
+        """Of key frames and of inter pictures, for the one number ``quality``."""
+        return round_quality(quality + self.intra_quality_offset), round_quality(quality)
+
+
+def _check(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not (math.isfinite(value) and low <= value <= high):
+        raise UsageError(f"{name} {value:g} is outside {low:g}..{high:g}")

@@ -1,0 +1,1 @@
+"""Rate-distortion sweeps: codecs, clips, points, and the folder of results."""

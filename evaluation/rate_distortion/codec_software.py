@@ -1,0 +1,93 @@
+"""What codecs need before they are measured: encoders, weights, and who made them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import av
+
+from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model
+from scaleflow.errors import ScaleFlowError, UsageError
+from scaleflow.evaluation.ffmpeg import find_ffmpeg
+from scaleflow.evaluation.file_hash import file_hash
+from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
+from scaleflow.version import scaleflow_version
+
+
+def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path | None:
+    """Whether all codecs can run here, before hours are spent on some of them.
+
+    Args:
+        ffmpeg: the program to use; found where None.
+
+    Returns:
+        The ffmpeg that has all encoders; None where no codec needs one.
+
+    Raises:
+        UsageError: an encoder or weights are missing; says what to leave out or to give.
+    """
+    for codec in codecs:
+        if not codec.how.decode:
+            continue
+        for setting in codec.settings:
+            for weights in (codec.weights_of(setting), codec.region_weights_of(setting)):
+                if weights is not None and not weights.is_file():
+                    raise UsageError(f"codec {codec.name}: {weights}: no such weights file")
+            model = codec.model_of(setting)
+            if model is not None:
+                _check_model(codec.name, model)
+    encoders = list(dict.fromkeys(codec.encoder for codec in codecs if codec.encoder is not None))
+    if all(codec.how.decode for codec in codecs):
+        return None
+    return find_ffmpeg(ffmpeg, encoders=encoders)
+
+
+def _check_model(codec: str, model: str) -> None:
+    try:
+        load_model(model)
+    except (ScaleFlowError, OSError) as error:
+        raise UsageError(
+            f"codec {codec}: {error}; leave it out, or give weights as '{codec}=scaleflow --model ssf2020:PATH'"
+        ) from error
+
+
+def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | None) -> dict[str, str]:
+    """Versions of the programs, and the weights, that a point came from.
+
+    Raises:
+        UsageError: ffmpeg does not run.
+    """
+    if not codec.how.decode:
+        assert ffmpeg is not None
+        encoder = {"scaleflow": scaleflow_version(), "PyAV": av.__version__} if codec.how.encode else {}
+        return {"ffmpeg": ffmpeg_version(ffmpeg)} | encoder
+    model, weights = codec.model_of(setting), codec.weights_of(setting)
+    if weights is None and model is None:
+        weights = WEIGHTS_FOLDER / "default.safetensors"
+    elif model is not None and ":" in model:
+        weights = Path(model.partition(":")[2])
+    found = {"scaleflow": scaleflow_version()}
+    # published weights are what their name says
+    for name, path in (("weights", weights), ("region weights", codec.region_weights_of(setting))):
+        if path is not None:
+            found[name] = _weights_hash(path, path.stat().st_mtime_ns)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _weights_hash(path: Path, modified: int) -> str:
+    return file_hash(path)
+
+
+@lru_cache(maxsize=4)
+def ffmpeg_version(program: Path) -> str:
+    """As ffmpeg says it. Raises :class:`UsageError` where it cannot be run."""
+    try:
+        done = subprocess.run([program, "-version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UsageError(f"{program}: is no ffmpeg that runs here ({error})") from error
+    words = done.stdout.split()
+    return words[2] if words[:2] == ["ffmpeg", "version"] else "unknown"

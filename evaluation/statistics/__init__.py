@@ -1,0 +1,1 @@
+"""What is computed of measured curves: BD-rates, intervals, decibels."""

@@ -1,0 +1,53 @@
+"""Requests that make no sense are refused with the reason."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from scaleflow.codec.encoding.request import VideoSource, check_request
+from scaleflow.codec.encoding.settings import EncodeSettings, round_quality
+from scaleflow.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "none of --quality"),
+        ({"quality": 3, "bitrate": 5e5}, "--quality and --bitrate"),
+        ({"quality": 64}, "--quality 64 is outside 0..63"),
+        ({"quality": math.nan}, "--quality nan"),
+        ({"bitrate": 0}, "--bitrate 0"),
+        ({"quality": 3, "two_pass": True}, "--two-pass goes with"),
+        ({"bitrate": 5e5, "workers": 2}, "add --two-pass"),
+        ({"quality": 3, "workers": 2, "intra_period": 0}, "--intra-period above 0"),
+        ({"quality": 3, "workers": 0}, "--workers 0"),
+        ({"quality": 3, "key_times": (1.0, -2.0)}, "--key-at -2"),
+        ({"quality": 3, "frames": 0}, "--frames 0"),
+    ],
+)
+def test_refusals(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        EncodeSettings(**settings)  # type: ignore[arg-type]
+
+
+def test_two_passes_allow_workers() -> None:
+    assert EncodeSettings(bitrate=5e5, two_pass=True, workers=4).searches
+
+
+def test_quality_lies_on_a_grid_of_sixteenths_within_its_range() -> None:
+    assert [round_quality(quality) for quality in (-3, 1.03, 1.04, 70)] == [0, 1, 1.0625, 63]
+    assert EncodeSettings(quality=61, intra_quality_offset=4).qualities(61) == (63, 61)
+
+
+def test_a_pipe_cannot_be_read_twice(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="save it to a file"):
+        check_request(VideoSource("-"), tmp_path / "a.sfv", EncodeSettings(target_psnr=30))
+    check_request(VideoSource("-"), tmp_path / "a.sfv", EncodeSettings(bitrate=1e5))
+
+
+def test_an_output_without_a_folder_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        check_request(VideoSource("in.mp4"), tmp_path / "no" / "a.sfv", EncodeSettings(quality=30))

@@ -1,0 +1,113 @@
+"""Codecs as they are named on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scaleflow.errors import UsageError
+from scaleflow.evaluation.rate_distortion.codec_programs import shown_command
+from scaleflow.evaluation.rate_distortion.codec_software import check_codecs, software_of
+from scaleflow.evaluation.rate_distortion.codecs import codec_names, named_codec, parse_codec
+
+
+def test_a_named_anchor() -> None:
+    codec = named_codec("x265")
+    assert [setting.label for setting in codec.settings][:2] == ["-crf 18", "-crf 23"]
+    command = codec.encode_command(codec.settings[1], 16, 2, "/somewhere/ffmpeg")
+    assert command[0] == "/somewhere/ffmpeg" and command[-3:] == ["-crf", "23", "OUTPUT"]
+    assert "log-level=error:info=0:keyint=16:pools=2" in command and command[command.index("-g") + 1] == "16"
+    assert shown_command(command)[0] == "ffmpeg" and codec.encoder == "libx265" and codec.suffix == "nut"
+    assert codec.fixed_options.endswith("-crf *")
+
+
+def test_a_model_with_weights_of_its_own() -> None:
+    codec = parse_codec("mine=scaleflow --weights 'my weights.safetensors' --device cuda", (10, 30.5))
+    assert [setting.label for setting in codec.settings] == ["--quality 10", "--quality 30.5"]
+    encode = shown_command(codec.encode_command(codec.settings[1], 32, 1, ""))
+    assert encode[:4] == ["scaleflow", "encode", "INPUT", "OUTPUT"] and encode[-2:] == ["--quality", "30.5"]
+    assert "--weights" in encode
+    decode = shown_command(codec.decode_command(codec.settings[1], 8, 1, ""))
+    assert decode[-4:] == ["--weights", "my weights.safetensors", "--device", "cuda"]
+    assert codec.weights_of(codec.settings[0]) == Path("my weights.safetensors") and codec.suffix == "sfv"
+
+
+def test_settings_may_be_models_or_rates() -> None:
+    published = named_codec("ssf2020")
+    assert len(published.settings) == 9 and published.model_of(published.settings[8]) == "ssf2020-9"
+    assert published.encode_command(published.settings[8], 32, 1, "")[-2:] == ["--model", "ssf2020-9"]
+    assert published.decode_command(published.settings[8], 8, 1, "")[-2:] == ["--model", "ssf2020-9"]
+    by_rate = parse_codec("r=scaleflow --bitrate {100k,400k}")
+    assert [setting.label for setting in by_rate.settings] == ["--bitrate 100k", "--bitrate 400k"]
+    single = parse_codec("one=ffmpeg -c:v libx264 -crf 30")
+    assert [setting.label for setting in single.settings] == ["as given"]
+
+
+def test_codecs_of_regions_are_given_masks() -> None:
+    codec = parse_codec("mine=scaleflow --roi {masks} --roi-strength 4", (20, 40))
+    assert codec.needs_masks and [setting.label for setting in codec.settings] == ["--quality 20", "--quality 40"]
+    command = shown_command(codec.encode_command(codec.settings[0], 16, 1, ""))
+    assert command[command.index("--roi") + 1] == "MASKS" and command[-2:] == ["--quality", "20"]
+    assert "--roi" not in codec.decode_command(codec.settings[0], 8, 1, "")
+    for name, suffix in (("roi-blur", "sfv"), ("roi-objects", "objects"), ("roi-x265", "nut")):
+        baseline = named_codec(name, (20, 40))
+        assert baseline.needs_masks and baseline.suffix == suffix and name in codec_names()
+        command = shown_command(baseline.encode_command(baseline.settings[0], 16, 2, "ffmpeg"))
+        assert command[:3] == ["scaleflow", "baseline", name.removeprefix("roi-")]
+        assert command[command.index("--roi") + 1] == "MASKS"
+    assert shown_command(named_codec("roi-x265").decode_command(codec.settings[0], 8, 1, "f"))[0] == "ffmpeg"
+    assert not named_codec("scaleflow").needs_masks and not named_codec("x265").needs_masks
+
+
+def test_networks_of_regions_are_software_too(tmp_path: Path) -> None:
+    networks = tmp_path / "n.safetensors"
+    learned = parse_codec(f"mine=scaleflow --roi {{masks}} --roi-mode implicit --roi-weights {networks}", (20,))
+    with pytest.raises(UsageError, match=r"n\.safetensors: no such weights file"):
+        check_codecs([learned], None)
+    networks.write_bytes(b"networks")
+    assert "region weights" in software_of(learned, learned.settings[0], None)
+    plain = parse_codec("mine=scaleflow --roi {masks} --roi-mode latent-scaling", (20,))
+    assert "region weights" not in software_of(plain, plain.settings[0], None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("h267", "codec 'h267' is unknown: use scaleflow, ssf2020, x264"),
+        ("x=mpv -c:v libx264", "after = comes scaleflow, ffmpeg"),
+        ("x=ffmpeg -c:v libx264 -crf {1,2} -g {3,4}", "two options list settings ({1,2} and {3,4})"),
+        ("x=ffmpeg -c:v libx264 -crf {1,1}", "lists a setting twice"),
+        ("x=ffmpeg -i other.mp4 -c:v libx264", "leave out -f and -i"),
+        ("x=ffmpeg '-c:v", "No closing quotation"),
+        ("a/b=ffmpeg -c:v libx264", "codec name 'a/b'"),
+        ("=ffmpeg -c:v libx264", "codec name ''"),
+    ],
+)
+def test_mistakes(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_codec(text)
+    assert words in str(error.value)
+
+
+def test_what_they_need_is_looked_for_first(tmp_path: Path) -> None:
+    program = check_codecs([named_codec(name) for name in codec_names() if name != "ssf2020"], None)
+    assert program is not None
+    assert check_codecs([named_codec("scaleflow")], None) is None
+    with pytest.raises(UsageError, match="encoder libx999"):
+        check_codecs([parse_codec("x=ffmpeg -c:v libx999 -crf {1,2}")], None)
+    with pytest.raises(UsageError, match=r"codec mine: none.safetensors: no such weights file"):
+        check_codecs([parse_codec("mine=scaleflow --weights none.safetensors")], None)
+    with pytest.raises(UsageError, match=r"codec old: .*leave it out, or give weights"):
+        check_codecs([parse_codec("old=scaleflow --model ssf2020:none.pth.tar")], None)
+
+
+def test_other_weights_are_other_software(tmp_path: Path) -> None:
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(b"first")
+    codec = parse_codec(f"mine=scaleflow --weights {weights}")
+    first = software_of(codec, codec.settings[0], None)
+    weights.write_bytes(b"second")
+    assert software_of(codec, codec.settings[0], None) != first
+    shipped = named_codec("scaleflow")
+    assert len(software_of(shipped, shipped.settings[0], None)["weights"]) == 16

@@ -1,0 +1,1 @@
+"""Training of codecs: configuration, models as they are trained, export."""

@@ -1,0 +1,282 @@
+"""Training steps of the default model.
+
+Transforms start from principal components, motion from block matching, priors from measured deviations. Motion is
+searched in what the decoder has, as the encoder will: in the reconstruction, at the smoothness that the quality asks
+for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scaleflow.codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
+from scaleflow.codec.models.motion_estimation import match_blocks, vector_smoothness
+from scaleflow.codec.models.quality import HIGHEST_QUALITY, LatentGain
+from scaleflow.codec.models.region_coding import LatentKind
+from scaleflow.codec.models.scaleflow import InterPrediction, ScaleFlowConfig, ScaleFlowNetwork, block_difference
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.transforms import (
+    PATCH,
+    SAMPLE_RANGE,
+    pack_planes,
+    principal_components,
+    start_from_basis,
+    unpack_planes,
+)
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
+from scaleflow.training.codec.losses import distortion, rate_distortion
+from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, StepResult
+from scaleflow.training.loop.parts import ParameterGroup
+
+INTRA_QUALITY_OFFSET = 8.0
+"""How much better the intra picture of a training clip is, on average, than those predicted from it, as in use."""
+
+START_BATCHES = 24
+"""Batches from which the start of a stage is computed."""
+
+MOST_PATCHES = 4000
+"""Random patches of each of these."""
+
+
+@dataclass(frozen=True)
+class PictureRegion:
+    """The region of interest of one picture of each clip: ``mask`` (N, 1, H, W) and the same at the latents'
+    positions, ``cells`` (N, 1, h, w), 0..1; ``octaves`` (N,) is log2 of its strength, see
+    :mod:`scaleflow.roi.coding`."""
+
+    mask: Tensor
+    cells: Tensor
+    octaves: Tensor
+
+
+class ScaleFlowTraining:
+    """Implements :class:`scaleflow.training.codec.models.trainable.TrainableModel`."""
+
+    name = "default"
+    working_format: WorkingFormat = "yuv420"
+
+    def __init__(self, model: ModelConfig, loss: LossConfig, optimization: OptimizationConfig) -> None:
+        sizes = ScaleFlowConfig(model.intra_latents, model.residual_latents, model.motion_latents, model.guided_motion)
+        self.network = ScaleFlowNetwork(sizes).to(memory_format=torch.channels_last)
+        self._model, self._loss, self._optimization = model, loss, optimization
+
+    def parameter_groups(self, stage: StageConfig) -> list[ParameterGroup]:
+        """Transforms, and priors and gains; the latter learn faster."""
+        parts = {"intra": ["intra"], "inter": ["motion", "residual"], "all": ["intra", "motion", "residual"]}
+        quick = (MeanScaleHyperprior, LatentGain)
+        quick_ids = {
+            id(p) for module in self.network.modules() if isinstance(module, quick) for p in module.parameters()
+        }
+        slow, fast = ParameterGroup([]), ParameterGroup([], self._optimization.prior_rate)
+        for name, parameter in self.network.named_parameters():
+            if name.split(".")[0] in parts[stage.trains] and not name.endswith("quantiles"):
+                group = fast if id(parameter) in quick_ids else slow
+                group.parameters.append(parameter)
+                group.names.append(name)
+        return [slow, fast]
+
+    def start(self, stage: StageConfig, batches: Iterator[ClipBatch]) -> None:
+        """Measure how the linear transforms and the priors should begin. Only where the model starts so."""
+        if self._model.start != "transform" or stage.trains == "all":
+            return
+        chosen = list(islice(batches, START_BATCHES))
+        with torch.no_grad():
+            if stage.trains == "intra":
+                self._start_intra(chosen)
+            else:
+                self._start_inter(chosen)
+
+    def step(self, batch: ClipBatch, stage: StageConfig) -> StepResult:
+        """Code clips: the first picture alone, the others each from the one before as the decoder has it."""
+        pictures = [pack_planes(batch.planes[0][:, t], batch.planes[1][:, t]) for t in range(batch.frames)]
+        device = pictures[0].device.type
+        bf16 = self._optimization.precision == "bf16"
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            if stage.trains == "intra":
+                return self._intra_step(pictures[0], batch.quality)
+            return self._inter_step(pictures, batch.quality, intra_learns=stage.trains == "all")
+
+    def freeze(self) -> ScaleFlowCodec:
+        """See :class:`scaleflow.training.codec.models.trainable.TrainableModel`."""
+        codec = ScaleFlowCodec(self.network.config)
+        codec.network.load_state_dict({key: value.detach().cpu() for key, value in self.network.state_dict().items()})
+        codec.freeze()
+        return codec.to(memory_format=torch.channels_last)
+
+    def _intra_step(self, picture: Tensor, quality: Tensor) -> StepResult:
+        decoded, coded = self.network.intra(picture, quality)
+        bits = coded.bits_latents + coded.bits_hyper
+        loss, scalars = self._picture_loss(picture, decoded, bits, quality)
+        scalars["hyper bpp"] = float(coded.bits_hyper.detach().mean()) / _pixels(picture)
+        return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()))
+
+    def _inter_step(
+        self,
+        pictures: list[Tensor],
+        quality: Tensor,
+        intra_learns: bool,
+        regions: Sequence[PictureRegion | None] | None = None,
+    ) -> StepResult:
+        losses: list[Tensor] = []
+        records: list[dict[str, float]] = []
+        offset = INTRA_QUALITY_OFFSET * 2 * torch.rand_like(quality)
+        intra_quality = (quality + offset).clamp(max=HIGHEST_QUALITY)
+        regions = regions or [None] * len(pictures)
+        with torch.set_grad_enabled(intra_learns):
+            decoded, bits = self._code_intra(pictures[0], intra_quality, regions[0])
+            if intra_learns:
+                losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality, regions[0])[0])
+        reference = as_reference(decoded)
+        state = self._zero_state(reference)
+        for picture, region in zip(pictures[1:], regions[1:], strict=True):
+            loss, scalars, prediction, decoded, state = self._code_inter(picture, reference, state, quality, region)
+            losses.append(loss)
+            records.append(scalars)
+            reference = as_reference(decoded)
+        scalars = {key: sum(record[key] for record in records) / len(records) for key in records[0]}
+        return StepResult(
+            torch.stack(losses).mean(),
+            scalars,
+            unpack_planes(pictures[-1]),
+            unpack_planes(reference.detach()),
+            unpack_planes(prediction.picture.detach()),
+            FlowField(prediction.flow.detach(), prediction.scale.detach()),
+        )
+
+    def _code_intra(self, picture: Tensor, quality: Tensor, region: PictureRegion | None) -> tuple[Tensor, Tensor]:
+        """The decoded picture and its bits."""
+        coded = self._code("intra", self.network.intra.analysis(picture, quality), quality, None, None, region)
+        return self.network.intra.synthesis(coded.values, quality), coded.bits_latents + coded.bits_hyper
+
+    def _code_inter(
+        self,
+        picture: Tensor,
+        reference: Tensor,
+        state: tuple[Tensor, Tensor],
+        quality: Tensor,
+        region: PictureRegion | None = None,
+    ) -> tuple[Tensor, dict[str, float], InterPrediction, Tensor, tuple[Tensor, Tensor]]:
+        network = self.network
+        motion_before, residual_before = state
+        vectors = self._vectors(picture, reference.detach(), quality)
+        difference = block_difference(picture, reference.detach(), vectors)
+        motion_latents = network.motion.analysis(vectors, difference, quality)
+        motion = self._code("motion", motion_latents, quality, motion_before, motion_before, region)
+        prediction = network.predict(motion.values, reference, quality)
+        latents = network.residual.analysis(picture - prediction.picture, quality, prediction.picture)
+        context = torch.cat((residual_before, motion.values), 1)
+        residual = self._code("residual", latents, quality, context, None, region)
+        change = network.residual.synthesis(residual.values, quality, motion.values, prediction.picture)
+        decoded = prediction.picture + change
+        motion_bits = motion.bits_latents + motion.bits_hyper
+        bits = motion_bits + residual.bits_latents + residual.bits_hyper
+        loss, scalars = self._picture_loss(picture, decoded, bits, quality, region)
+        predicted_error = self._error(picture, prediction.picture, region)
+        nothing = torch.zeros_like(predicted_error)
+        loss = loss + self._loss.prediction * rate_distortion(nothing, predicted_error, quality, self._loss).mean()
+        pixels = _pixels(picture)
+        scalars |= {
+            "prediction error": float(predicted_error.detach().mean()),
+            "motion bpp": float(motion_bits.detach().mean()) / pixels,
+            "hyper bpp": float((motion.bits_hyper + residual.bits_hyper).detach().mean()) / pixels,
+            "blurred share": float((prediction.scale.detach() > 0.5).float().mean()),
+        }
+        return loss, scalars, prediction, decoded, (motion.values.detach(), residual.values.detach())
+
+    def _vectors(self, picture: Tensor, reference: Tensor, quality: Tensor) -> Tensor:
+        if not self._model.guided_motion:
+            height, width = picture.shape[2] // 4, picture.shape[3] // 4
+            return picture.new_zeros(len(picture), 2, height, width)
+        current, earlier = (unpack_planes(packed)[0].float() * 255 for packed in (picture, reference))
+        smoothness = [vector_smoothness(float(value)) for value in quality]
+        with torch.autocast(picture.device.type, enabled=False), torch.no_grad():
+            parts = [match_blocks(current[n : n + 1], earlier[n : n + 1], price) for n, price in enumerate(smoothness)]
+        return torch.cat(parts)
+
+    def _code(
+        self,
+        kind: LatentKind,
+        latents: Tensor,
+        quality: Tensor,
+        context: Tensor | None,
+        cheapest: Tensor | None,
+        region: PictureRegion | None,
+    ) -> CodedLatents:
+        """Code latents of one kind; ``cheapest`` are those that would cost least, zero where it is None."""
+        coder = self.network.coder(kind)
+        coded: CodedLatents = coder.hyperprior(latents, coder.gain(quality), context)
+        return coded
+
+    def _error(self, picture: Tensor, decoded: Tensor, region: PictureRegion | None) -> Tensor:
+        """Distortion of each picture, (N,)."""
+        return distortion(unpack_planes(picture), unpack_planes(decoded), self._loss)
+
+    def _picture_loss(
+        self, picture: Tensor, decoded: Tensor, bits: Tensor, quality: Tensor, region: PictureRegion | None = None
+    ) -> tuple[Tensor, dict[str, float]]:
+        bits_per_pixel = bits / _pixels(picture)
+        error = self._error(picture, decoded, region)
+        loss = rate_distortion(bits_per_pixel, error, quality, self._loss).mean()
+        return loss, {"bpp": float(bits_per_pixel.detach().mean()), "error": float(error.detach().mean())}
+
+    def _zero_state(self, reference: Tensor) -> tuple[Tensor, Tensor]:
+        height, width = reference.shape[2] // PATCH, reference.shape[3] // PATCH
+        config = self.network.config
+        motion = reference.new_zeros(len(reference), config.motion_latents, height, width)
+        return motion, reference.new_zeros(len(reference), config.residual_latents, height, width)
+
+    def _start_intra(self, batches: list[ClipBatch]) -> None:
+        pictures = [pack_planes(batch.planes[0][:, 0], batch.planes[1][:, 0]) for batch in batches]
+        patches = torch.cat([random_patches(picture) for picture in pictures])
+        intra = self.network.intra
+        basis, deviations = principal_components(patches, self.network.config.intra_latents)
+        start_from_basis(intra.analysis, intra.synthesis, basis)
+        intra.hyperprior.start_from_deviations(deviations)
+        intra.hyperprior.start_hyper_latents(intra.analysis.linear(pictures[0]))
+
+    def _start_inter(self, batches: list[ClipBatch]) -> None:
+        network = self.network
+        patches, vectors_seen, residuals = [], [], []
+        for batch in batches:
+            pictures = [pack_planes(batch.planes[0][:, t], batch.planes[1][:, t]) for t in range(2)]
+            intra_quality = (batch.quality + INTRA_QUALITY_OFFSET).clamp(max=HIGHEST_QUALITY)
+            reference = as_reference(network.intra(pictures[0], intra_quality)[0])
+            vectors = self._vectors(pictures[1], reference, batch.quality)
+            latents = network.motion.analysis.linear(F.pixel_unshuffle(vectors, 2))
+            missed = pictures[1] - network.predict(latents, reference, batch.quality).picture
+            patches.append(random_patches(missed))
+            vectors_seen.append(latents)
+            residuals.append(missed)
+        basis, deviations = principal_components(torch.cat(patches), network.config.residual_latents)
+        start_from_basis(network.residual.analysis, network.residual.synthesis, basis)
+        network.residual.hyperprior.start_from_deviations(deviations)
+        network.residual.hyperprior.start_hyper_latents(network.residual.analysis.linear(residuals[-1]))
+        spread = torch.cat(vectors_seen).abs().mean((0, 2, 3)).clamp_min(0.05)
+        network.motion.hyperprior.start_from_deviations(spread)
+        network.motion.hyperprior.start_hyper_latents(vectors_seen[-1] * 2)
+
+
+def as_reference(decoded: Tensor) -> Tensor:
+    """A packed picture as the decoder keeps it: within range and rounded to 8 bits; gradients pass the rounding."""
+    values = ((decoded / SAMPLE_RANGE + 0.5) * 255).clamp(0, 255)
+    rounded = values + (values.round() - values).detach()
+    return (rounded / 255 - 0.5) * SAMPLE_RANGE
+
+
+def _pixels(packed: Tensor) -> int:
+    return packed.shape[2] * packed.shape[3] * 4
+
+
+def random_patches(packed: Tensor) -> Tensor:
+    """Random patches of packed pictures, (M, 6 * 64)."""
+    unfolded = nn.functional.unfold(packed.float(), PATCH, stride=PATCH)
+    patches = unfolded.transpose(1, 2).reshape(-1, packed.shape[1] * PATCH**2)
+    generator = torch.Generator().manual_seed(len(patches))
+    return patches[torch.randperm(len(patches), generator=generator)[:MOST_PATCHES].to(packed.device)]

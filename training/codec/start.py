@@ -1,0 +1,61 @@
+"""Weights that a run continues from: a checkpoint, a weights file, or what is shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from scaleflow.codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.errors import DataError, UsageError
+from scaleflow.training.codec.models.trainable import TrainableModel
+from scaleflow.training.loop.checkpoint import final_weights, load_checkpoint
+
+
+def load_start(model: TrainableModel, start: str) -> None:
+    """Give ``model`` the weights that ``model.start`` of a configuration names.
+
+    Args:
+        model: whatever weights it has.
+        start: ``default`` for the shipped weights, a ``.safetensors`` file that ``scaleflow export`` wrote, or a
+            checkpoint, of which the averaged weights are taken where there are some.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is damaged, of another architecture, or not complete enough to go on.
+    """
+    frozen = start == DEFAULT_MODEL or start.endswith(".safetensors")
+    weights = (
+        load_trainable_codec(start).network.state_dict() if frozen else final_weights(load_checkpoint(Path(start)))
+    )
+    if difference := _difference(weights, model.network.state_dict()):
+        raise DataError(f"{start}: is of another architecture than {model.name} as configured: {difference}")
+    model.network.load_state_dict(weights)
+
+
+def load_trainable_codec(start: str) -> ScaleFlowCodec:
+    """The codec of ``default``, or of a ``.safetensors`` file that ``scaleflow export`` wrote, with float priors.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is damaged, or holds integer priors only, which cannot be trained.
+    """
+    if start != DEFAULT_MODEL and not Path(start).exists():
+        raise UsageError(f"{start}: there is no such weights file")
+    codec = scaleflow_small() if start == DEFAULT_MODEL else load_scaleflow(Path(start))
+    if not codec.can_be_trained:
+        raise DataError(f"{start}: holds integer priors only; export the checkpoint again, or continue from that")
+    codec.complete_network()
+    return codec
+
+
+def _difference(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
+    """The first thing that does not fit, or nothing."""
+    for name, tensor in wanted.items():
+        if name not in given:
+            return f"it has no {name}"
+        if given[name].shape != tensor.shape:
+            return f"its {name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+    unknown = sorted(given.keys() - wanted.keys())
+    return f"it has {unknown[0]}" if unknown else ""

@@ -1,0 +1,61 @@
+"""Checkpoints: complete or not there, and loaded without running anything that they hold."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scaleflow.errors import DataError, UsageError
+
+FORMAT = "scaleflow-checkpoint-1"
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write under another name, then rename: a process that is killed leaves the last checkpoint whole.
+
+    Raises:
+        DataError: it cannot be written; the last one is still there.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        temporary.unlink(missing_ok=True)
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        raise DataError(f"{path}: the checkpoint cannot be written: {said}; the last one is kept") from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU.
+
+    Raises:
+        UsageError: there is none.
+        DataError: it is damaged, or none of this project's.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such checkpoint") from error
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: is damaged, or no checkpoint of scaleflow train") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise DataError(f"{path}: is no checkpoint of scaleflow train")
+    return state
+
+
+def final_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of a checkpoint's network: averaged where the run averages."""
+    weights: dict[str, Tensor] = dict(state["network"])
+    if state["average"] is not None and state["config"]["optimization"]["average"]:
+        weights |= state["average"]["values"]
+    return weights

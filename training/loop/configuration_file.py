@@ -1,0 +1,139 @@
+"""Training configurations from YAML files and presets, changed by ``key.key=value``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from scaleflow.errors import UsageError
+from scaleflow.training.codec.configuration import DataConfig, StageConfig, TrainingConfig
+
+PRESETS = ("default", "finetune", "roi", "ssf2020", "tiny")
+
+
+Config = TypeVar("Config")
+
+
+def configuration_of(values: Mapping[str, Any], source: str = "configuration") -> TrainingConfig:
+    """Make a configuration of codec training from nested dictionaries. Raises as :func:`checked_configuration`."""
+    return checked_configuration(TrainingConfig, values, source)
+
+
+def data_configuration_of(values: Mapping[str, Any], source: str = "configuration") -> DataConfig:
+    """The part that names data, alone. Raises as :func:`checked_configuration`."""
+    return checked_configuration(DataConfig, values, source)
+
+
+def checked_configuration(kind: type[Config], values: Mapping[str, Any], source: str) -> Config:
+    """Make a dataclass and those within it from nested dictionaries.
+
+    Raises:
+        UsageError: an unknown key, a value of the wrong type, or one that is refused; it names ``source``.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        raise UsageError(f"{source}: {_first_complaint(error, values, kind)}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping. Raises :class:`UsageError` otherwise."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is no YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: holds {type(values).__name__}, expected keys such as data")
+    return values
+
+
+def preset(
+    name: str, names: Sequence[str] = PRESETS, package: str = "scaleflow.training.codec.presets"
+) -> dict[str, Any]:
+    """The values of a preset, to be changed by :func:`override`; ``package`` holds those that ``names`` lists."""
+    if name not in names:
+        raise UsageError(f"preset {name!r} is unknown: use {', '.join(names)}")
+    values = yaml.safe_load(files(package).joinpath(f"{name}.yaml").read_text())
+    assert isinstance(values, dict)
+    return values
+
+
+def override(values: dict[str, Any], changes: Iterable[str]) -> None:
+    """Apply ``key.key=value`` in place; the value is YAML, a stage is named by its name.
+
+    Raises:
+        UsageError: a change that is none, or of a stage that is not there.
+    """
+    for change in changes:
+        keys, separator, text = change.partition("=")
+        if not separator or not keys:
+            raise UsageError(f"{change!r}: expected key=value, such as optimization.clip_norm=0.5")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{change!r}: its value is no YAML: {str(error).splitlines()[0]}") from error
+        if isinstance(value, str):  # YAML 1.1 takes 1e-4 for text
+            value = _number(value)
+        *path, last = keys.split(".")
+        place: Any = values
+        for number, key in enumerate(path):
+            place = _below(place, key, change, ".".join(path[:number]))
+        place[last] = value
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _below(place: Any, key: str, change: str, where: str) -> Any:
+    if isinstance(place, list):
+        names = [stage.get("name") for stage in place if isinstance(stage, dict)]
+        if key not in names:
+            raise UsageError(f"{change!r}: there is no stage {key!r}, only {', '.join(map(str, names))}")
+        return place[names.index(key)]
+    below = place.setdefault(key, {})
+    if not isinstance(below, dict | list):
+        raise UsageError(f"{change!r}: {where + '.' if where else ''}{key} is a value and holds no keys")
+    return below
+
+
+def _first_complaint(error: ValidationError, values: Mapping[str, Any], kind: Any) -> str:
+    first = error.errors()[0]
+    location = list(first["loc"])
+    name = ".".join(str(_stage_name(values, location[: n + 1]) or part) for n, part in enumerate(location))
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _keys_at(location[:-1], kind)
+        near = difflib.get_close_matches(str(location[-1]), known, 1)
+        return f"{name} is unknown: " + (f"did you mean {near[0]}?" if near else f"use {', '.join(known)}")
+    if first["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name} = {first['input']!r}: {first['msg'].lower()}"
+
+
+def _stage_name(values: Mapping[str, Any], location: list[Any]) -> str | None:
+    if len(location) == 2 and location[0] == "stages" and isinstance(location[1], int):
+        stage = values["stages"][location[1]]
+        return str(stage.get("name")) if isinstance(stage, dict) and "name" in stage else None
+    return None
+
+
+def _keys_at(location: list[Any], kind: Any) -> list[str]:
+    if not location:
+        return [f.name for f in fields(kind)]
+    if location[0] == "stages":
+        return [f.name for f in fields(StageConfig)]
+    parts = {f.name: f.default_factory() for f in fields(kind) if callable(f.default_factory)}
+    part: Any = parts.get(location[0])
+    return [f.name for f in fields(part)] if is_dataclass(part) else []
