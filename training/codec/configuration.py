@@ -138,8 +138,8 @@ class StageConfig:
             linearly to 2 % over the last fifth.
         warm_up: steps.
         quality: lowest and highest of the random qualities, for models with variable rate.
-        gradients: ``clip``, a picture also learns from those that are predicted from it; ``picture``, from itself only,
-            which takes less time and memory. Of the recurrent model.
+        gradients: ``clip``, a picture also learns from those that are predicted from it; ``picture``, its samples learn
+            from itself only, and its memory from the next: that takes less time. Of the recurrent model.
     """
 
     __pydantic_config__ = STRICT

@@ -1,6 +1,7 @@
-"""Fill pools of training clips, as a process beside the training: ``python -m scaleflow.training.data.fill_pool pool.yaml``.
+"""Fill pools of training clips, as a process beside the training.
 
-The file names the sources and how large the pools are::
+The command is ``python -m scaleflow.training.data.fill_pool pool.yaml``. The file names the sources and how large the
+pools are::
 
     videos: {path: videos, index: videos-index.json, held_videos: [a.mp4]}
     photographs: {path: pictures}

@@ -65,15 +65,9 @@ class CodecState:
     motion_context: SymbolContext
     residual_context: SymbolContext
 
-    def detach(self) -> CodecState:
-        """Without its history: gradients end here."""
-        return replace(
-            self,
-            first=self.first.detach(),
-            second=self.second.detach(),
-            memory=self.memory.detach(),
-            motion=self.motion.detach(),
-        )
+    def with_detached_pictures(self) -> CodecState:
+        """Gradients end at the pictures; what is passed on in the memory goes on learning from the next picture."""
+        return replace(self, first=self.first.detach(), second=self.second.detach())
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class RecurrentTraining:
             outcome = self._inter_picture(picture, state, vectors[:, number], quality)
             losses.append(outcome.loss)
             records.append(outcome.scalars)
-            state = outcome.state if stage.gradients == "clip" else outcome.state.detach()
+            state = outcome.state if stage.gradients == "clip" else outcome.state.with_detached_pictures()
         assert outcome is not None
         scalars = {key: sum(record[key] for record in records) / len(records) for key in records[0]}
         motion = outcome.prediction.motion
