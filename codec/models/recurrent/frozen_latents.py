@@ -58,11 +58,13 @@ class ExactContext:
 class LatentSymbols:
     """What is written of latents of one kind, int32: hyper-latents (1, H, h / 4, w / 4) and latents (1, C, h, w).
 
-    ``absent``: nothing is written, and all are zero.
+    ``scales`` are what the hyper-latents say of the latents: fixed-point scale indices before gain, of even size.
+    ``absent``: nothing is written, and all symbols are zero.
     """
 
     hyper: NDArray[np.int32]
     latents: NDArray[np.int32]
+    scales: Tensor
     absent: bool = False
 
 
@@ -166,7 +168,8 @@ class FrozenLatentCoder(nn.Module):
         """Quantize ``latents`` (1, C, h, w), and what the decoder will have."""
         padded = _padded(latents, around.even_size)
         gain = self._float_gain(around)
-        hyper = self.source.hyper_analysis(padded * gain, around.quality).round().clamp(-(2**20), 2**20)
+        analysed = self.source.hyper_analysis(padded * gain, around.quality).round().clamp(-(2**20), 2**20)
+        chosen = _to_symbols(analysed)
         parts: list[Tensor] = []
 
         def quantize(number: int, mean: Tensor) -> Tensor:
@@ -180,52 +183,54 @@ class FrozenLatentCoder(nn.Module):
             parts.append(symbols)
             return symbols
 
-        values = self._values(hyper, around, quantize)
+        values = self._values(self._hyper(chosen), around, quantize)
         symbols = torch.empty_like(padded)
         for (row, column), part in zip(PHASES, parts, strict=True):
             symbols[:, :, row::2, column::2] = part
-        written = LatentSymbols(_to_symbols(hyper), _to_symbols(_cropped(symbols, around.size)))
-        return written, DecodedLatents(values, self._context(hyper, symbols, around))
+        written = LatentSymbols(chosen, _to_symbols(_cropped(symbols, around.size)), self._scales(chosen, around))
+        return written, DecodedLatents(values, self._context(symbols, written.scales))
 
     def decoded(self, symbols: LatentSymbols, around: LatentSurroundings) -> DecodedLatents:
         """What the decoder has of these symbols."""
         device = self.gain.anchors.device
-        hyper = torch.from_numpy(symbols.hyper.astype(np.float32)).to(device)
         latents = _padded(torch.from_numpy(symbols.latents.astype(np.float32)).to(device), around.even_size)
 
         def given(number: int, mean: Tensor) -> Tensor:
             row, column = PHASES[number]
             return latents[:, :, row::2, column::2]
 
-        return DecodedLatents(self._values(hyper, around, given), self._context(hyper, latents, around))
+        return DecodedLatents(
+            self._values(self._hyper(symbols.hyper), around, given), self._context(latents, symbols.scales)
+        )
 
     def nothing(self, around: LatentSurroundings) -> LatentSymbols:
         """All symbols zero, and nothing written."""
         hyper = np.zeros((1, self.source.sizes.hyper_latents, *_hyper_size(around.size)), np.int32)
-        return LatentSymbols(hyper, np.zeros((1, self.source.sizes.latents, *around.size), np.int32), absent=True)
+        latents = np.zeros((1, self.source.sizes.latents, *around.size), np.int32)
+        return LatentSymbols(hyper, latents, self._scales(hyper, around), absent=True)
 
     def write(self, symbols: LatentSymbols, around: LatentSurroundings, encoder: SymbolEncoder) -> None:
         """Code them, unless they are absent."""
         if not symbols.absent:
             encoder.encode(symbols.hyper, self._hyper_rows(around), self.gaussian)
-            encoder.encode(symbols.latents, self._rows(symbols.hyper, around), self.gaussian)
+            encoder.encode(symbols.latents, self._rows(symbols.scales, around), self.gaussian)
 
     def bits(self, symbols: LatentSymbols, around: LatentSurroundings) -> tuple[float, float]:
         """Ideal bits of latents and of hyper-latents."""
         if symbols.absent:
             return 0.0, 0.0
-        latents = self.gaussian.bits(symbols.latents, self._rows(symbols.hyper, around))
+        latents = self.gaussian.bits(symbols.latents, self._rows(symbols.scales, around))
         return latents, self.gaussian.bits(symbols.hyper, self._hyper_rows(around))
 
     def read(self, around: LatentSurroundings, decoder: SymbolDecoder) -> LatentSymbols:
         """Inverse of :meth:`write`, for symbols that are there."""
         hyper = decoder.decode(self._hyper_rows(around), self.gaussian)
-        return LatentSymbols(hyper, decoder.decode(self._rows(hyper, around), self.gaussian))
+        scales = self._scales(hyper, around)
+        return LatentSymbols(hyper, decoder.decode(self._rows(scales, around), self.gaussian), scales)
 
-    def _rows(self, hyper: NDArray[np.int32], around: LatentSurroundings) -> NDArray[np.uint8]:
-        whole = torch.from_numpy(hyper.astype(np.float64)).to(self.gain.anchors.device)
-        scales = self._scales(whole, around) + self.gain(around.quality_code) * _INDEX_PER_GAIN
-        return _to_rows(scale_index_from_log2(_cropped(scales, around.size), len(self.gaussian)))
+    def _rows(self, scales: Tensor, around: LatentSurroundings) -> NDArray[np.uint8]:
+        gained = scales + self.gain(around.quality_code) * _INDEX_PER_GAIN
+        return _to_rows(scale_index_from_log2(_cropped(gained, around.size), len(self.gaussian)))
 
     def _hyper_rows(self, around: LatentSurroundings) -> NDArray[np.uint8]:
         tables = torch.stack([table(around.quality_code)[0] for table in self.hyper_scales])  # (classes, H, 1, 1)
@@ -234,20 +239,24 @@ class FrozenLatentCoder(nn.Module):
         chosen = tables[classes.flatten(), :, 0, 0].T.reshape(1, -1, *size)
         return _to_rows(scale_index_from_log2(chosen, len(self.gaussian)))
 
-    def _scales(self, hyper: Tensor, around: LatentSurroundings) -> Tensor:
+    def _scales(self, hyper: NDArray[np.int32], around: LatentSurroundings) -> Tensor:
         """Fixed-point scale indices before gain, of even size."""
+        whole = torch.from_numpy(hyper.astype(np.float64)).to(self.gain.anchors.device)
         parts = [around.before.magnitudes, around.before.octaves] if self.source.sizes.recurrent else []
         if self.source.sizes.exact_context:
             assert around.exact_beside is not None
             parts.append(around.exact_beside)
         context = torch.cat(parts, 1) if parts else None
-        scales: Tensor = self.scales(hyper.double(), around.quality_code, around.even_size, context)
+        scales: Tensor = self.scales(whole, around.quality_code, around.even_size, context)
         return scales
 
-    def _context(self, hyper: Tensor, symbols: Tensor, around: LatentSurroundings) -> ExactContext:
+    def _hyper(self, symbols: NDArray[np.int32]) -> Tensor:
+        """As both sides have it: another memory layout would be summed in another order."""
+        return torch.from_numpy(symbols.astype(np.float32)).to(self.gain.anchors.device)
+
+    def _context(self, symbols: Tensor, scales: Tensor) -> ExactContext:
         magnitudes = self.magnitudes[symbols.abs().clamp_max(LARGEST_MAGNITUDE).long()].double()
-        octaves = round_shift(self._scales(hyper, around), _OCTAVE_BITS)
-        return ExactContext(magnitudes, octaves, activity_classes(symbols))
+        return ExactContext(magnitudes, round_shift(scales, _OCTAVE_BITS), activity_classes(symbols))
 
     def _values(self, hyper: Tensor, around: LatentSurroundings, symbols_of: _SymbolsOfPhase) -> Tensor:
         """Latents pass by pass: ``symbols_of`` a pass, given its means."""
