@@ -251,7 +251,6 @@ class FrozenLatentCoder(nn.Module):
         return scales
 
     def _hyper(self, symbols: NDArray[np.int32]) -> Tensor:
-        """As both sides have it: another memory layout would be summed in another order."""
         return torch.from_numpy(symbols.astype(np.float32)).to(self.gain.anchors.device)
 
     def _context(self, symbols: Tensor, scales: Tensor) -> ExactContext:
@@ -288,8 +287,8 @@ def _cropped(values: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _to_symbols(values: Tensor) -> NDArray[np.int32]:
-    symbols: NDArray[np.int32] = values.to(torch.int32).cpu().numpy()
-    return symbols
+    """In row order, whatever the layout of the tensor: sums in another order would differ between the two sides."""
+    return np.ascontiguousarray(values.to(torch.int32).cpu().numpy())
 
 
 def _to_rows(indices: Tensor) -> NDArray[np.uint8]:
