@@ -25,6 +25,11 @@ Schedule = Literal["cosine", "step", "flat"]
 SourceKind = Literal["videos", "vimeo", "davis", "images", "photographs", "synthetic", "packed", "pool", "shards"]
 
 
+DataKind = Literal[
+    "videos", "vimeo", "davis", "images", "photographs", "synthetic", "packed", "pool", "shards", "mixture"
+]
+
+
 @dataclass(frozen=True)
 class DataPart:
     """One source of a mixture; ``share`` of its clips, in any unit."""
@@ -62,7 +67,7 @@ class DataConfig:
     __pydantic_config__ = STRICT
 
     path: str = ""
-    kind: SourceKind | Literal["mixture"] = "videos"
+    kind: DataKind = "videos"
     parts: tuple[DataPart, ...] = ()
     crop: int = 192
     stride: int = 3

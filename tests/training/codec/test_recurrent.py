@@ -150,5 +150,5 @@ def test_settings_are_checked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least one"):
         load_campaign(tmp_path)
     (tmp_path / "campaign.yaml").write_text(json.dumps({"stage": []}))
-    with pytest.raises(UsageError, match="campaign.yaml"):
+    with pytest.raises(UsageError, match=r"campaign\.yaml"):
         load_campaign(tmp_path)
