@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save as serialized
 
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.recurrent.codec import RecurrentCodec
+from scaleflow.codec.models.recurrent.weights_file import load_recurrent, serialized_weights
 from scaleflow.codec.models.registry import WEIGHTS_FORMAT, load_scaleflow
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec, load_ssf2020
@@ -23,6 +25,7 @@ from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.coding import RegionSettings, set_region_coding
 from scaleflow.training.codec.configuration import TrainingConfig
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
+from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
@@ -47,8 +50,8 @@ def export_checkpoint(
 ) -> ExportReport:
     """Write the weights of a checkpoint, averaged where there are averages, in the form that coding needs.
 
-    ``default`` is frozen: integer tables and priors, transforms in float16. ``ssf2020`` is written as it is, under
-    CompressAI's names; its integers are derived when it is loaded.
+    ``default`` and ``recurrent`` are frozen: integer tables and priors, transforms in float16. ``ssf2020`` is written
+    as it is, under CompressAI's names; its integers are derived when it is loaded.
 
     Args:
         checkpoint: of ``scaleflow train``.
@@ -70,7 +73,7 @@ def export_checkpoint(
     temporary = output.with_name(f".{output.stem}.{os.getpid()}.partial.safetensors")
     stages = tuple(f"{stage.name}: {stage.steps} steps" for stage in config.stages[: state["stage"] + 1])
     try:
-        frozen: ScaleFlowCodec | Ssf2020Codec
+        frozen: ScaleFlowCodec | RecurrentCodec | Ssf2020Codec
         costs: tuple[FreezingCost, ...] = ()
         if config.model.name == "regions":
             return _export_regions(config, state, output, temporary, stages)
@@ -78,6 +81,9 @@ def export_checkpoint(
             codec, frozen = _write_default(config, state, temporary, stages)
             require_round_trip(frozen)
             costs = freezing_costs(codec, frozen, calibration, frames)
+        elif config.model.name == "recurrent":
+            frozen = _write_recurrent(config, state, temporary, stages)
+            require_round_trip(frozen)
         else:
             frozen = _write_ssf2020(config, state, temporary, stages)
             require_round_trip(frozen)
@@ -106,6 +112,16 @@ def _write_default(
     }
     path.write_bytes(serialized(codec.frozen_tensors(), metadata))
     return codec, load_scaleflow(path)
+
+
+def _write_recurrent(
+    config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]
+) -> RecurrentCodec:
+    """The codec as it was written."""
+    model = RecurrentTraining(config.model, config.loss, config.optimization)
+    model.network.load_state_dict(final_weights(state))
+    path.write_bytes(serialized_weights(model.freeze(), stages))
+    return load_recurrent(path)
 
 
 def _export_regions(

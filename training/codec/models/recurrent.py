@@ -17,6 +17,7 @@ from torch import Tensor
 
 from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from scaleflow.codec.models.quality import HIGHEST_QUALITY, LatentGain
+from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
 from scaleflow.codec.models.recurrent.latent_coder import HyperScales, LatentCoder, MeanSynthesis, ScaleSynthesis
 from scaleflow.codec.models.recurrent.network import CodecState, Prediction, RecurrentNetwork, reference_picture
@@ -28,9 +29,7 @@ from scaleflow.codec.models.transforms import (
     principal_components,
     unpack_planes,
 )
-from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import WorkingFormat
-from scaleflow.errors import UsageError
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
 from scaleflow.training.codec.losses import planes_distortion, rate_distortion
 from scaleflow.training.codec.models.scaleflow import INTRA_QUALITY_OFFSET, START_BATCHES, as_reference, random_patches
@@ -99,9 +98,12 @@ class RecurrentTraining:
                 return self._intra_step(pictures[0], batch.quality)
             return self._inter_step(pictures, batch, stage)
 
-    def freeze(self) -> VideoModel:
+    def freeze(self) -> RecurrentCodec:
         """See :class:`scaleflow.training.codec.models.trainable.TrainableModel`."""
-        raise UsageError("the recurrent model has no codec yet: leave validation.clips empty")
+        codec = RecurrentCodec(self.network.config)
+        codec.network.load_state_dict({key: value.detach().cpu() for key, value in self.network.state_dict().items()})
+        codec.freeze()
+        return codec.to(memory_format=torch.channels_last)
 
     def _intra_step(self, picture: Tensor, quality: Tensor) -> StepResult:
         decoded, _, coded = self.network.intra(picture, quality)
