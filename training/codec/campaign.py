@@ -11,8 +11,8 @@
 
 The command does whatever is due: it resumes the first stage that is not complete, or starts it from the weights that
 the one before ended with. A stage's length, learning rate and data may be changed in the file between two runs, and
-stages may be added. ``FOLDER/log.jsonl`` has a line for each report: stage, step, core-hours of the whole campaign,
-training loss and what is logged with it, or the loss on held-out clips. All paths are relative to the folder.
+stages may be added. ``FOLDER/log.jsonl`` has a line for each report: stage, step, time, core-hours of the campaign
+(processor time of the training process, whatever else the machine did), training loss and what is logged with it, or the loss on held-out clips. All paths are relative to the folder.
 """
 
 from __future__ import annotations
@@ -158,9 +158,8 @@ class Campaign:
             batches = ClipBatches(config, source, model.working_format, processes)
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / "config.yaml", config.to_yaml())
-            record = _Record(self._folder, self._hours_before(part.stage.name), self._held_out(config), model)
+            record = _Record(self._folder, self._held_out(config), model)
             loop = TrainingLoop(config, model, batches, folder, processes, record.hooks)
-            record.watch(loop)
             if resumed:
                 loop.resume()
             return loop.run(_interrupted())
@@ -168,14 +167,6 @@ class Campaign:
     def _held_out(self, config: TrainingConfig) -> HeldOutClips | None:
         held_out = self._config.held_out
         return HeldOutClips(self._folder / held_out.path, held_out.clips, config.data.crop) if held_out else None
-
-    def _hours_before(self, stage: str) -> float:
-        """Core-hours of the stages before this one."""
-        hours: dict[str, float] = {}
-        for line in read_log(self._folder):
-            if line["stage"] != stage:
-                hours[line["stage"]] = max(hours.get(line["stage"], 0.0), line["stage hours"])
-        return sum(hours.values())
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
@@ -196,18 +187,15 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 class _Record:
     """Writes the log, and measures held-out clips."""
 
-    def __init__(self, folder: Path, hours_before: float, held_out: HeldOutClips | None, model: TrainableModel) -> None:
-        self._path, self._hours, self._held_out, self._model = folder / LOG, hours_before, held_out, model
-        self._loop: Any = None
+    def __init__(self, folder: Path, held_out: HeldOutClips | None, model: TrainableModel) -> None:
+        self._path, self._held_out, self._model = folder / LOG, held_out, model
+        self._hours_before = max((line["core hours"] for line in read_log(folder)), default=0.0)
+        self._started = time.process_time()
 
     @property
     def hooks(self) -> LoopHooks:
         """For the loop."""
         return LoopHooks(self._reported, self._validated)
-
-    def watch(self, loop: TrainingLoop[Any, Any, Any]) -> None:
-        """The loop counts the seconds."""
-        self._loop = loop
 
     def _reported(self, progress: TrainingProgress) -> None:
         scalars = {key: round(value, 5) for key, value in progress.scalars.items()}
@@ -231,9 +219,9 @@ class _Record:
         logger.info("%s %d: held-out loss %.4f, %.2f bpp", stage.name, step, measured["loss"], measured["bpp"])
 
     def _write(self, stage: str, step: int, what: dict[str, Any]) -> None:
-        own = self._loop.seconds.get(stage, 0.0) / 3600 * torch.get_num_threads()
-        hours = {"stage hours": round(own, 5), "core hours": round(self._hours + own, 5)}
-        line = json.dumps({"stage": stage, "step": step, "time": round(time.time()), **hours, **what})
+        hours = self._hours_before + (time.process_time() - self._started) / 3600
+        known = {"stage": stage, "step": step, "time": round(time.time()), "core hours": round(hours, 5)}
+        line = json.dumps({**known, **what})
         try:
             with self._path.open("a") as file:
                 file.write(line + "\n")
