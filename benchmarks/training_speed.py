@@ -1,6 +1,7 @@
 """Pixels that one training step works through in a second, beside CompressAI's ``train_video``, in the same run.
 
-    python -m benchmarks.training_speed CLIP [--crop 128 256] [--batch 4] [--frames 3] [--threads 1] [--device cuda] [--only 'inter stage']
+    python -m benchmarks.training_speed CLIP [--crop 128 256] [--batch 4] [--frames 3] [--threads 1] [--device cuda]
+        [--only 'inter stage']
 
 All steps see the same crops of the same pictures and take turns step by step, so that other load on the machine falls
 on all of them; medians are reported. Loading is left out, see :mod:`benchmarks.data_loading`. A step is forward,

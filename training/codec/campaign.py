@@ -12,7 +12,8 @@
 The command does whatever is due: it resumes the first stage that is not complete, or starts it from the weights that
 the one before ended with. A stage's length, learning rate and data may be changed in the file between two runs, and
 stages may be added. ``FOLDER/log.jsonl`` has a line for each report: stage, step, time, core-hours of the campaign
-(processor time of the training process, whatever else the machine did), training loss and what is logged with it, or the loss on held-out clips. All paths are relative to the folder.
+(processor time of the training process, whatever else the machine did), training loss and what is logged with it, or
+the loss on held-out clips. All paths are relative to the folder.
 """
 
 from __future__ import annotations
