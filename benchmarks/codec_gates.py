@@ -34,9 +34,9 @@ from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.working_format import color_coding, from_working
-from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.skip_convolutions.decoded_change import DecodedChange
 from scaleflow.efficient_nets.skip_convolutions.method import Execution, SkipConv
+from scaleflow.efficient_nets.video.conversion import accelerate
 
 CHANGES = ((1, 1), (2, 2), (3, 3), (4, 4), (8, 8))
 """Thresholds of prediction and residual."""

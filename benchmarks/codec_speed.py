@@ -30,7 +30,7 @@ from compressai.models.video import ScaleSpaceFlow
 from torch import Tensor, nn
 
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
-from scaleflow.codec.models import scaleflow, scaleflow_codec
+from scaleflow.codec.models import clip_coding, scaleflow
 from scaleflow.codec.models.registry import scaleflow_small
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import Precision
@@ -46,7 +46,7 @@ logger = logging.getLogger("codec_speed")
 Stages = dict[str, list[tuple[object, str]]]
 
 STAGES: Stages = {
-    "block matching": [(scaleflow_codec, "match_blocks")],
+    "block matching": [(clip_coding, "match_blocks")],
     "integer networks": [(IntegerNetwork, "forward")],
     "symbol coding": [(SymbolEncoder, "encode"), (SymbolEncoder, "finish"), (SymbolDecoder, "decode")],
     "estimate of bits": [(FrequencyTables, "bits")],

@@ -26,8 +26,9 @@ from PIL import Image
 from benchmarks.training_speed import OurStep, seconds_of
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.training.codec.clip_batches import PREFETCH, ClipBatches
-from scaleflow.training.codec.configuration import DataConfig, StageConfig, TrainingConfig
+from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
 from scaleflow.training.data.clip import ClipSource
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.packed import pack_clips
 from scaleflow.training.data.samples import SampleKey, SampleSet
 from scaleflow.training.data.shards import write_shards

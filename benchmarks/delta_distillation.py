@@ -12,9 +12,9 @@ behind them. With ``--search``, each layer has both candidates, and the loss has
 The error is that of the network's output in all frames but key frames, relative to how far these outputs are from those
 of their key frames: 0 is exact, 1 as far off as an output that stays what it was in the key frame.
 
-Agreement is the temporal consistency of labels (``scaleflow.efficient_nets.temporal_consistency``): each position of
-the output has the number of the cluster that its features are nearest to, of ``--clusters`` that k-means finds in the
-dense network's features of the first frames.
+Agreement is the temporal consistency of labels (``scaleflow.efficient_nets.video.temporal_consistency``): each position
+of the output has the number of the cluster that its features are nearest to, of ``--clusters`` that k-means finds in
+the dense network's features of the first frames.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from scaleflow.codec.models.layers import ResidualBlock
 from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_scaleflow
 from scaleflow.codec.models.transforms import AnalysisTransform, pack_planes
 from scaleflow.codec.video.reader import open_video
-from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.delta_distillation.finalize import finalize
 from scaleflow.efficient_nets.delta_distillation.low_rank import Policy
 from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation, Reference
 from scaleflow.efficient_nets.delta_distillation.training import cost_loss, distillation_loss, student_parameters
-from scaleflow.efficient_nets.temporal_consistency import TemporalConsistency, follow_motion
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.conversion import accelerate
+from scaleflow.efficient_nets.video.network import VideoNetwork
+from scaleflow.efficient_nets.video.temporal_consistency import TemporalConsistency, follow_motion
 
 QUALITY = 32.0
 MULTIPLE = 32

@@ -16,14 +16,16 @@ import time
 import torch
 
 from scaleflow.cli.values import parse_size
-from scaleflow.efficient_nets.methods import NamedMethod
-from scaleflow.efficient_nets.networks.weights_file import NETWORK_NAMES, Architecture, build_network
+from scaleflow.efficient_nets.methods.named_method import NamedMethod
+from scaleflow.efficient_nets.networks.architecture import Architecture
+from scaleflow.efficient_nets.networks.building import build_network
+from scaleflow.efficient_nets.networks.known_networks import NETWORKS
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="+", choices=NETWORK_NAMES, metavar="NETWORK")
+    parser.add_argument("networks", nargs="+", choices=list(NETWORKS), metavar="NETWORK")
     parser.add_argument("--task", default="segmentation", choices=("segmentation", "restoration"))
     parser.add_argument("--size", type=parse_size, default=(480, 352), metavar="WIDTHxHEIGHT")
     parser.add_argument("--classes", type=int, default=11)

@@ -29,7 +29,7 @@ from scaleflow.codec.video.reader import open_video
 from scaleflow.evaluation.report.region_outlines import draw_outline
 from scaleflow.evaluation.report.stream_maps import heat, sum_of_kinds
 from scaleflow.evaluation.report.stream_pictures import read_pictures
-from scaleflow.roi.coding import RegionSettings, set_region_coding
+from scaleflow.roi.coding import RegionSettings
 from scaleflow.roi.mask_sources.mask_file import open_mask_file
 
 LABEL_HEIGHT = 26
@@ -50,11 +50,11 @@ def code(options: argparse.Namespace, mode: str, original: Planes, mask: NDArray
     """Encode at the rate asked for, and decode the picture to show."""
     model = load_model()
     coded = folder / f"{mode}.sfv"
-    masks = None
+    masks = region = None
     if mode != "none":
-        set_region_coding(model, RegionSettings(mode, options.strength), options.roi_weights)
+        region = RegionSettings(mode, options.strength, options.roi_weights)
         masks = partial(open_mask_file, options.masks)
-    settings = EncodeSettings(bits_per_pixel=options.bpp, two_pass=True, frames=options.picture + 1)
+    settings = EncodeSettings(bits_per_pixel=options.bpp, two_pass=True, frames=options.picture + 1, region=region)
     summary = encode_file(options.clip, coded, model, settings, masks=masks)
     analysis = next(islice(analyse_stream(coded, lambda header: model), options.picture, None))
     inside, outside = (region_psnr(original, analysis.planes, 8, weights) for weights in (mask, 255 - mask))

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 
 from benchmarks.efficientnet_lite0 import efficientnet_lite0_features
 from benchmarks.skip_convolutions import dense_network, read_frames, run
-from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.residual_quantization.calibration import calibrate
 from scaleflow.efficient_nets.residual_quantization.clipping import Clipping
 from scaleflow.efficient_nets.residual_quantization.method import ResidualQuantization
+from scaleflow.efficient_nets.video.conversion import accelerate
 
 FRAME_BITS = (8, 7, 6, 5, 4)
 RESIDUAL_BITS = (8, 6, 5, 4, 3)

@@ -27,11 +27,11 @@ import torchvision
 from torch import Tensor, nn
 
 from scaleflow.codec.video.reader import open_video
-from scaleflow.efficient_nets.batch_norm import fold_batch_norms
-from scaleflow.efficient_nets.conversion import accelerate
-from scaleflow.efficient_nets.cost import VideoCost
 from scaleflow.efficient_nets.skip_convolutions.gates import Norm
 from scaleflow.efficient_nets.skip_convolutions.method import BLOCKS, Execution, Reference, SkipConv
+from scaleflow.efficient_nets.video.batch_norm import fold_batch_norms
+from scaleflow.efficient_nets.video.conversion import accelerate
+from scaleflow.efficient_nets.video.cost import VideoCost
 
 
 def read_frames(clip: Path, start: int, count: int) -> list[Tensor]:

@@ -31,9 +31,10 @@ from scaleflow.errors import DataError
 from scaleflow.evaluation.rate_distortion.results import Curve
 from scaleflow.evaluation.statistics.bd_rate import bd_rate
 from scaleflow.training.codec.clip_batches import ClipBatches
-from scaleflow.training.codec.configuration import DataConfig, ModelConfig, StageConfig, TrainingConfig
+from scaleflow.training.codec.configuration import ModelConfig, StageConfig, TrainingConfig
 from scaleflow.training.codec.run import make_model
 from scaleflow.training.codec.validation import ValidationPoint, rate_distortion_points
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.sources import open_source
 from scaleflow.training.loop.distributed import Processes
 from scaleflow.training.loop.loop import LoopHooks, TrainingLoop, TrainingProgress

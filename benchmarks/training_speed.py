@@ -28,16 +28,11 @@ from torch import Tensor, nn
 from benchmarks.codec_speed import read_crop
 from scaleflow.codec.models.video_model import Precision
 from scaleflow.codec.picture import WorkingFormat
-from scaleflow.training.codec.configuration import (
-    DataConfig,
-    ModelConfig,
-    OptimizationConfig,
-    StageConfig,
-    TrainingConfig,
-)
+from scaleflow.training.codec.configuration import ModelConfig, OptimizationConfig, StageConfig, TrainingConfig
 from scaleflow.training.codec.losses import spread_qualities
 from scaleflow.training.codec.models.trainable import ClipBatch
 from scaleflow.training.codec.run import make_model
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.loop.moving_average import MovingAverage
 
 ModelName = Literal["default", "recurrent", "ssf2020"]

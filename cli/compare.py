@@ -35,8 +35,6 @@ def compare(
             help="Names with commas between: psnr, ms-ssim, lpips, vmaf, xpsnr, or single ones such as psnr-y."
         ),
     ] = "psnr",
-    roi: region_options.Masks = None,
-    roi_boxes: region_options.Boxes = None,
     frames: Annotated[
         int | None, typer.Option(min=1, help="Most pictures to compare, from the first on.", show_default="all")
     ] = None,
@@ -47,19 +45,12 @@ def compare(
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write the values of each picture to this file.", show_default=False)
     ] = None,
-    lpips_backbone: Annotated[
-        Path | None,
-        typer.Option(help="AlexNet's ImageNet weights for LPIPS, as torchvision names them.", show_default=False),
-    ] = None,
-    ffmpeg: Annotated[
-        Path | None, typer.Option(help="Program for VMAF and XPSNR, instead of one that is found.", show_default=False)
-    ] = None,
-    model: options.StreamModel = None,
-    weights: options.Weights = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
-    json: options.Json = False,
+    *,
+    masks: region_options.MaskOptions,
+    measuring: options.MetricOptions,
+    decoder: options.StreamModelOptions,
+    machine: options.MachineOptions,
+    written: options.OutputOptions,
 ) -> None:
     """Measure how far a decoded video is from its original; pictures are matched by time, and none may be missing.
 
@@ -74,11 +65,14 @@ def compare(
     if "-" in (original, decoded):
         raise UsageError("videos to compare are read from files, not from standard input")
     if csv_file is not None:
-        check_output(str(csv_file), overwrite)
-    region = region_options.open_region(roi, roi_boxes)
-    set_threads(threads)
+        check_output(str(csv_file), written.overwrite)
+    region = region_options.open_region(masks)
+    set_threads(machine.threads)
 
-    with ProgressReport(use_json=False) as report, _playable(decoded, frames, report, model, weights, device) as played:
+    with (
+        ProgressReport(use_json=False) as report,
+        _playable(decoded, frames, report, decoder, machine.device) as played,
+    ):
 
         def show(done: int, total: int | None) -> None:
             report.update("compare", done, total, 0.0, f"{done} pictures", {})
@@ -88,22 +82,22 @@ def compare(
             played,
             names,
             frames=frames,
-            lpips_backbone=lpips_backbone,
-            ffmpeg=ffmpeg,
+            lpips_backbone=measuring.lpips_backbone,
+            ffmpeg=measuring.ffmpeg,
             frame_rate=frame_rate,
             decoded_name=decoded,
             open_masks=region,
-            progress=show if not json else None,
+            progress=show if not written.json else None,
         )
     if csv_file is not None:
-        output = open_output_file(str(csv_file), overwrite)
+        output = open_output_file(str(csv_file), written.overwrite)
         try:
             output.write(_table(found).encode())
         except BaseException:
             output.abort()
             raise
         output.commit()
-    if json:
+    if written.json:
         print_json(_record(original, decoded, found))
     else:
         for line in _lines(original, decoded, found):
@@ -112,7 +106,7 @@ def compare(
 
 @contextmanager
 def _playable(
-    decoded: str, frames: int | None, report: ProgressReport, model: str | None, weights: Path | None, device: str
+    decoded: str, frames: int | None, report: ProgressReport, decoder: options.StreamModelOptions, device: str
 ) -> Iterator[Path]:
     """The decoded video; of an .sfv file, a lossless one that is made for as long as it is compared."""
     if Path(decoded).suffix.lower() != STREAM_SUFFIX:
@@ -129,7 +123,7 @@ def _playable(
         summary = decode_file(
             decoded,
             played,
-            lambda header: load_stream_model(header, device=device, model=model, weights=weights),
+            lambda header: load_stream_model(header, device=device, model=decoder.model, weights=decoder.weights),
             DecodeSettings(frames=frames, lossless=True),
             progress=lambda now: show_decoding(report, "decode", now),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
     from scaleflow.codec.decoding.file import DecodeProgress, DecodeSummary
 
 
+@dataclass(frozen=True)
+class DecodeOutputOptions(options.OutputOptions):
+    """What is written."""
+
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="FFV1 in mkv, lossless x264 in mp4, instead of near-lossless x264.")
+    ] = False
+    format: Annotated[
+        str | None,
+        typer.Option(help="Form of the output, instead of by its name: mp4, mkv, y4m, pictures...", show_default=False),
+    ] = None
+    tolerate_damage: Annotated[
+        bool, typer.Option("--tolerate-damage", help="Exit with 0 although pictures were lost.")
+    ] = False
+
+
 def decode(
     source: options.Source,
     output: Annotated[
@@ -24,44 +41,33 @@ def decode(
             show_default=False,
         ),
     ],
-    start: options.Start = 0.0,
-    duration: options.Duration = None,
-    frames: options.Frames = None,
-    lossless: Annotated[
-        bool, typer.Option("--lossless", help="FFV1 in mkv, lossless x264 in mp4, instead of near-lossless x264.")
-    ] = False,
-    format: Annotated[
-        str | None,
-        typer.Option(help="Form of the output, instead of by its name: mp4, mkv, y4m, pictures...", show_default=False),
-    ] = None,
-    tolerate_damage: Annotated[
-        bool, typer.Option("--tolerate-damage", help="Exit with 0 although pictures were lost.")
-    ] = False,
-    model: options.StreamModel = None,
-    weights: options.Weights = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
-    json: options.Json = False,
+    part: options.PartOptions,
+    decoder: options.StreamModelOptions,
+    machine: options.MachineOptions,
+    written: DecodeOutputOptions,
 ) -> None:
     """Decode an .sfv file to a video."""
-    check_json(json, output)
+    check_json(written.json, output)
     from scaleflow.codec.decoding.file import DecodeSettings, check_decode, decode_file
     from scaleflow.codec.decoding.stream_model import load_stream_model
 
-    settings = DecodeSettings(start, duration, frames, lossless, format, overwrite)
+    settings = DecodeSettings(
+        part.start, part.duration, part.frames, written.lossless, written.format, written.overwrite
+    )
     check_decode(source, output, settings)
-    set_threads(threads)
-    with ProgressReport(json) as report:
+    set_threads(machine.threads)
+    with ProgressReport(written.json) as report:
         summary = decode_file(
             source,
             output,
-            lambda header: load_stream_model(header, device=device, model=model, weights=weights),
+            lambda header: load_stream_model(
+                header, device=machine.device, model=decoder.model, weights=decoder.weights
+            ),
             settings,
             progress=lambda now: show_decoding(report, "decode", now),
         )
-    report_decoding(output, summary, json)
-    if not summary.is_sound and not tolerate_damage:
+    report_decoding(output, summary, written.json)
+    if not summary.is_sound and not written.tolerate_damage:
         raise typer.Exit(1)
 
 

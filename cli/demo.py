@@ -24,8 +24,8 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder that the picture is written to.")] = Path("."),
     frames: Annotated[int, typer.Option(min=1, max=250, help="Pictures of the clip to encode.")] = 64,
     quality: Annotated[float, typer.Option("--quality", "-q", min=0, max=63, help="Quality 0..63.")] = 28.0,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
+    *,
+    machine: options.MachineOptions,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Encode and decode a real clip, compare with x264 at the same size, and write a picture to look at."""
@@ -44,12 +44,12 @@ def demo(
     from scaleflow.codec.encoding.settings import EncodeSettings
     from scaleflow.codec.models.registry import load_model
 
-    set_threads(threads)
+    set_threads(machine.threads)
     with tempfile.TemporaryDirectory() as name, StopRequest() as stop:
         folder = Path(name)
         original, coded, decoded = folder / "original.y4m", folder / "coded.sfv", folder / "decoded.y4m"
         demo_material.cut_clip(program, clip, frames, original)
-        model = load_model(device=device)
+        model = load_model(device=machine.device)
         with ProgressReport(use_json=False) as report:
             ours = encode_file(
                 original,

@@ -26,7 +26,7 @@ LOWEST_CRF, HIGHEST_CRF = 5.0, 51.0
 CROP = 320
 LABEL_HEIGHT = 28
 
-_INSTALL = 'pip install "scaleflow[demo]"'
+_INSTALL = 'pip install ".[demo]"'
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from scaleflow.cli import diffusion_eval, diffusion_restore, diffusion_train
+from scaleflow.cli.verbs import Verbs
 
-app = typer.Typer(
-    help="Restore heavily compressed video by a small diffusion model: train it, clock it, measure it.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = Verbs("Restore heavily compressed video by a small diffusion model: train it, clock it, measure it.")
 app.command("train")(diffusion_train.train)
 app.command("distill")(diffusion_train.distill)
 app.command("restore")(diffusion_restore.restore)

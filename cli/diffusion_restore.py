@@ -55,8 +55,8 @@ def restore(
     from scaleflow.codec.decoding.stream_model import load_stream_model
     from scaleflow.efficient_nets.clockwork.clock import Clock, parse_clock
     from scaleflow.efficient_nets.clockwork.network import ClockworkUNet
+    from scaleflow.efficient_nets.clockwork.restore_video import RestoreSettings, restore_file
     from scaleflow.efficient_nets.clockwork.split import UNetSplit
-    from scaleflow.efficient_nets.diffusion.restore_video import RestoreSettings, restore_file
 
     settings = RestoreSettings(steps, seed, DecodeSettings(frames=frames, lossless=lossless, overwrite=overwrite))
     chosen = Clock(period=1) if clock is None else parse_clock(clock)

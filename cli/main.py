@@ -34,6 +34,7 @@ from scaleflow.cli import (
 )
 from scaleflow.cli.console import console, start_logging
 from scaleflow.cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
+from scaleflow.cli.verbs import Verbs
 from scaleflow.errors import ScaleFlowError
 
 EXIT_BROKEN_PIPE = 141
@@ -73,14 +74,12 @@ def _is_broken_pipe(error: BaseException) -> bool:
     return isinstance(error.__cause__, BrokenPipeError)
 
 
-app = typer.Typer(
+app = Verbs(
+    "Encode and decode video files with a neural scale-space-flow codec.",
     cls=_CommandGroup,
     name="scaleflow",
-    help="Encode and decode video files with a neural scale-space-flow codec.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
 app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
@@ -99,7 +98,7 @@ app.add_typer(baseline.app, name="baseline")
 app.add_typer(nets.app, name="nets")
 app.add_typer(diffusion.app, name="diffusion")
 
-roi_app = typer.Typer(help="Masks of regions of interest.", no_args_is_help=True, rich_markup_mode=None)
+roi_app = Verbs("Masks of regions of interest.")
 roi_app.command("make")(roi_make.make)
 app.add_typer(roi_app, name="roi")
 

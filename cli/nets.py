@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from scaleflow.cli import nets_eval, nets_generate, nets_show, nets_train
+from scaleflow.cli.verbs import Verbs
 
-app = typer.Typer(
-    help="Networks for tasks (segmentation, keypoints, ...): train them, and measure what they cost on video.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = Verbs("Networks for tasks (segmentation, keypoints, ...): train them, and measure what they cost on video.")
 app.command("train")(nets_train.train)
 app.command("eval")(nets_eval.evaluate)
 app.command("plot")(nets_show.plot)

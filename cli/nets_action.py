@@ -31,8 +31,8 @@ def evaluate_action_run(
     Raises:
         UsageError: one of them was given, or the data have other classes.
     """
+    from scaleflow.efficient_nets.data.action_clips import open_action_data
     from scaleflow.efficient_nets.frame_exit.weights_file import read_action_network
-    from scaleflow.efficient_nets.tasks.action import open_action_data
     from scaleflow.evaluation.file_hash import file_hash
     from scaleflow.evaluation.networks.evaluate import read_network_points
     from scaleflow.evaluation.networks.evaluate_action import action_settings, evaluate_action

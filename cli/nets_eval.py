@@ -83,9 +83,9 @@ def evaluate(
     The dense network comes with every method. Its points at several sizes are what a method is to be compared with.
     """
     from scaleflow.efficient_nets.frame_exit.weights_file import is_action_network
+    from scaleflow.efficient_nets.methods.known_methods import DENSE
     from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
-    from scaleflow.efficient_nets.tasks.names import make_task
-    from scaleflow.efficient_nets.tasks.restoration import NOISE
+    from scaleflow.efficient_nets.tasks.known_tasks import make_task
     from scaleflow.evaluation.file_hash import file_hash
     from scaleflow.evaluation.networks.evaluate import evaluate_network, read_network_points
     from scaleflow.evaluation.networks.settings import network_settings
@@ -101,12 +101,12 @@ def evaluate(
         evaluate_action_run(weights, data, out, method or [], only or [], threads, json, unused)
         return
     trained = read_network(weights)
-    if trained.method.name != "dense" and dense is None:
+    if trained.method.name != DENSE and dense is None:
         raise UsageError(f"{run}: was trained for {trained.method.name}: name the dense network's run with --dense")
     reference = trained if dense is None else read_network(weights_of_run(dense))
     methods = method or [trained.method.name]
     settings = network_settings(methods, threshold, _sizes(size) or (trained.size,), trained.method)
-    task = make_task(trained.task, trained.task_classes, trained.void, trained.noise or NOISE, objects=trained.objects)
+    task = make_task(trained.task, trained.task_settings)
     found, classes = open_evaluated(task, data, only=only or [], first=first, frames=frames, coded=pictures)
     if classes and classes != trained.classes:
         raise UsageError(

@@ -32,7 +32,7 @@ def make_small_objects(
     seed: Seed = 0,
 ) -> None:
     """Make videos with small moving objects over real ones, with boxes in COCO's form, for detection."""
-    from scaleflow.efficient_nets.generated_data import small_objects
+    from scaleflow.efficient_nets.data.generated import small_objects
 
     settings = small_objects.SmallObjects(videos, validation, frames, parse_size(size), sides=(least, most), seed=seed)
     with ProgressReport(use_json=False) as report:
@@ -49,7 +49,7 @@ def make_actions(
     seed: Seed = 0,
 ) -> None:
     """Make short videos of eight kinds of motion over real videos, in three grades, for action recognition."""
-    from scaleflow.efficient_nets.generated_data import actions
+    from scaleflow.efficient_nets.data.generated import actions
 
     settings = actions.Actions(clips, validation, frames, parse_size(size), seed)
     with ProgressReport(use_json=False) as report:

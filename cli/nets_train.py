@@ -129,7 +129,7 @@ def _method_changes(text: str | None) -> list[str]:
     """The part of the configuration that a method and its settings stand for."""
     if text is None:
         return []
-    from scaleflow.efficient_nets.methods import parse_settings
+    from scaleflow.efficient_nets.methods.settings_text import parse_settings
 
     name, *words = text.split() or [""]
     settings = parse_settings(words)
@@ -142,7 +142,7 @@ def _resolve(
     changes: list[str], out: Path, config: Path | None, preset_name: str, resume: bool
 ) -> NetworkTrainingConfig:
     from scaleflow.cli.train import starting_values
-    from scaleflow.efficient_nets.networks.named_networks import check_network_settings
+    from scaleflow.efficient_nets.networks.known_networks import NETWORKS
     from scaleflow.training.loop.configuration_file import checked_configuration, override, preset
     from scaleflow.training.networks.configuration import NetworkTrainingConfig
 
@@ -155,7 +155,7 @@ def _resolve(
     override(values, changes)
     resolved = checked_configuration(NetworkTrainingConfig, values, source)
     given = [name.strip() for name, _, _ in (change.partition("=") for change in changes)]
-    check_network_settings(resolved.network.name, [name[8:] for name in given if name.startswith("network.")])
+    NETWORKS[resolved.network.name].check_given(name[8:] for name in given if name.startswith("network."))
     return resolved
 
 

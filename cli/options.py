@@ -1,10 +1,11 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and the groups that they are taken in."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -60,3 +61,80 @@ FrameRate = Annotated[
     typer.Option(help="Frame rate of raw input or pictures, or instead of the input's.", show_default=False),
 ]
 PixelFormat = Annotated[str | None, typer.Option(help="FFmpeg's pixel format of raw input.", show_default="yuv420p")]
+
+
+@dataclass(frozen=True)
+class MachineOptions:
+    """What the networks run on."""
+
+    PANEL: ClassVar[str] = "Machine"
+
+    device: Device = "auto"
+    threads: Threads = None
+
+
+@dataclass(frozen=True)
+class StreamModelOptions:
+    """Which model decodes, where it is not the one that the file names."""
+
+    PANEL: ClassVar[str] = "Model"
+
+    model: StreamModel = None
+    weights: Weights = None
+
+
+@dataclass(frozen=True)
+class PartOptions:
+    """Which part of a video is taken."""
+
+    PANEL: ClassVar[str] = "Input"
+
+    start: Start = 0.0
+    duration: Duration = None
+    frames: Frames = None
+
+
+@dataclass(frozen=True)
+class RawOptions:
+    """What an input does not say itself."""
+
+    PANEL: ClassVar[str] = "Input"
+
+    size: Size = None
+    fps: FrameRate = None
+    pix_fmt: PixelFormat = None
+
+
+@dataclass(frozen=True)
+class JsonOptions:
+    """What is printed."""
+
+    PANEL: ClassVar[str] = "Output"
+
+    json: Json = False
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What happens to a file that is there, and what is printed."""
+
+    PANEL: ClassVar[str] = "Output"
+
+    overwrite: Overwrite = False
+    json: Json = False
+
+
+@dataclass(frozen=True)
+class MetricOptions:
+    """What metrics need beside the pictures."""
+
+    PANEL: ClassVar[str] = "Metrics"
+
+    lpips_backbone: Annotated[
+        Path | None,
+        typer.Option(help="AlexNet's ImageNet weights for LPIPS, as torchvision names them.", show_default=False),
+    ] = None
+    ffmpeg: Annotated[
+        Path | None,
+        typer.Option(help="Program for VMAF, XPSNR and other codecs, instead of one that is found."),
+    ] = None

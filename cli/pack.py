@@ -34,14 +34,15 @@ def pack(
 ) -> None:
     """Cut clips for training once, so that nothing is decoded between the steps (data.kind=packed or shards)."""
     require_training_packages()
+    from scaleflow.training.data.configuration import DataConfig
     from scaleflow.training.data.packed import pack_clips
     from scaleflow.training.data.shards import write_shards
     from scaleflow.training.data.sources import open_source
-    from scaleflow.training.loop.configuration_file import data_configuration_of
+    from scaleflow.training.loop.configuration_file import checked_configuration
 
     # mirrored and reversed at random when they are read
     values = {"kind": kind, "path": str(source), "crop": crop, "stride": stride, "flip": False, "reverse": False}
-    data = data_configuration_of(values, "pack")
+    data = checked_configuration(DataConfig, values, "pack")
     clip_source = open_source(data)
     frames = frames or (1 if kind == "images" else 7)
     started = time.monotonic()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -15,9 +16,93 @@ from scaleflow.cli.rd_table import summary_lines
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import parse_frame_rate
 from scaleflow.errors import DataError, UsageError
+from scaleflow.quality_range import is_quality
 
 if TYPE_CHECKING:
     from scaleflow.evaluation.rate_distortion.sweep import PointDone
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What is coded."""
+
+    PANEL: ClassVar[str] = "Clips"
+
+    roi: Annotated[
+        str | None,
+        typer.Option(
+            help="Masks of regions of interest: a folder that holds them by the names of the clips, or davis for those "
+            "that DAVIS has. Metrics are then also taken within and outside.",
+            show_default=False,
+        ),
+    ] = None
+    shift: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y",
+            help="Cut X columns and Y rows off before all codecs, such as 6,6: compressed sources favour codecs whose "
+            "blocks lie where theirs did.",
+            show_default=False,
+        ),
+    ] = None
+    reduce: Annotated[int, typer.Option(min=1, help="Reduce pictures by this factor, by area, before all codecs.")] = 1
+    frames: Annotated[int, typer.Option(min=1, help="Most pictures of each clip.")] = 96
+    fps: Annotated[
+        str | None,
+        typer.Option(help="Frame rate of folders of pictures and of raw video.", show_default="25, or by the name"),
+    ] = None
+    partial: Annotated[bool, typer.Option("--partial", help="Take data sets of which clips are missing.")] = False
+
+
+@dataclass(frozen=True)
+class CodecOptions:
+    """What codes it."""
+
+    PANEL: ClassVar[str] = "Codecs"
+
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="scaleflow, ssf2020, x264, x265, svtav1, vvenc, mpeg1, with --roi also roi-blur, roi-objects and "
+            "roi-x265, 'NAME=ffmpeg -c:v ... -crf {20,30,40}' or 'NAME=scaleflow --weights mine.safetensors' or "
+            "'NAME=scaleflow --roi {masks}'; may be repeated.",
+            show_default="scaleflow, x264, x265",
+        ),
+    ] = None
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Qualities of ScaleFlow's models, with commas between; may be repeated.",
+            show_default="0,10,20,30,40,50,63",
+        ),
+    ] = None
+    intra_period: Annotated[int, typer.Option(min=1, help="Most pictures from key frame to key frame.")] = 32
+
+
+@dataclass(frozen=True)
+class MeasuredOptions:
+    """What is measured, and shown."""
+
+    PANEL: ClassVar[str] = options.MetricOptions.PANEL
+
+    metrics: Annotated[
+        str, typer.Option(help="As of scaleflow compare: psnr, ms-ssim, lpips, vmaf, xpsnr or single ones.")
+    ] = "psnr,ms-ssim"
+    anchor: Annotated[
+        str | None,
+        typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first"),
+    ] = None
+    by_clip: Annotated[bool, typer.Option("--by-clip", help="Print also the BD-rates of each clip.")] = False
+
+
+@dataclass(frozen=True)
+class SweepMachineOptions:
+    """What it runs on."""
+
+    PANEL: ClassVar[str] = "Machine"
+
+    workers: Annotated[int, typer.Option(min=1, help="Points that are measured at the same time.")] = 1
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each encoder and decoder.")] = 1
 
 
 def rd(
@@ -30,64 +115,12 @@ def rd(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results; a run that was stopped goes on there.")],
-    codec: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="scaleflow, ssf2020, x264, x265, svtav1, vvenc, mpeg1, with --roi also roi-blur, roi-objects and "
-            "roi-x265, 'NAME=ffmpeg -c:v ... -crf {20,30,40}' or 'NAME=scaleflow --weights mine.safetensors' or "
-            "'NAME=scaleflow --roi {masks}'; may be repeated.",
-            show_default="scaleflow, x264, x265",
-        ),
-    ] = None,
-    quality: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Qualities of ScaleFlow's models, with commas between; may be repeated.",
-            show_default="0,10,20,30,40,50,63",
-        ),
-    ] = None,
-    metrics: Annotated[
-        str, typer.Option(help="As of scaleflow compare: psnr, ms-ssim, lpips, vmaf, xpsnr or single ones.")
-    ] = "psnr,ms-ssim",
-    roi: Annotated[
-        str | None,
-        typer.Option(
-            help="Masks of regions of interest: a folder that holds them by the names of the clips, or davis for those "
-            "that DAVIS has. Metrics are then also taken within and outside.",
-            show_default=False,
-        ),
-    ] = None,
-    shift: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X,Y",
-            help="Cut X columns and Y rows off before all codecs, such as 6,6: compressed sources favour codecs whose "
-            "blocks lie where theirs did.",
-            show_default=False,
-        ),
-    ] = None,
-    reduce: Annotated[int, typer.Option(min=1, help="Reduce pictures by this factor, by area, before all codecs.")] = 1,
-    frames: Annotated[int, typer.Option(min=1, help="Most pictures of each clip.")] = 96,
-    intra_period: Annotated[int, typer.Option(min=1, help="Most pictures from key frame to key frame.")] = 32,
-    anchor: Annotated[
-        str | None,
-        typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first"),
-    ] = None,
-    by_clip: Annotated[bool, typer.Option("--by-clip", help="Print also the BD-rates of each clip.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Points that are measured at the same time.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each encoder and decoder.")] = 1,
-    fps: Annotated[
-        str | None,
-        typer.Option(help="Frame rate of folders of pictures and of raw video.", show_default="25, or by the name"),
-    ] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Take data sets of which clips are missing.")] = False,
-    lpips_backbone: Annotated[
-        Path | None,
-        typer.Option(help="AlexNet's ImageNet weights for LPIPS, as torchvision names them.", show_default=False),
-    ] = None,
-    ffmpeg: Annotated[
-        Path | None, typer.Option(help="Program for other codecs and metrics, instead of one that is found.")
-    ] = None,
+    *,
+    coded: ClipOptions,
+    coders: CodecOptions,
+    measuring: MeasuredOptions,
+    aids: options.MetricOptions,
+    machine: SweepMachineOptions,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Delete points of these clips and codecs that were measured otherwise.")
     ] = False,
@@ -109,21 +142,24 @@ def rd(
     from scaleflow.optional_packages import require_packages
 
     require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
-    names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
-    qualities = _qualities(",".join(quality)) if quality else ()
-    codecs = [parse_codec(text, qualities) for text in codec or ["scaleflow", "x264", "x265"]]
-    if anchor is not None:
+    names = expand_metrics([name.strip() for name in measuring.metrics.split(",") if name.strip()])
+    qualities = _qualities(",".join(coders.quality)) if coders.quality else ()
+    codecs = [parse_codec(text, qualities) for text in coders.codec or ["scaleflow", "x264", "x265"]]
+    if measuring.anchor is not None:
         earlier = read_points(out) if any((out / "points").glob("*.json")) else []
-        choose_anchor(list(dict.fromkeys([point.codec for point in earlier] + [item.name for item in codecs])), anchor)
-    files = find_clips(clips, frame_rate=parse_frame_rate(fps) if fps is not None else None, partial=partial)
-    masks = find_masks(roi, files) if roi is not None else {}
-    change = ClipChange(_pair(shift), reduce)
+        choose_anchor(
+            list(dict.fromkeys([point.codec for point in earlier] + [item.name for item in codecs])), measuring.anchor
+        )
+    frame_rate = parse_frame_rate(coded.fps) if coded.fps is not None else None
+    files = find_clips(clips, frame_rate=frame_rate, partial=coded.partial)
+    masks = find_masks(coded.roi, files) if coded.roi is not None else {}
+    change = ClipChange(_pair(coded.shift), coded.reduce)
     if masks and str(change):
         raise UsageError("--roi: masks are of pictures as they are; leave out --shift and --reduce")
-    program = check_codecs(codecs, ffmpeg)
-    check_metrics(names, lpips_backbone, program or ffmpeg)
-    settings = MeasuringSettings(names, intra_period, threads, program or ffmpeg, lpips_backbone)
-    set_threads(threads)
+    program = check_codecs(codecs, aids.ffmpeg) or aids.ffmpeg
+    check_metrics(names, aids.lpips_backbone, program)
+    settings = MeasuringSettings(names, coders.intra_period, machine.threads, program, aids.lpips_backbone)
+    set_threads(machine.threads)
 
     started = time.monotonic()
     with ProgressReport(use_json=False) as report:
@@ -145,8 +181,8 @@ def rd(
                     out,
                     masks=masks,
                     change=change,
-                    frames=frames,
-                    workers=workers,
+                    frames=coded.frames,
+                    workers=machine.workers,
                     overwrite=overwrite,
                     progress=show,
                 )
@@ -157,7 +193,7 @@ def rd(
         points = read_points(out)
         write_results(points, out)
         of_codecs = list(dict.fromkeys(point.codec for point in points))
-        lines = summary_lines(points, choose_anchor(of_codecs, anchor), names, by_clip)
+        lines = summary_lines(points, choose_anchor(of_codecs, measuring.anchor), names, measuring.by_clip)
         if json:
             print_json({"event": "done", "points": len(found.points), "failed": len(found.problems)})
         else:
@@ -183,7 +219,7 @@ def _qualities(text: str) -> tuple[float, ...]:
         values = tuple(float(part) for part in text.split(","))
     except ValueError:
         raise UsageError(f"--quality {text!r}: give numbers with commas between, such as 10,30,50") from None
-    if not all(0 <= value <= 63 for value in values):
+    if not all(map(is_quality, values)):
         raise UsageError(f"--quality {text!r}: qualities are 0 to 63")
     return values
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
 import typer
 
@@ -15,7 +15,6 @@ from scaleflow.errors import UsageError
 if TYPE_CHECKING:
     from scaleflow.codec.encoding.region_masks import OpenMasks
     from scaleflow.codec.encoding.request import VideoSource
-    from scaleflow.codec.models.video_model import VideoModel
     from scaleflow.roi.coding import RegionMode, RegionSettings
     from scaleflow.roi.finders.region_finder import RegionFinder
 
@@ -86,45 +85,57 @@ TargetPsnr = Annotated[
 
 
 @dataclass(frozen=True)
+class MaskOptions:
+    """A region that files mark."""
+
+    PANEL: ClassVar[str] = "Region of interest"
+
+    roi: Masks = None
+    roi_boxes: Boxes = None
+
+
+@dataclass(frozen=True)
+class RegionOptions(MaskOptions):
+    """A region that files mark or that is found, and how it is coded."""
+
+    roi_from: Finder = None
+    roi_network: FinderNetwork = None
+    roi_classes: FinderClasses = None
+    roi_mode: Mode = None
+    roi_strength: Strength = None
+    roi_weights: Networks = None
+
+
+@dataclass(frozen=True)
 class RegionRequest:
     """Masks to open once the video is known, and how to code what they mark."""
 
     masks: OpenMasks
     settings: RegionSettings
-    networks: Path | None
-
-    def prepare(self, model: VideoModel) -> None:
-        """Let a model code regions. Raises :class:`UsageError` or :class:`DataError`."""
-        from scaleflow.roi.coding import set_region_coding
-
-        set_region_coding(model, self.settings, self.networks)
 
 
-def region_request(
-    source: VideoSource,
-    model: str,
-    *,
-    masks: str | None,
-    boxes: Path | None,
-    finder: str | None,
-    finder_network: Path | None,
-    finder_classes: str | None,
-    mode: str | None,
-    strength: float | None,
-    networks: Path | None,
-) -> RegionRequest | None:
+def region_request(source: VideoSource, model: str, options: RegionOptions) -> RegionRequest | None:
     """What the options ask for, checked as far as the video need not be known; None without a region.
 
     Raises:
         UsageError: they do not go together, or with the model, or name what is not there.
         DataError: a file of boxes is malformed.
     """
-    sources: dict[str, str | Path | None] = {"--roi": masks, "--roi-boxes": boxes, "--roi-from": finder}
+    sources: dict[str, str | Path | None] = {
+        "--roi": options.roi,
+        "--roi-boxes": options.roi_boxes,
+        "--roi-from": options.roi_from,
+    }
     given = _given(sources)
-    details = {"--roi-mode": mode, "--roi-strength": strength, "--roi-weights": networks}
-    of_finder = {"--roi-network": finder_network, "--roi-classes": finder_classes}
     if not given:
-        for name, value in {**details, **of_finder}.items():
+        details = {
+            "--roi-mode": options.roi_mode,
+            "--roi-strength": options.roi_strength,
+            "--roi-weights": options.roi_weights,
+            "--roi-network": options.roi_network,
+            "--roi-classes": options.roi_classes,
+        }
+        for name, value in details.items():
             if value is not None:
                 raise UsageError(f"{name} is of a region of interest: give one with {', '.join(sources)}")
         return None
@@ -134,11 +145,13 @@ def region_request(
 
     if model != DEFAULT_MODEL:
         raise UsageError(f"{given[0]}: model {model} codes no regions of interest: use the default model")
-    opened, meant = _masks(source, masks, boxes, finder, finder_network, finder_classes)
+    opened, meant = _masks(source, options)
+    strength = options.roi_strength
     if strength is None:
         strength = meant or DEFAULT_STRENGTH
     # an unknown mode is refused by the settings
-    return RegionRequest(opened, RegionSettings(cast("RegionMode", mode or DEFAULT_MODE), strength), networks)
+    mode = cast("RegionMode", options.roi_mode or DEFAULT_MODE)
+    return RegionRequest(opened, RegionSettings(mode, strength, options.roi_weights))
 
 
 def _given(sources: dict[str, str | Path | None]) -> list[str]:
@@ -149,23 +162,17 @@ def _given(sources: dict[str, str | Path | None]) -> list[str]:
     return given
 
 
-def _masks(
-    source: VideoSource,
-    masks: str | None,
-    boxes: Path | None,
-    finder: str | None,
-    finder_network: Path | None,
-    finder_classes: str | None,
-) -> tuple[OpenMasks, float | None]:
+def _masks(source: VideoSource, options: RegionOptions) -> tuple[OpenMasks, float | None]:
     """The one source that is given, and the strength that it asks for, if it does."""
-    if finder is not None:
+    if options.roi_from is not None:
         from scaleflow.roi.mask_sources.found import open_found_masks
 
-        return partial(open_found_masks, source, region_finder(finder, finder_network, finder_classes)), None
-    for name, value in (("--roi-network", finder_network), ("--roi-classes", finder_classes)):
+        finder = region_finder(options.roi_from, options.roi_network, options.roi_classes)
+        return partial(open_found_masks, source, finder), None
+    for name, value in (("--roi-network", options.roi_network), ("--roi-classes", options.roi_classes)):
         if value is not None:
             raise UsageError(f"{name} is of --roi-from, which is not given")
-    return _masks_of_files(masks, boxes)
+    return _masks_of_files(options)
 
 
 def region_finder(name: str, network: Path | None, classes: str | None) -> RegionFinder:
@@ -183,41 +190,42 @@ def region_finder(name: str, network: Path | None, classes: str | None) -> Regio
                 raise UsageError(f"{option} is of {' and '.join(OF_NETWORKS)}: {name} takes none")
     if name not in OF_NETWORKS or network is None:
         return make_finder(name)
+    from scaleflow.efficient_nets.networks.region_finder import NetworkRegionFinder
     from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
-    from scaleflow.efficient_nets.tasks.region_finder import NetworkRegionFinder
 
     chosen = [part.strip() for part in classes.split(",")] if classes is not None else []
     return NetworkRegionFinder(read_network(weights_of_run(network)), chosen, boxes=name == "detection")
 
 
-def _masks_of_files(masks: str | None, boxes: Path | None) -> tuple[OpenMasks, float | None]:
+def _masks_of_files(options: MaskOptions) -> tuple[OpenMasks, float | None]:
     """As :func:`_masks`, of sources that do not look at the video."""
-    if boxes is not None:
+    if options.roi_boxes is not None:
         from scaleflow.roi.mask_sources.box_file import read_box_file
 
-        box_file = read_box_file(boxes)
+        box_file = read_box_file(options.roi_boxes)
         return box_file.masks, box_file.strength
 
     from scaleflow.roi.mask_sources.mask_file import open_mask_file
 
-    assert masks is not None
-    check_input(masks)
-    return partial(open_mask_file, masks), None
+    assert options.roi is not None
+    check_input(options.roi)
+    return partial(open_mask_file, options.roi), None
 
 
-def open_region(masks: str | None, boxes: Path | None) -> OpenMasks | None:
+def open_region(options: MaskOptions) -> OpenMasks | None:
     """Masks or boxes, whichever is given; None where neither is.
 
     Raises:
         UsageError: both are given, or name what is not there.
         DataError: a file of boxes is malformed.
     """
-    return _masks_of_files(masks, boxes)[0] if _given({"--roi": masks, "--roi-boxes": boxes}) else None
+    sources: dict[str, str | Path | None] = {"--roi": options.roi, "--roi-boxes": options.roi_boxes}
+    return _masks_of_files(options)[0] if _given(sources) else None
 
 
-def required_region(masks: str | None, boxes: Path | None) -> OpenMasks:
+def required_region(options: MaskOptions) -> OpenMasks:
     """As :func:`open_region`, where there must be one."""
-    region = open_region(masks, boxes)
+    region = open_region(options)
     if region is None:
         raise UsageError("there is no region of interest: give one with --roi or --roi-boxes")
     return region

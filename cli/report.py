@@ -31,15 +31,15 @@ def report(
     anchor: Annotated[
         str | None, typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first")
     ] = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
+    *,
+    machine: options.MachineOptions,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a report to look at: one HTML file with curves, pictures side by side and maps."""
     from scaleflow.evaluation.report import ReportSettings, write_report
 
-    settings = ReportSettings(tuple(clip or ()), bits_per_pixel, pictures, anchor, device)
-    set_threads(threads)
+    settings = ReportSettings(tuple(clip or ()), bits_per_pixel, pictures, anchor, machine.device)
+    set_threads(machine.threads)
     started = time.monotonic()
     with ProgressReport(use_json=False) as shown:
         write_report(

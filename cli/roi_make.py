@@ -36,32 +36,30 @@ def make(
     network: region_options.FinderNetwork = None,
     classes: region_options.FinderClasses = None,
     frames: options.Frames = None,
-    size: options.Size = None,
-    fps: options.FrameRate = None,
-    pix_fmt: options.PixelFormat = None,
     threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
-    json: options.Json = False,
+    *,
+    raw: options.RawOptions,
+    written: options.OutputOptions,
 ) -> None:
     """Make masks of a video's regions of interest: grey, without loss, a mask for each picture."""
-    check_json(json, output)
-    video = video_source(source, size, fps, pix_fmt)
+    check_json(written.json, output)
+    video = video_source(source, raw)
     check_input(source)
 
     from scaleflow.roi.make_masks import make_masks
 
     chosen = region_options.region_finder(finder, network, classes)
     set_threads(threads)
-    with ProgressReport(json) as report:
+    with ProgressReport(written.json) as report:
         made = make_masks(
             video,
             output,
             chosen,
             frames=frames,
-            overwrite=overwrite,
+            overwrite=written.overwrite,
             progress=lambda now: _show(report, now),
         )
-    if json:
+    if written.json:
         record = {"masks": made.masks, "mean_share": made.mean_share, "seconds": made.seconds}
         print_json({"event": "summary", "output": output, **record})
     elif console.is_terminal:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -21,6 +22,38 @@ if TYPE_CHECKING:
 SHOWN = {"loss": ".3f", "bpp": ".3f", "error": ".1f"}
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """Which run, and from what configuration."""
+
+    PANEL: ClassVar[str] = "Run"
+
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, configuration, TensorBoard files.")] = Path(
+        "run"
+    )
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file to start from instead of a preset.", show_default=False)
+    ] = None
+    preset: Annotated[str, typer.Option(help="default, finetune, roi, ssf2020 or tiny.")] = "default"
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, as it was set up.")] = False
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration and stop.")] = False
+
+
+@dataclass(frozen=True)
+class TrainingMachineOptions:
+    """What it runs on."""
+
+    PANEL: ClassVar[str] = "Machine"
+
+    processes: Annotated[
+        int, typer.Option(min=1, max=256, help="Processes on this machine; under torchrun, leave it at 1.")
+    ] = 1
+    device: options.Device = "auto"
+    threads: Annotated[
+        int, typer.Option(min=1, max=1024, help="Threads of each process; with more than one, resuming is not exact.")
+    ] = 1
+
+
 def train(
     changes: Annotated[
         list[str] | None,
@@ -30,28 +63,15 @@ def train(
             show_default=False,
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, configuration, TensorBoard files.")] = Path(
-        "run"
-    ),
-    config: Annotated[
-        Path | None, typer.Option(help="A YAML file to start from instead of a preset.", show_default=False)
-    ] = None,
-    preset: Annotated[str, typer.Option(help="default, finetune, roi, ssf2020 or tiny.")] = "default",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, as it was set up.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration and stop.")] = False,
-    processes: Annotated[
-        int, typer.Option(min=1, max=256, help="Processes on this machine; under torchrun, leave it at 1.")
-    ] = 1,
-    device: options.Device = "auto",
-    threads: Annotated[
-        int, typer.Option(min=1, max=1024, help="Threads of each process; with more than one, resuming is not exact.")
-    ] = 1,
-    json: options.Json = False,
+    *,
+    run: RunOptions,
+    machine: TrainingMachineOptions,
+    printed: options.JsonOptions,
 ) -> None:
     """Train a codec on Vimeo-90k, on a folder of videos, or on what another configuration says."""
     require_training_packages()
-    resolved = resolve(changes or [], out, config, preset, resume)
-    if show:
+    resolved = resolve(changes or [], run.out, run.config, run.preset, run.resume)
+    if run.show:
         typer.echo(resolved.to_yaml(), nl=False)
         return
     from scaleflow.cli.training_processes import launch
@@ -59,22 +79,23 @@ def train(
     with StopRequest() as stop:
         done = launch(
             resolved,
-            out,
-            resume=resume,
-            device=device,
-            processes=processes,
-            threads=threads,
-            report=_print_json if json else _print_line,
+            run.out,
+            resume=run.resume,
+            device=machine.device,
+            processes=machine.processes,
+            threads=machine.threads,
+            report=_print_json if printed.json else _print_line,
             stop=stop.is_set,
         )
     if not done:
-        console.print(f"scaleflow: stopped; continue with: scaleflow train --resume --out {out}", markup=False)
+        console.print(f"scaleflow: stopped; continue with: scaleflow train --resume --out {run.out}", markup=False)
         raise typer.Exit(stop.exit_code)
 
 
 def resolve(changes: list[str], out: Path, config: Path | None, preset_name: str, resume: bool) -> TrainingConfig:
     """The configuration that a command line asks for. Raises :class:`UsageError`."""
-    from scaleflow.training.loop.configuration_file import configuration_of, override, preset
+    from scaleflow.training.codec.configuration_file import configuration_of, preset
+    from scaleflow.training.loop.configuration_file import override
 
     values, source = starting_values(out, config, preset_name, resume, preset)
     override(values, changes)

@@ -12,25 +12,25 @@ from scaleflow.cli.threads import set_threads
 
 def verify(
     source: options.Source,
-    model: options.StreamModel = None,
-    weights: options.Weights = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    json: options.Json = False,
+    decoder: options.StreamModelOptions,
+    machine: options.MachineOptions,
+    printed: options.JsonOptions,
 ) -> None:
     """Check an .sfv file and decode all its pictures; exit with 1 where it is damaged."""
     from scaleflow.codec.decoding.file import verify_file
     from scaleflow.codec.decoding.stream_model import load_stream_model
 
-    set_threads(threads)
-    with ProgressReport(json) as report:
+    set_threads(machine.threads)
+    with ProgressReport(printed.json) as report:
         summary = verify_file(
             source,
-            lambda header: load_stream_model(header, device=device, model=model, weights=weights),
+            lambda header: load_stream_model(
+                header, device=machine.device, model=decoder.model, weights=decoder.weights
+            ),
             progress=lambda now: show_decoding(report, "verify", now),
         )
-    report_decoding(None, summary, json)
-    if not json and summary.is_sound:
+    report_decoding(None, summary, printed.json)
+    if not printed.json and summary.is_sound:
         typer.echo(f"{source}: {summary.pictures} pictures, no damage")
     if not summary.is_sound:
         raise typer.Exit(1)

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeGuard
 
+from scaleflow.codec.models.capabilities import require_picture_change
 from scaleflow.codec.models.picture_change import PictureChange
-from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.models.picture_order import LatentRefinement, PictureOrder, RegionOrder
 from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
 from scaleflow.codec.picture import Planes
 from scaleflow.errors import DataError, UsageError
-
-
-class ChangeTellingModel(VideoModel, Protocol):
-    """A model that says where pictures changed."""
-
-    def decode_picture_and_change(
-        self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
-    ) -> tuple[Reference, PictureChange | None]:
-        """As :meth:`scaleflow.codec.models.video_model.VideoModel.decode_picture`; None for a picture that was coded
-        alone."""
-
-
-def says_what_changed(model: VideoModel) -> TypeGuard[ChangeTellingModel]:
-    """Whether pictures can be decoded with :class:`scaleflow.codec.models.picture_change.PictureChange`."""
-    return hasattr(model, "decode_picture_and_change")
 
 
 @dataclass(frozen=True)
@@ -38,38 +23,73 @@ class CodedFrame:
 
 
 class FrameEncoder:
-    """Low-delay encoder: every picture is coded alone or from the one before."""
+    """Low-delay encoder: every picture is coded alone or from the one before.
+
+    Args:
+        model: what :func:`scaleflow.load_model` gave.
+        width, height: of the pictures, in samples of luma.
+        bit_depth: 8 or 10.
+
+    Example:
+        >>> import numpy as np, scaleflow
+        >>> model = scaleflow.load_model("default")
+        >>> grey = np.full((48, 64), 90, np.uint8), *[np.full((24, 32), 128, np.uint8)] * 2
+        >>> encoder = scaleflow.FrameEncoder(model, width=64, height=48)
+        >>> first = encoder.encode(grey, key=True, quality=40.0)
+        >>> second = encoder.encode(grey, key=False, quality=40.0)
+        >>> first.key, second.key, second.planes[0].shape
+        (True, False, (48, 64))
+    """
 
     def __init__(self, model: VideoModel, *, width: int, height: int, bit_depth: int = 8) -> None:
         self.model = model
         self.geometry = PictureGeometry(width, height, bit_depth)
         self._reference: Reference | None = None
 
-    def encode(self, planes: Planes, *, key: bool, quality: float, region: RegionMask | None = None) -> CodedFrame:
+    def encode(
+        self,
+        planes: Planes,
+        *,
+        key: bool,
+        quality: float,
+        region: RegionOrder | None = None,
+        refinement: LatentRefinement | None = None,
+    ) -> CodedFrame:
         """Code one picture.
 
         Args:
             planes: in the model's working format, as described at :class:`scaleflow.codec.picture.Picture`.
             key: code it alone; the first picture always is.
             quality: 0..63; ignored by models of a single rate.
-            region: of interest, see :mod:`scaleflow.codec.models.region_coding`; the quality is that of what lies in
-                it.
+            region: of interest, and what codes it; the quality is that of what lies in it.
+            refinement: gradient descent on the picture's latents.
+
+        Raises:
+            UsageError: a value is out of range or does not fit, or the model cannot do what is asked for.
         """
-        if not 0 <= quality <= 63:
-            raise UsageError(f"quality {quality} is outside 0..63")
+        order = PictureOrder(quality, region, refinement)
         _check_planes(planes, self.geometry, self.model.working_format)
-        if region is not None and region.shape != (self.geometry.height, self.geometry.width):
-            raise UsageError(
-                f"region of shape {region.shape} does not fit pictures of {self.geometry.width}x{self.geometry.height}"
-            )
+        if region is not None and region.mask.shape != (self.geometry.height, self.geometry.width):
+            size = f"{self.geometry.width}x{self.geometry.height}"
+            raise UsageError(f"region of shape {region.mask.shape} does not fit pictures of {size}")
         key = key or self._reference is None
-        picture = self.model.encode_picture(planes, self.geometry, None if key else self._reference, quality, region)
+        picture = self.model.encode_picture(planes, self.geometry, None if key else self._reference, order)
         self._reference = picture.reference
         return CodedFrame(key, picture.payload, picture.reference.planes(), picture.estimated_bits)
 
 
 class FrameDecoder:
-    """Inverse of :class:`FrameEncoder`."""
+    """Inverse of :class:`FrameEncoder`, made with the same model, size and bit depth.
+
+    Example:
+        >>> import numpy as np, scaleflow
+        >>> model = scaleflow.load_model("default")
+        >>> grey = np.full((48, 64), 90, np.uint8), *[np.full((24, 32), 128, np.uint8)] * 2
+        >>> coded = scaleflow.FrameEncoder(model, width=64, height=48).encode(grey, key=True, quality=40.0)
+        >>> planes = scaleflow.FrameDecoder(model, width=64, height=48).decode(coded.payload, key=True)
+        >>> all((ours == theirs).all() for ours, theirs in zip(planes, coded.planes))
+        True
+    """
 
     def __init__(self, model: VideoModel, *, width: int, height: int, bit_depth: int = 8) -> None:
         self.model = model
@@ -93,11 +113,10 @@ class FrameDecoder:
         """
         if not key and self._reference is None:
             raise DataError("an inter picture came before any key frame: start decoding at a key frame")
-        if not says_what_changed(self.model):
-            raise UsageError(f"model {self.model.name} does not say what changed; the default model does")
+        model = require_picture_change(self.model)
         reference = None if key else self._reference
         self._reference = None
-        decoded, change = self.model.decode_picture_and_change(payload, self.geometry, reference)
+        decoded, change = model.decode_picture_and_change(payload, self.geometry, reference)
         self._reference = decoded
         return decoded.planes(), change
 

@@ -40,7 +40,8 @@ def find_ffmpeg(program: Path | None = None, *, filters: Sequence[str] = (), enc
     wanted = " and ".join((*filters, *encoders)) or "ffmpeg"
     known = "; ".join(lacking) if lacking else "no ffmpeg is installed"
     raise UsageError(
-        f'{wanted}: {known}; pip install "scaleflow[evaluate]" brings an ffmpeg, or name another with --ffmpeg'
+        f'{wanted}: {known}; pip install ".[evaluate]" brings an ffmpeg, or name another program',
+        fields=("program",),
     )
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.codec.models.bin_width_map import WIDEST, WIDTH_STEPS_PER_OCTAVE
+from scaleflow.codec.models.capabilities import CodesRegions, require_regions
 from scaleflow.codec.models.region_coding import LatentKind, RegionCoding
 from scaleflow.codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER
-from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.networks import MOST_STRENGTH, RegionNetworks, load_region_networks
@@ -40,16 +40,21 @@ class RegionSettings:
             the stream has nothing new; ``both`` does half of each, in octaves.
         strength: how many times wider bins are outside, 1 to 64. For ``implicit``, errors outside weigh
             ``strength ** 2`` times less, which is what bins of that width amount to.
+        networks: a file that ``scaleflow export`` wrote from a run of ``--preset roi``; without, what is shipped.
+
+    Raises:
+        UsageError: the mode is unknown, or the strength out of range.
     """
 
     mode: RegionMode = DEFAULT_MODE
     strength: float = DEFAULT_STRENGTH
+    networks: Path | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(RegionMode):
-            raise UsageError(f"--roi-mode {self.mode!r} is unknown: use {', '.join(get_args(RegionMode))}")
+            raise UsageError(f"mode {self.mode!r} is unknown: use {', '.join(get_args(RegionMode))}", fields=("mode",))
         if not (math.isfinite(self.strength) and 1 <= self.strength <= MOST_STRENGTH):
-            raise UsageError(f"--roi-strength {self.strength:g} is outside 1..{MOST_STRENGTH:g}")
+            raise UsageError(f"strength {self.strength:g} is outside 1..{MOST_STRENGTH:g}", fields=("strength",))
 
     @property
     def octaves(self) -> float:
@@ -61,44 +66,41 @@ class RegionSettings:
         """Whether it takes more than the mask."""
         return self.mode != "latent-scaling"
 
+    def coding_for(self, model: VideoModel) -> RegionCoding:
+        """What codes regions with this model, with its networks where the mode needs any.
 
-def set_region_coding(model: VideoModel, settings: RegionSettings, networks: Path | None = None) -> None:
-    """Let a model code regions of interest.
+        Args:
+            model: the default model, or one of its architecture with other weights.
 
-    Args:
-        model: the default model, or one of its architecture with other weights.
-        settings: how.
-        networks: a file that ``scaleflow export`` wrote from a run of ``--preset roi``; without, what is shipped.
+        Raises:
+            UsageError: the model codes no regions, or no networks are shipped and none given.
+            DataError: the networks cannot be read, or were trained for other weights.
+        """
+        capable = require_regions(model)
+        if not self.needs_networks:
+            return LatentScaling(self.octaves)
+        loaded = self._load_networks(capable)
+        if self.mode == "learned-scaling":
+            return LearnedScaling(loaded, self.octaves)
+        return Steering(loaded, self.octaves, 1.0 if self.mode == "implicit" else 0.5)
 
-    Raises:
-        UsageError: the model codes no regions, or no networks are shipped and none given.
-        DataError: the networks cannot be read, or were trained for other weights.
-    """
-    if not isinstance(model, ScaleFlowCodec):
-        raise UsageError(f"model {model.name} codes no regions of interest: use the default model")
-    coding: RegionCoding
-    if not settings.needs_networks:
-        coding = LatentScaling(settings.octaves)
-    else:
-        path = networks or DEFAULT_NETWORKS
-        if networks is None and not path.exists():
+    def _load_networks(self, model: CodesRegions) -> RegionNetworks:
+        path = self.networks or DEFAULT_NETWORKS
+        if self.networks is None and not path.exists():
             raise UsageError(
-                f"--roi-mode {settings.mode} needs region networks, and none are shipped: train some (scaleflow train "
-                "--preset roi, scaleflow export) and name them with --roi-weights, or use --roi-mode latent-scaling"
+                f"mode {self.mode} needs networks, and none are shipped: train and export some (scaleflow train, "
+                "preset roi), or use mode latent-scaling",
+                fields=("mode", "networks"),
             )
         loaded = load_region_networks(path).to(model.device)
         if loaded.codec_hash != model.weights_hash:
             raise DataError(
                 f"{path}: was trained for weights {loaded.codec_hash}, this model has {model.weights_hash}: train "
-                "networks for it (scaleflow train --preset roi), name them with --roi-weights, or use "
-                "--roi-mode latent-scaling, which needs none"
+                "others for it (scaleflow train, preset roi) and name their file as networks, or use mode "
+                "latent-scaling, which needs none",
+                fields=("mode", "networks"),
             )
-        if settings.mode == "learned-scaling":
-            coding = LearnedScaling(loaded, settings.octaves)
-        else:
-            share = 1.0 if settings.mode == "implicit" else 0.5
-            coding = Steering(loaded, settings.octaves, share)
-    model.region_coding = coding
+        return loaded
 
 
 class LatentScaling:

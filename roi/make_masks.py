@@ -67,7 +67,7 @@ def make_masks(
         DataError: the source cannot be read, or writing fails. Nothing is left.
     """
     if frames is not None and frames < 1:
-        raise UsageError(f"--frames {frames} is not at least 1")
+        raise UsageError(f"frames {frames} is not at least 1", fields=("frames",))
     check_masks_output(source, destination, overwrite)
     started, count, total_share = time.monotonic(), 0, 0.0
     with source.open("yuv420") as reader:

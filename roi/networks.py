@@ -13,11 +13,12 @@ from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 from scaleflow.codec.models.hyperprior import compand
-from scaleflow.codec.models.quality import HIGHEST_QUALITY, quantization_step
+from scaleflow.codec.models.quality import quantization_step
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import COARSEST_MOTION_STEP, FINEST_MOTION_STEP
 from scaleflow.codec.models.transforms import SAMPLE_RANGE
 from scaleflow.errors import DataError
+from scaleflow.quality_range import HIGHEST_QUALITY
 
 MOST_STRENGTH = 64.0
 WEIGHTS_FORMAT = "scaleflow-regions-3"

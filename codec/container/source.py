@@ -64,7 +64,7 @@ class ByteSource:
             self.advance(len(self._buffer) - self._start - len(pattern) + 1)
 
     def seek(self, position: int) -> None:
-        """Continue at ``position``; only where :attr:`seekable`."""
+        """Continue at ``position``; only where ``seekable``."""
         try:
             self._stream.seek(self._base + position)
         except OSError as error:
@@ -74,7 +74,7 @@ class ByteSource:
         self.position = position
 
     def size(self) -> int:
-        """Bytes in the whole stream; only where :attr:`seekable`. The position stays."""
+        """Bytes in the whole stream; only where ``seekable``. The position stays."""
         here = self._stream.tell()
         end = self._stream.seek(0, 2)
         self._stream.seek(here)

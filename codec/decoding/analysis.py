@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 from scaleflow.codec.container import DamagedRegion, SfvHeader, SfvReader, VideoPacket
 from scaleflow.codec.decoding.stream_model import check_weights, load_stream_model
+from scaleflow.codec.models.capabilities import require_analysis
 from scaleflow.codec.models.picture_analysis import PictureAnalysis
 from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
-from scaleflow.errors import DataError, UsageError
+from scaleflow.errors import DataError
 
 
 def analyse_stream(
@@ -28,11 +29,7 @@ def analyse_stream(
     with SfvReader(source) as reader:
         model = choose_model(reader.header)
         check_weights(reader.header, model)
-        analyse = getattr(model, "analyse_picture", None)
-        if analyse is None:
-            raise UsageError(
-                f"{reader.name}: model {model.name} does not say where its bits go; the default model does"
-            )
+        analysing = require_analysis(model)
         video = reader.header.video
         geometry = PictureGeometry(video.width, video.height, video.bit_depth)
         reference: Reference | None = None
@@ -44,5 +41,5 @@ def analyse_stream(
             key = item.kind == "intra"
             if not item.decodable or (reference is None and not key):
                 raise DataError(f"{reader.name}: picture {item.frame_number} at byte {item.offset} cannot be decoded")
-            reference, analysis = analyse(item.payload, geometry, None if key else reference)
+            reference, analysis = analysing.analyse_picture(item.payload, geometry, None if key else reference)
             yield analysis

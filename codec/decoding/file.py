@@ -37,6 +37,14 @@ class DecodeSettings:
         frames: most pictures to decode.
         lossless, format: of the output, see :func:`scaleflow.codec.video.writer.open_output`.
         overwrite: replace an output that exists.
+
+    Raises:
+        UsageError: a value is out of range.
+
+    Example:
+        >>> import scaleflow
+        >>> scaleflow.DecodeSettings(start=12.5, duration=3.0).frames is None
+        True
     """
 
     start: float = 0.0
@@ -48,11 +56,11 @@ class DecodeSettings:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start) and 0 <= self.start <= 1e9):
-            raise UsageError(f"--start {self.start:g} is outside 0..1e9 seconds")
+            raise UsageError(f"start {self.start:g} is outside 0..1e9 seconds", fields=("start",))
         if self.duration is not None and not 0 < self.duration <= 1e9:
-            raise UsageError(f"--duration {self.duration:g} is not above 0 and at most 1e9 seconds")
+            raise UsageError(f"duration {self.duration:g} is not above 0 and at most 1e9 seconds", fields=("duration",))
         if self.frames is not None and self.frames < 1:
-            raise UsageError(f"--frames {self.frames} is not at least 1")
+            raise UsageError(f"frames {self.frames} is not at least 1", fields=("frames",))
 
 
 @dataclass(frozen=True)

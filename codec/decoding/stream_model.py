@@ -34,7 +34,10 @@ def load_stream_model(
         loaded = load_model(model or header.model, device=device, precision=precision, weights=weights)
     except UsageError as error:
         if model is None and "unknown" in str(error) and header.model in str(error):
-            raise DataError(f"the stream needs model {header.model!r}, unknown here: name one with --model") from error
+            raise DataError(
+                f"the stream was coded by {header.model!r}, which is unknown here: name another model",
+                fields=("model",),
+            ) from error
         raise
     check_weights(header, loaded)
     return loaded
@@ -48,9 +51,10 @@ def check_weights(header: SfvHeader, model: VideoModel) -> None:
     """
     if model.weights_hash != header.weights_hash:
         raise DataError(
-            f"the stream was encoded with weights {header.weights_hash} (model {header.model}), but model {model.name} "
-            f"has weights {model.weights_hash}: give the right ones with --model or --weights"
-            + (f", or install {header.software.replace(' ', ' version ')}" if header.software else "")
+            f"the stream was encoded by {header.model} of hash {header.weights_hash}, but {model.name} is of hash "
+            f"{model.weights_hash} here: give the right model or weights"
+            + (f", or install {header.software.replace(' ', ' version ')}" if header.software else ""),
+            fields=("model", "weights"),
         )
     if model.working_format != header.video.working_format:
         raise DataError(

@@ -36,7 +36,7 @@ def encode_file(
         model: codes the pictures. With several workers it is copied to them by pickling.
         settings: what is asked for.
         progress: called after each picture.
-        masks: of regions of interest, or what opens them for the source; ``model`` must know how to code them.
+        masks: of regions of interest, or what opens them for the source; ``settings.region`` says how they are coded.
         stop: asked before each picture; once it says True the file ends with the last complete group of pictures.
 
     Raises:
@@ -46,7 +46,19 @@ def encode_file(
     source = source if isinstance(source, VideoSource) else VideoSource(source)
     check_request(source, destination, settings)
     if settings.target_roi_psnr is not None and masks is None:
-        raise UsageError("--target-roi-psnr is of a region of interest: give one with --roi, --roi-boxes or --roi-from")
+        raise UsageError(
+            "target_roi_psnr is of a region of interest: give one with masks", fields=("target_roi_psnr", "masks")
+        )
+    if masks is not None and settings.region is None:
+        raise UsageError(
+            "masks are given, but not how what they mark is coded: set region of the settings",
+            fields=("masks", "region"),
+        )
+    if masks is None and settings.region is not None:
+        raise UsageError(
+            "region says how regions of interest are coded, but no masks say where they are: give masks",
+            fields=("region", "masks"),
+        )
     if not model.variable_rate and settings.quality is None:
         raise UsageError(f"model {model.name} has one rate only: it cannot aim at a bitrate or a PSNR")
     started = time.monotonic()

@@ -43,7 +43,7 @@ WAITING_GROUPS = 2
 
 
 @dataclass(frozen=True)
-class _PictureOrder:
+class _PlannedCoding:
     """How a worker is to code a picture whose planes follow."""
 
     pts: int
@@ -56,7 +56,7 @@ class _PictureOrder:
 class _Group:
     """Pictures from a key frame on, with the audio packets between them in their places."""
 
-    orders: list[_PictureOrder] = field(default_factory=list)
+    orders: list[_PlannedCoding] = field(default_factory=list)
     planes: list[Planes] = field(default_factory=list)
     layout: list[AudioPacketData | None] = field(default_factory=list)
 
@@ -64,7 +64,7 @@ class _Group:
         if isinstance(item, AudioPacketData):
             self.layout.append(item)
             return
-        self.orders.append(_PictureOrder(item.picture.pts, item.key, control.choose(item), item.region))
+        self.orders.append(_PlannedCoding(item.picture.pts, item.key, control.choose(item), item.region))
         self.planes.append(item.picture.planes)
         self.layout.append(None)
 
@@ -215,7 +215,9 @@ def _arranged(
 
 
 def _worker_lost() -> DataError:
-    return DataError("a worker process ended unexpectedly, perhaps for lack of memory: use fewer --workers")
+    return DataError(
+        "a worker process ended unexpectedly, perhaps for lack of memory: use fewer workers", fields=("workers",)
+    )
 
 
 def _work(connection: Connection) -> None:
@@ -232,7 +234,7 @@ def _work(connection: Connection) -> None:
 
 
 def _code_group(connection: Connection, setup: _Setup) -> list[CodedPicture] | Exception:
-    orders: list[_PictureOrder] = connection.recv()
+    orders: list[_PlannedCoding] = connection.recv()
     pictures = [Picture(_receive_planes(connection, setup.properties), order.pts) for order in orders]
     coder = PictureCoder(setup.model, setup.properties, setup.settings)
     try:

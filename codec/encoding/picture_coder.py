@@ -8,18 +8,40 @@ import numpy as np
 
 from scaleflow.codec.distortion import picture_psnr, region_psnr
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
-from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.models.picture_order import LatentRefinement, RegionOrder
+from scaleflow.codec.models.region_coding import RegionCoding, RegionMask
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture, Planes, VideoProperties
-from scaleflow.errors import DataError
+from scaleflow.errors import DataError, UsageError
 
 
 @dataclass(frozen=True)
 class CoderSettings:
-    """``verify`` compares the decoder's pictures with the encoder's; ``measure`` with the source."""
+    """How all pictures of a stream are coded.
+
+    Attributes:
+        verify: compare the decoder's pictures with the encoder's.
+        measure: compare them with the source.
+        region_coding: what codes regions of interest, where pictures have them.
+        refinement: gradient descent on the latents; None for none.
+    """
 
     verify: bool = False
     measure: bool = False
+    region_coding: RegionCoding | None = None
+    refinement: LatentRefinement | None = None
+
+    def region(self, mask: RegionMask | None) -> RegionOrder | None:
+        """What a picture's order says of its mask.
+
+        Raises:
+            UsageError: there is a mask, and nothing to code it with.
+        """
+        if mask is None:
+            return None
+        if self.region_coding is None:
+            raise UsageError("a picture has a region of interest, but nothing says how to code it: set region")
+        return RegionOrder(mask, self.region_coding)
 
 
 @dataclass(frozen=True)
@@ -52,7 +74,13 @@ class PictureCoder:
         Raises:
             DataError: the decoder does not arrive at the encoder's picture.
         """
-        coded = self._encoder.encode(picture.planes, key=key, quality=quality, region=region)
+        coded = self._encoder.encode(
+            picture.planes,
+            key=key,
+            quality=quality,
+            region=self._settings.region(region),
+            refinement=self._settings.refinement,
+        )
         psnr = psnr_within = None
         if self._decoder is not None:
             time = float(picture.pts * self._properties.time_base)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from scipy.interpolate import PchipInterpolator
 
-from scaleflow.codec.encoding.settings import HIGHEST_QUALITY, QUALITY_STEPS, round_quality
+from scaleflow.quality_range import HIGHEST_QUALITY_CODE, QUALITY_STEPS, round_quality
 
 FLATTEST = 0.25
 """Of the slope that is assumed at first: least slope beyond the measurements, which noise may turn around."""
@@ -57,7 +57,7 @@ class QualitySearch:
 
     def propose(self) -> float:
         """The quality, on the grid of sixteenths, whose expected value is nearest to the target."""
-        grid = [step / QUALITY_STEPS for step in range(round(HIGHEST_QUALITY * QUALITY_STEPS) + 1)]
+        grid = [step / QUALITY_STEPS for step in range(HIGHEST_QUALITY_CODE + 1)]
         expected = self._expectation()
         return round_quality(min(grid, key=lambda quality: abs(expected(quality) - self.target)))
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from scaleflow.codec.encoding.key_frames import PlannedPicture
-from scaleflow.codec.encoding.settings import EncodeSettings, round_quality
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.picture import VideoProperties
+from scaleflow.quality_range import HIGHEST_QUALITY, round_quality
 
-BITS_OCTAVES = 6 / 63
+BITS_OCTAVES = 6 / HIGHEST_QUALITY
 """Octaves of rate to a step of quality, to start with."""
 
 START_BITS_PER_PIXEL = {True: 0.6, False: 0.08}
@@ -211,7 +212,7 @@ class OnePassControl:
         return keys
 
     def _solve(self, budget: float, keys: int, inters: int) -> float:
-        low, high = 0.0, 63.0
+        low, high = 0.0, HIGHEST_QUALITY
         for _ in range(12):
             middle = (low + high) / 2
             bits = keys * self._models[True].bits(self._offset(True, middle))

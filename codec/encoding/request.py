@@ -50,8 +50,11 @@ def check_request(source: VideoSource, destination: str | os.PathLike[str], sett
         UsageError: the output exists or is the input, or the input can be read only once and must be read twice.
     """
     if settings.searches and not source.can_reopen:
-        what = "--two-pass" if settings.two_pass else "a PSNR to aim at"
-        raise UsageError(f"{what} reads the input several times, which a pipe does not allow: save it to a file first")
+        what = "two_pass" if settings.two_pass else "target_psnr" if settings.target_psnr else "target_roi_psnr"
+        raise UsageError(
+            f"{what} reads the input several times, which a pipe does not allow: save it to a file first",
+            fields=(what,),
+        )
     check_destination(source.path, destination, settings.overwrite)
 
 

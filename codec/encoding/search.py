@@ -67,7 +67,10 @@ class _Goal:
         of_region = self._settings.target_roi_psnr is not None
         reached = statistics.region_psnr_yuv if of_region else statistics.psnr_yuv
         if reached is None:
-            raise DataError("--target-roi-psnr: the region of interest is empty in all pictures: give other masks")
+            raise DataError(
+                "target_roi_psnr: the region of interest is empty in all pictures: give another one",
+                fields=("target_roi_psnr",),
+            )
         return reached
 
     def describe(self, value: float) -> str:

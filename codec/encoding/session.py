@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,13 +21,14 @@ from scaleflow.codec.encoding.request import PIPE, VideoSource
 from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.encoding.stream_sink import CountingSink, FileSink
 from scaleflow.codec.encoding.summary import PassStatistics
+from scaleflow.codec.models.capabilities import require_refinement
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.audio import AudioPacketData
 from scaleflow.codec.video.excerpt import Excerpt, cut_excerpt
 from scaleflow.codec.video.reader import VideoReader
 from scaleflow.errors import DataError
-from scaleflow.output_file import is_special, write_failure
+from scaleflow.output_file import is_special, open_output_file
 from scaleflow.version import scaleflow_version
 
 
@@ -77,7 +77,14 @@ class EncodeSession:
         self.settings = settings
         self.stop = stop
         self._source, self._destination, self._model, self._progress = source, destination, model, progress
-        self._coder_settings = CoderSettings(settings.verify, settings.measure or settings.wanted_psnr is not None)
+        if settings.refinement is not None:
+            require_refinement(model)
+        self._coder_settings = CoderSettings(
+            verify=settings.verify,
+            measure=settings.measure or settings.wanted_psnr is not None,
+            region_coding=None if settings.region is None else settings.region.coding_for(model),
+            refinement=settings.refinement,
+        )
         self._excerpt = Excerpt(settings.start, settings.duration, settings.frames)
         self._reader: VideoReader | None = source.open(model.working_format)
         self.properties = self._reader.properties
@@ -206,15 +213,13 @@ class EncodeSession:
     def _deliver(self, spool: BinaryIO) -> None:
         """Copy a file that had to be complete before it could be judged to where it belongs."""
         spool.seek(0)
-        target = sys.stdout.buffer if self._destination == PIPE else open(self._destination, "wb")
+        target = open_output_file(self._destination, overwrite=True)
         try:
             shutil.copyfileobj(spool, target)
-            target.flush()
-        except OSError as error:
-            raise write_failure(self._destination, error) from error
-        finally:
-            if target is not sys.stdout.buffer:
-                target.close()
+            target.commit()
+        except BaseException:
+            target.abort()
+            raise
 
     def _why_empty(self) -> str:
         if self.interrupted:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scaleflow.errors import UsageError
+from scaleflow.quality_range import HIGHEST_QUALITY, round_quality
 
-HIGHEST_QUALITY = 63.0
-QUALITY_STEPS = 16
-"""Qualities are told apart to a sixteenth."""
+if TYPE_CHECKING:
+    from scaleflow.codec.models.picture_order import LatentRefinement
+    from scaleflow.codec.models.region_coding import RegionMethod
 
 DEFAULT_QUALITY = 32.0
-
-
-def round_quality(quality: float) -> float:
-    """The quality in 0..63 on the grid of sixteenths that is nearest."""
-    return min(max(round(quality * QUALITY_STEPS) / QUALITY_STEPS, 0.0), HIGHEST_QUALITY)
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,22 @@ class EncodeSettings:
         measure: decode every picture and report the PSNR reached.
         start, duration: seconds of the source to encode, from its first picture on.
         frames: most pictures to encode.
+        region: how regions of interest are coded, as :class:`scaleflow.roi.coding.RegionSettings` says it; where they
+            are is said by masks.
+        refinement: gradient descent on latents: less rate for the same quality, a slower encode.
         overwrite: replace an output that exists.
+
+    Raises:
+        UsageError: a value is out of range, or two do not go together.
+
+    Example:
+        >>> import scaleflow
+        >>> scaleflow.EncodeSettings(bitrate=800_000, two_pass=True).searches
+        True
+        >>> scaleflow.EncodeSettings(quality=80)
+        Traceback (most recent call last):
+        ...
+        scaleflow.errors.UsageError: ...80 is outside 0..63
     """
 
     quality: float | None = None
@@ -60,44 +72,53 @@ class EncodeSettings:
     start: float = 0.0
     duration: float | None = None
     frames: int | None = None
+    region: RegionMethod | None = None
+    refinement: LatentRefinement | None = None
     overwrite: bool = False
 
     def __post_init__(self) -> None:
         goals = {
-            "--quality": self.quality,
-            "--bitrate": self.bitrate,
-            "--bpp": self.bits_per_pixel,
-            "--target-psnr": self.target_psnr,
-            "--target-roi-psnr": self.target_roi_psnr,
+            "quality": self.quality,
+            "bitrate": self.bitrate,
+            "bits_per_pixel": self.bits_per_pixel,
+            "target_psnr": self.target_psnr,
+            "target_roi_psnr": self.target_roi_psnr,
         }
         given = [name for name, value in goals.items() if value is not None]
         if len(given) != 1:
             raise UsageError(
-                f"{' and '.join(given) or 'none'} of {', '.join(goals)} given: they all set the same number, give one"
+                f"{' and '.join(given) or 'none'} of {', '.join(goals)} given: they all set the same number, give one",
+                fields=tuple(goals),
             )
-        _check("--quality", self.quality, 0, HIGHEST_QUALITY)
-        _check("--bitrate", self.bitrate, 100, 1e12)
-        _check("--bpp", self.bits_per_pixel, 1e-5, 100)
-        _check("--target-psnr", self.target_psnr, 5, 100)
-        _check("--target-roi-psnr", self.target_roi_psnr, 5, 100)
-        _check("--intra-period", self.intra_period, 0, 100_000)
-        _check("--intra-quality-offset", self.intra_quality_offset, -HIGHEST_QUALITY, HIGHEST_QUALITY)
-        _check("--workers", self.workers, 1, 256)
-        _check("--threads", self.worker_threads, 1, 1024)
-        _check("--start", self.start, 0, 1e9)
-        _check("--duration", self.duration, 1e-6, 1e9)
-        _check("--frames", self.frames, 1, 2**62)
+        _check("quality", self.quality, 0, HIGHEST_QUALITY)
+        _check("bitrate", self.bitrate, 100, 1e12)
+        _check("bits_per_pixel", self.bits_per_pixel, 1e-5, 100)
+        _check("target_psnr", self.target_psnr, 5, 100)
+        _check("target_roi_psnr", self.target_roi_psnr, 5, 100)
+        _check("intra_period", self.intra_period, 0, 100_000)
+        _check("intra_quality_offset", self.intra_quality_offset, -HIGHEST_QUALITY, HIGHEST_QUALITY)
+        _check("workers", self.workers, 1, 256)
+        _check("worker_threads", self.worker_threads, 1, 1024)
+        _check("start", self.start, 0, 1e9)
+        _check("duration", self.duration, 1e-6, 1e9)
+        _check("frames", self.frames, 1, 2**62)
         for time in self.key_times:
-            _check("--key-at", time, 0, 1e9)
+            _check("key_times", time, 0, 1e9)
         if self.two_pass and not self.has_rate:
-            raise UsageError("--two-pass goes with --bitrate or --bpp only")
+            raise UsageError(
+                "two_pass goes with bitrate or bits_per_pixel only", fields=("two_pass", "bitrate", "bits_per_pixel")
+            )
         if self.workers > 1 and self.has_rate and not self.two_pass:
             raise UsageError(
-                f"--workers {self.workers}: in one pass each picture's quality follows from the sizes before, which "
-                "other workers do not know yet; add --two-pass or use --workers 1"
+                f"workers {self.workers}: in one pass each picture's quality follows from the sizes before, which "
+                "other processes do not know yet; add two_pass=True or use workers 1",
+                fields=("workers", "two_pass"),
             )
         if self.workers > 1 and not self.intra_period:
-            raise UsageError(f"--workers {self.workers} needs groups of pictures: set --intra-period above 0")
+            raise UsageError(
+                f"workers {self.workers} needs groups of pictures: set intra_period above 0",
+                fields=("workers", "intra_period"),
+            )
 
     @property
     def has_rate(self) -> bool:
@@ -121,4 +142,4 @@ class EncodeSettings:
 
 def _check(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not (math.isfinite(value) and low <= value <= high):
-        raise UsageError(f"{name} {value:g} is outside {low:g}..{high:g}")
+        raise UsageError(f"{name} {value:g} is outside {low:g}..{high:g}", fields=(name,))

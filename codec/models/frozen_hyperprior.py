@@ -30,9 +30,7 @@ from scaleflow.entropy.fixed_point import GAIN_STEPS_PER_OCTAVE, ONE, apply_gain
 from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.integer_network import IntegerNetwork
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
-
-QUALITY_STEPS = 16
-"""Quality is coded in sixteenths."""
+from scaleflow.quality_range import HIGHEST_QUALITY_CODE
 
 _INDEX_PER_GAIN = ONE * SCALE_STEPS_PER_OCTAVE // GAIN_STEPS_PER_OCTAVE
 """Fixed-point scale indices for one step of a gain."""
@@ -62,7 +60,7 @@ class FrozenGain(nn.Module):
 
     def forward(self, quality_code: int) -> Tensor:
         """Gain of each channel in 1/512 octaves, float64 integers of shape (1, C, 1, 1); quality in sixteenths."""
-        span = 63 * QUALITY_STEPS
+        span = HIGHEST_QUALITY_CODE
         position = min(max(quality_code, 0), span) * (ANCHORS - 1)
         lower = min(position // span, ANCHORS - 2)
         part = position - lower * span
@@ -114,7 +112,7 @@ class FrozenHyperSynthesis(nn.Module):
                 part.check_bounds()
 
     def features(self, hyper: Tensor, size: tuple[int, int], context: Tensor | None) -> Tensor:
-        """Fixed-point features of each position, (1, F, *size)."""
+        """Fixed-point features of each position, (1, F, ``*size``)."""
         features = self.spatial(hyper)[:, :, : size[0], : size[1]]
         if self.context is not None:
             assert context is not None

@@ -108,7 +108,7 @@ class HyperSynthesis(nn.Module):
         )
 
     def features(self, hyper: Tensor, size: tuple[int, int], context: Tensor | None) -> Tensor:
-        """What hyper-latents and context say of each position, (N, F, *size)."""
+        """What hyper-latents and context say of each position, (N, F, ``*size``)."""
         features = self.spatial(hyper)[:, :, : size[0], : size[1]]
         if self.context is not None:
             if context is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaleflow.codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER, model_names
+from scaleflow.codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER, list_models
 from scaleflow.codec.models.ssf2020 import cached_checkpoint
 
 _DEFAULT = "shipped with ScaleFlow: 4:2:0, 8 and 10 bit, every quality"
@@ -14,7 +14,7 @@ _SSF2020 = "CompressAI's scale-space flow, one rate, RGB of 8 bits; downloaded b
 
 @dataclass(frozen=True)
 class InstalledModel:
-    """A name for ``--model``; ``path`` is None where the weights would have to be downloaded."""
+    """A name that ``load_model`` takes; ``path`` is None where the weights would have to be downloaded."""
 
     name: str
     description: str
@@ -24,7 +24,7 @@ class InstalledModel:
 
 def installed_models() -> list[InstalledModel]:
     """All models that are known by name. Nothing is downloaded."""
-    return [_describe(name) for name in model_names()]
+    return [_describe(name) for name in list_models()]
 
 
 def _describe(name: str) -> InstalledModel:

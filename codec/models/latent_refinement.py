@@ -21,37 +21,16 @@ import torch
 from torch import Tensor
 
 from scaleflow.codec.models.hyperprior import CodedLatents
+from scaleflow.codec.models.picture_order import LatentRefinement
 from scaleflow.codec.models.rate_distortion import ALIKE, rate_distortion_cost, squared_error
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowNetwork
 from scaleflow.codec.models.transforms import unpack_planes
-from scaleflow.errors import UsageError
-
-MOST_STEPS = 10_000
 
 KEY_EMPHASIS = 1.5
 """How much more errors of key frames weigh than their own quality says: others are predicted from them."""
 
 Cost = Callable[[Sequence[Tensor]], Tensor]
-
-
-@dataclass(frozen=True)
-class LatentRefinement:
-    """How far latents descend.
-
-    Attributes:
-        steps: of gradient descent for each picture.
-        rate: largest change of a latent in a step, in quantization steps; it falls to 0 along half a cosine.
-    """
-
-    steps: int
-    rate: float = 0.005
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.steps <= MOST_STEPS:
-            raise UsageError(f"--refine {self.steps} is outside 1..{MOST_STEPS}; leave it out for none")
-        if not 0 < self.rate <= 1:
-            raise UsageError(f"a rate of refinement of {self.rate:g} quantization steps is outside 0..1")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scaleflow.codec.models.frozen_hyperprior import FrozenHyperprior
 from scaleflow.codec.models.hyperprior import Phase
+from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.picture import Planes
 from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.symbol_coder import Indices, SymbolDecoder, Symbols
@@ -69,7 +70,7 @@ class CostRecorder(SymbolDecoder):
 
 
 def bits_by_kind(
-    costs: Iterable[SymbolCosts], priors: Mapping[str, FrozenHyperprior], size: tuple[int, int]
+    costs: Iterable[SymbolCosts], priors: Mapping[LatentKind, FrozenHyperprior], size: tuple[int, int]
 ) -> dict[str, NDArray[np.float32]]:
     """Maps of ``size`` (h, w) from the calls of a picture's decoder, in their order.
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-HIGHEST_QUALITY = 63.0
+from scaleflow.quality_range import HIGHEST_QUALITY
+
 ANCHORS = 8
 """Learned points of each quality-dependent value, evenly spaced over 0..63."""
 

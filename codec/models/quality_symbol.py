@@ -12,20 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS
 from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError
+from scaleflow.quality_range import HIGHEST_QUALITY, HIGHEST_QUALITY_CODE, QUALITY_STEPS
 
 _TABLES = FrequencyTables.from_rows([([1] * 1009 + [1], 0), ([1] * 32 + [1000] + [1] * 32 + [4], -32)])
 """Row 0 is of an intra picture's quality code; row 1 of an inter picture's change of it: nearly always none."""
 
 _TOGGLE = 1 << 12
-
-
-def quality_code(quality: float) -> int:
-    """The code of the nearest quality that can be written."""
-    return min(max(round(quality * QUALITY_STEPS), 0), 63 * QUALITY_STEPS)
 
 
 @dataclass(frozen=True)
@@ -51,8 +46,8 @@ def decode_quality(decoder: SymbolDecoder, previous: QualityState | None) -> Qua
     change = int(decoder.decode(_row(previous), _TABLES)[0])
     toggled = change >= _TOGGLE // 2
     code = change + before.code - (_TOGGLE if toggled else 0)
-    if not 0 <= code <= 63 * QUALITY_STEPS:
-        raise DataError(f"damaged picture: quality {code / QUALITY_STEPS} is outside 0..63")
+    if not 0 <= code <= HIGHEST_QUALITY_CODE:
+        raise DataError(f"damaged picture: quality {code / QUALITY_STEPS} is outside 0..{HIGHEST_QUALITY:g}")
     return QualityState(code, before.has_map != toggled)
 
 

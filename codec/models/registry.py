@@ -1,16 +1,15 @@
-"""Models by name: what ``--model`` takes, and where weights come from."""
+"""Models by name, and where their weights come from."""
 
 from __future__ import annotations
 
 import json
 import logging
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 
-from scaleflow.codec.models.latent_refinement import LatentRefinement
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.weights_file import WEIGHTS_FORMAT as RECURRENT_FORMAT
 from scaleflow.codec.models.recurrent.weights_file import load_recurrent
@@ -18,6 +17,9 @@ from scaleflow.codec.models.scaleflow import ScaleFlowConfig
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import Precision, VideoModel
 from scaleflow.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec
 
 logger = logging.getLogger(__name__)
 
@@ -93,48 +95,52 @@ def load_model(
     Raises:
         UsageError: unknown name, or a device that is not there.
         DataError: weights that are missing or do not fit.
+
+    Example:
+        >>> import scaleflow
+        >>> model = scaleflow.load_model("default")
+        >>> model.name, model.working_format, model.variable_rate
+        ('default', 'yuv420', True)
     """
     place = choose_device(device)
     if precision not in ("fp32", "bf16"):
         raise UsageError(f"precision {precision!r} is unknown: use fp32 or bf16")
-    codec: ScaleFlowCodec | RecurrentCodec
+    codec: ScaleFlowCodec | RecurrentCodec | Ssf2020Codec
     if name in (DEFAULT_MODEL, RECURRENT_MODEL) and weights is not None and weights_format(weights) == RECURRENT_FORMAT:
         codec = load_recurrent(weights)
     elif name == RECURRENT_MODEL:
-        raise UsageError(f"model {name!r} comes with no weights yet: name a file with --weights")
+        raise UsageError(f"model {name!r} comes with no weights yet: name a file of weights", fields=("weights",))
     elif name == DEFAULT_MODEL:
         codec = scaleflow_small(weights)
     elif name.startswith("ssf2020"):
         if weights is not None:
-            raise UsageError(f"--weights does not go with {name!r}: use --model ssf2020:PATH")
+            raise UsageError(
+                f"weights does not go with model {name!r}: name the file as model ssf2020:PATH",
+                fields=("weights", "model"),
+            )
         from scaleflow.codec.models.ssf2020_codec import load_ssf2020
 
-        codec = cast(ScaleFlowCodec, load_ssf2020(name))
+        codec = load_ssf2020(name)
     else:
-        raise UsageError(f"model {name!r} is unknown: use {', '.join(model_names())} or ssf2020:PATH")
+        raise UsageError(f"model {name!r} is unknown: use {', '.join(list_models())} or ssf2020:PATH")
     codec.precision = precision
     codec.to(place)
     return codec
 
 
-def set_refinement(model: VideoModel, refinement: LatentRefinement) -> None:
-    """Let a model refine latents when it encodes.
+def list_models() -> list[str]:
+    """Names that :func:`load_model` knows without a path.
 
-    Raises:
-        UsageError: it is not the default model, or its weights lack the float priors that this takes.
+    Example:
+        >>> import scaleflow
+        >>> "default" in scaleflow.list_models()
+        True
     """
-    if not isinstance(model, ScaleFlowCodec):
-        raise UsageError(f"model {model.name} refines no latents: use the default model, or leave out --refine")
-    model.refinement = refinement
-
-
-def model_names() -> list[str]:
-    """Names that :func:`load_model` knows without a path."""
     return [DEFAULT_MODEL, *(f"ssf2020-{quality}" for quality in range(1, 10))]
 
 
 def choose_device(device: str) -> torch.device:
-    """The device that ``--device`` names. Raises :class:`UsageError` when it is not there."""
+    """The device of a name such as ``cuda:0`` or ``auto``. Raises :class:`UsageError` when it is not there."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -145,6 +151,7 @@ def choose_device(device: str) -> torch.device:
         raise UsageError(f"device {device!r} is not supported: use auto, cpu, cuda or cuda:N")
     if place.type == "cuda" and (not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()):
         raise UsageError(
-            f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices found; use --device cpu"
+            f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices found; use device cpu",
+            fields=("device",),
         )
     return place

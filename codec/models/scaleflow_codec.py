@@ -2,110 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from scaleflow.codec.models.bin_width_map import (
-    WIDTH_STEPS_PER_OCTAVE,
-    BinWidthMap,
-    decode_bin_widths,
-    encode_bin_widths,
-)
-from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenHyperprior
-from scaleflow.codec.models.latent_refinement import LatentRefinement, RefinedPicture, refine_inter, refine_intra
-from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector_smoothness
+from scaleflow.codec.models.bin_width_map import BinWidthMap, decode_bin_widths, encode_bin_widths
+from scaleflow.codec.models.clip_coding import CodedClip, code_clip
+from scaleflow.codec.models.frozen_hyperprior import FrozenHyperprior
+from scaleflow.codec.models.latent_region import LatentRegion
 from scaleflow.codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
 from scaleflow.codec.models.picture_change import PictureChange, SymbolRecorder
-from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
-from scaleflow.codec.models.region_coding import (
-    LatentKind,
-    RegionCoding,
-    RegionMask,
-    emphasis_of_samples,
-    region_in_cells,
-    region_of_latents,
-)
-from scaleflow.codec.models.scaleflow import (
-    InterPrediction,
-    IntraCoder,
-    MotionCoder,
-    ResidualCoder,
-    ScaleFlowConfig,
-    ScaleFlowNetwork,
-    block_difference,
-)
-from scaleflow.codec.models.transforms import PATCH, PICTURE_CHANNELS, SAMPLE_RANGE, pack_planes, unpack_planes
+from scaleflow.codec.models.picture_order import PictureOrder
+from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
+from scaleflow.codec.models.region_coding import LatentKind
+from scaleflow.codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork
+from scaleflow.codec.models.scaleflow_inter import InterPicture, InterPriors, decode_inter, encode_inter
+from scaleflow.codec.models.scaleflow_intra import decode_intra, encode_intra
+from scaleflow.codec.models.scaleflow_picture import CELL, ScaleFlowReference, cells_of, pack_picture, reference_of
+from scaleflow.codec.models.scaleflow_source import SourcePicture
+from scaleflow.codec.models.scaleflow_weights import complete_network, frozen_tensors, load_frozen_tensors
+from scaleflow.codec.models.transforms import PATCH, PICTURE_CHANNELS, SAMPLE_RANGE
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
-from scaleflow.codec.models.weights_hash import hash_tensors
 from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.entropy.errors import DamagedSymbolsError
-from scaleflow.entropy.fixed_point import ONE
-from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.gaussian_tables import gaussian_tables
 from scaleflow.entropy.scale_grid import ScaleGrid
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError, UsageError
-
-CELL = 16
-"""Pictures are padded to a multiple of this, one position of the latents."""
-
-FLOW_STEP = 4
-"""Samples of luma for each vector of the flow, along each side."""
-
-_FLOAT_PRIORS = (".bottleneck.", ".conditional.")
-_FROZEN_PARTS = (".hyperprior.synthesis.", ".gain.", *_FLOAT_PRIORS)
-"""Of the network: what the coder uses in integers only."""
-
-_FOR_TRAINING = "training."
-
-
-@dataclass(frozen=True)
-class ScaleFlowReference:
-    """The decoded picture, and what the next picture's priors see: latents, quality, bin widths if there is a map."""
-
-    packed: Tensor
-    motion: Tensor
-    residual: Tensor
-    quality: QualityState
-    geometry: PictureGeometry
-    widths: BinWidthMap | None
-
-    def planes(self) -> Planes:
-        """Luma and two chroma planes in code values."""
-        luma, chroma = unpack_planes(self.packed)
-        width, height, largest = self.geometry.width, self.geometry.height, self.geometry.largest_code
-        kind = torch.uint8 if self.geometry.bit_depth == 8 else torch.int32
-        codes = [(plane * largest).round().clamp(0, largest).to(kind).cpu().numpy() for plane in (luma[0], chroma[0])]
-        half = (slice(0, (height + 1) // 2), slice(0, (width + 1) // 2))
-        planes = (codes[0][0, :height, :width], codes[1][0][half], codes[1][1][half])
-        dtype = np.uint8 if self.geometry.bit_depth == 8 else np.uint16
-        return tuple(np.ascontiguousarray(plane, dtype=dtype) for plane in planes)
-
-
-@dataclass(frozen=True)
-class InterParts:
-    """What an inter picture was put together from: the prediction, and the latents of the residual (1, C, h, w)."""
-
-    prediction: InterPrediction
-    residual: Tensor
+from scaleflow.quality_range import QUALITY_STEPS, quality_code
 
 
 class ScaleFlowCodec(nn.Module):
-    """Implements :class:`scaleflow.codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`.
+    """Implements :class:`scaleflow.codec.models.video_model.VideoModel` for :class:`ScaleFlowNetwork`, and all of
+    :mod:`scaleflow.codec.models.capabilities`.
 
     ``can_be_trained``: the weights hold what the priors were frozen from, and :meth:`complete_network` brings it into
-    ``network``. ``region_coding`` is what regions of interest are coded with; decoding needs none.
+    ``network``.
     """
 
     working_format: WorkingFormat = "yuv420"
     variable_rate = True
+    region_cell = CELL
 
     def __init__(
         self, config: ScaleFlowConfig | None = None, *, name: str = "default", with_priors: bool = True
@@ -115,8 +55,6 @@ class ScaleFlowCodec(nn.Module):
         self.precision: Precision = "fp32"
         self.weights_hash = ""
         self.can_be_trained = True
-        self.region_coding: RegionCoding | None = None
-        self._refinement: LatentRefinement | None = None
         self._float_priors: dict[str, Tensor] = {}
         self.network = ScaleFlowNetwork(config, with_priors)
         config = self.network.config
@@ -125,25 +63,6 @@ class ScaleFlowCodec(nn.Module):
         self.motion_prior = FrozenHyperprior(self.network.motion.hyperprior, self.gaussian, config.motion_latents)
         self.residual_prior = FrozenHyperprior(self.network.residual.hyperprior, self.gaussian, config.residual_latents)
         self.eval()
-
-    @property
-    def refinement(self) -> LatentRefinement | None:
-        """How latents are refined when pictures are encoded.
-
-        Raises:
-            UsageError: when set, and the weights lack the float priors that this takes.
-        """
-        return self._refinement
-
-    @refinement.setter
-    def refinement(self, refinement: LatentRefinement | None) -> None:
-        if refinement is not None:
-            if not self.can_be_trained:
-                raise UsageError(
-                    "latents cannot be refined with weights that hold integer priors only: export them again"
-                )
-            self.complete_network()
-        self._refinement = refinement
 
     @property
     def device(self) -> torch.device:
@@ -155,92 +74,70 @@ class ScaleFlowCodec(nn.Module):
         planes: Planes,
         geometry: PictureGeometry,
         reference: Reference | None,
-        quality: float,
-        region: RegionMask | None = None,
+        order: PictureOrder,
     ) -> EncodedPicture:
-        """See :class:`scaleflow.codec.models.video_model.VideoModel`; regions need :attr:`region_coding`."""
-        if region is not None and self.region_coding is None:
-            raise UsageError("this model was given no way to code regions of interest: set its region_coding")
-        regarded: _Region | None = None
-        if region is not None and self.region_coding is not None:
-            regarded = _Region(self.region_coding, region, quality_code(quality) / QUALITY_STEPS, self.device)
-        state = QualityState(quality_code(quality), regarded is not None and regarded.coding.codes_widths)
-        code = state.code
+        """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
+        assert reference is None or isinstance(reference, ScaleFlowReference)
+        if order.refinement is not None:
+            self.check_refinement()
+            self.complete_network()  # not in inference mode: gradients pass through its weights
+        code = quality_code(order.quality)
+        region: LatentRegion | None = None
+        if order.region is not None:
+            region = LatentRegion(order.region.coding, order.region.mask, CELL, code / QUALITY_STEPS, self.device)
+        state = QualityState(code, region is not None and region.coding.codes_widths)
         encoder = SymbolEncoder()
-        bits: dict[str, float] = {}
+        network, config = self.network, self.network.config
         with torch.inference_mode(), self._arithmetic():
-            picture = self._to_packed(planes, geometry)
+            packed = pack_picture(planes, geometry, self.device)
             level = torch.tensor([code / QUALITY_STEPS], device=self.device)
-            assert reference is None or isinstance(reference, ScaleFlowReference)
-            bits["quality"] = encode_quality(encoder, state, reference.quality if reference else None)
+            bits = {"quality": encode_quality(encoder, state, reference.quality if reference else None)}
             widths: BinWidthMap | None = None
-            if regarded is not None and state.has_map:
-                wanted = regarded.bin_widths(lambda: self.network.intra.analysis(picture, level))
+            if region is not None and state.has_map:
+                wanted = region.bin_widths(lambda: network.intra.analysis(packed, level))
                 widths, bits["region"] = encode_bin_widths(wanted, reference.widths if reference else None, encoder)
+            source = SourcePicture(packed, level, code, widths, region, order.refinement)
             if reference is None:
-                analysed = self.network.intra.analysis(picture, level)
-                if regarded is not None:
-                    analysed = regarded.steer("intra", analysed, torch.zeros_like(analysed))
-                if self.refinement is not None:
-                    subject = self._refined_picture(picture, level, widths, regarded)
-                    analysed = refine_intra(subject, analysed, self.refinement)
-                latents, bits["intra"], bits["intra hyper"] = self.intra_prior.encode(
-                    analysed, code, None, encoder, _values(widths)
-                )
-                decoded = self.network.intra.synthesis(latents.values, level)
-                result = self._reference(decoded, None, None, state, geometry, widths)
+                decoded, of_latents = encode_intra(network, self.intra_prior, source, encoder)
+                result = reference_of(decoded, None, config, state, geometry, widths)
             else:
-                vectors = self._vectors(picture, reference.packed, code / QUALITY_STEPS)
-                difference = block_difference(picture, reference.packed, vectors)
-                motion_before = (reference.motion / ONE).float()
-                analysed = self.network.motion.analysis(vectors, difference, level)
-                if regarded is not None:
-                    analysed = regarded.steer("motion", analysed, motion_before)
-                refined: Tensor | None = None
-                if self.refinement is not None and regarded is not None:
-                    subject = self._refined_picture(picture, level, widths, regarded)
-                    expected = subject.code("motion", analysed, motion_before).values
-                    prediction = self.network.predict(expected, reference.packed, level).picture
-                    refined = self._analyse_residual(picture, prediction, level, regarded)
-                    residual_before = (reference.residual / ONE).float()
-                    analysed, refined = refine_inter(
-                        subject, analysed, refined, reference.packed, motion_before, residual_before, self.refinement
-                    )
-                motion, bits["motion"], bits["motion hyper"] = self.motion_prior.encode(
-                    analysed, code, reference.motion, encoder, _values(widths)
-                )
-                prediction = self.network.predict(motion.values, reference.packed, level).picture
-                context = torch.cat((reference.residual, motion.fixed), 1)
-                if refined is None:
-                    refined = self._analyse_residual(picture, prediction, level, regarded)
-                residual, bits["residual"], bits["residual hyper"] = self.residual_prior.encode(
-                    refined, code, context, encoder, _values(widths)
-                )
-                decoded = prediction + self.network.residual.synthesis(
-                    residual.values, level, motion.values, prediction
-                )
-                result = self._reference(decoded, motion.fixed, residual.fixed, state, geometry, widths)
-        return EncodedPicture(encoder.finish(), result, bits)
+                inter, of_latents = encode_inter(network, self._inter_priors(), source, reference, encoder)
+                result = reference_of(inter.decoded, inter.fixed_latents, config, state, geometry, widths)
+        return EncodedPicture(encoder.finish(), result, bits | of_latents)
 
-    def _analyse_residual(self, picture: Tensor, prediction: Tensor, level: Tensor, region: _Region | None) -> Tensor:
-        latents: Tensor = self.network.residual.analysis(picture - prediction, level, prediction)
-        return latents if region is None else region.steer("residual", latents, torch.zeros_like(latents))
+    def forward(self, planes: tuple[Tensor, ...], quality: Tensor) -> CodedClip:
+        """Code clips of tensors, with gradients and without a bitstream: for training loops.
 
-    def _refined_picture(
-        self, picture: Tensor, level: Tensor, widths: BinWidthMap | None, region: _Region | None
-    ) -> RefinedPicture:
-        octaves: Tensor | None = None
-        if widths is not None:
-            octaves = torch.from_numpy(widths.widths).to(self.device).float() / WIDTH_STEPS_PER_OCTAVE
-        emphasis = None if region is None else region.emphasis()
-        return RefinedPicture(self.network, picture, level, octaves, emphasis)
+        Bits are estimated by the float priors that the integer ones were frozen from. In training mode
+        (``model.train()``) noise stands in for rounding, so that gradients of the rate flow; in evaluation mode what is
+        estimated is what is rounded, within a percent of the coded size. What a person encodes follows changed weights
+        only once they are frozen anew (``scaleflow export``).
 
-    def _vectors(self, picture: Tensor, earlier: Tensor, quality: float) -> Tensor:
-        """What block matching finds between packed pictures, or nothing for networks that were not trained with it."""
-        luma, earlier_luma = unpack_planes(picture)[0], unpack_planes(earlier)[0]
-        if not self.network.config.guided_motion:
-            return luma.new_zeros(len(luma), 2, luma.shape[2] // BLOCK, luma.shape[3] // BLOCK)
-        return match_blocks(luma * 255, earlier_luma * 255, vector_smoothness(quality))
+        Args:
+            planes: luma (N, T, 1, H, W) and chroma (N, T, 2, ceil(H / 2), ceil(W / 2)), 0..1; what
+                :func:`scaleflow.codec.video.color_tensors.rgb_to_planes` makes of RGB.
+            quality: (N,), 0..63.
+
+        Returns:
+            The same planes as the decoder has them, and the bits of each picture, (N, T).
+
+        Raises:
+            UsageError: shapes that do not fit.
+            DataError: the weights hold integer priors only.
+
+        Example:
+            >>> import scaleflow, torch
+            >>> model = scaleflow.load_model("default").train()
+            >>> luma, chroma = torch.rand(1, 2, 1, 64, 64), torch.rand(1, 2, 2, 32, 32)
+            >>> coded = model((luma, chroma), torch.tensor([30.0]))
+            >>> loss = coded.bits_per_pixel + 100 * (coded.planes[0] - luma).square().mean()
+            >>> loss.backward()
+            >>> coded.planes[0].shape, coded.bits.shape
+            (torch.Size([1, 2, 1, 64, 64]), torch.Size([1, 2]))
+        """
+        network = self.trainable_network()
+        with self._arithmetic():
+            return code_clip(network, planes, quality)
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
@@ -252,11 +149,10 @@ class ScaleFlowCodec(nn.Module):
         """Decode as :meth:`decode_picture` does, and say where the bits went and what moved."""
         decoder = CostRecorder(payload)
         decoded, parts = self._decode_picture(decoder, geometry, reference)
-        size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         return decoded, PictureAnalysis(
             key=reference is None,
             planes=decoded.planes(),
-            bits=bits_by_kind(decoder.costs, self._priors_by_kind(), size),
+            bits=bits_by_kind(decoder.costs, self._priors(), cells_of(geometry)),
             cell=CELL,
             flow=None if parts is None else parts.prediction.flow[0].float().cpu().numpy(),
             scale=None if parts is None else parts.prediction.scale[0, 0].float().cpu().numpy(),
@@ -275,7 +171,7 @@ class ScaleFlowCodec(nn.Module):
             return decoded, None
         squares = self.network.residual.synthesis.linear.weight.detach().square().sum((1, 2, 3)).view(-1, 1, 1)
         samples = PICTURE_CHANNELS * PATCH * PATCH
-        residual = (parts.residual[0].square() * squares).sum(0).div(samples).sqrt() * (255 / SAMPLE_RANGE)
+        residual = (parts.residual.values[0].square() * squares).sum(0).div(samples).sqrt() * (255 / SAMPLE_RANGE)
         assert isinstance(reference, ScaleFlowReference)
         moved = (parts.prediction.picture.float() - reference.packed.float()).square().mean(1, keepdim=True)
         prediction = F.avg_pool2d(moved, CELL // 2)[0, 0].sqrt() * (255 / SAMPLE_RANGE)
@@ -288,7 +184,7 @@ class ScaleFlowCodec(nn.Module):
 
     def _decode_picture(
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
-    ) -> tuple[ScaleFlowReference, InterParts | None]:
+    ) -> tuple[ScaleFlowReference, InterPicture | None]:
         try:
             return self._decode_symbols(decoder, geometry, reference)
         except DamagedSymbolsError as error:
@@ -296,85 +192,37 @@ class ScaleFlowCodec(nn.Module):
 
     def _decode_symbols(
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
-    ) -> tuple[ScaleFlowReference, InterParts | None]:
-        size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
+    ) -> tuple[ScaleFlowReference, InterPicture | None]:
+        assert reference is None or isinstance(reference, ScaleFlowReference)
+        network, config, size = self.network, self.network.config, cells_of(geometry)
         with torch.inference_mode(), self._arithmetic():
-            assert reference is None or isinstance(reference, ScaleFlowReference)
             state = decode_quality(decoder, reference.quality if reference else None)
             level = torch.tensor([state.code / QUALITY_STEPS], device=self.device)
             widths: BinWidthMap | None = None
             if state.has_map:
                 widths = decode_bin_widths(size, reference.widths if reference else None, decoder)
+            values = None if widths is None else widths.widths
             if reference is None:
-                latents = self.intra_prior.decode(size, state.code, None, decoder, _values(widths))
-                decoded = self.network.intra.synthesis(latents.values, level)
-                return self._reference(decoded, None, None, state, geometry, widths), None
-            motion = self.motion_prior.decode(size, state.code, reference.motion, decoder, _values(widths))
-            context = torch.cat((reference.residual, motion.fixed), 1)
-            residual = self.residual_prior.decode(size, state.code, context, decoder, _values(widths))
-            prediction = self.network.predict(motion.values, reference.packed, level)
-            decoded = prediction.picture + self.network.residual.synthesis(
-                residual.values, level, motion.values, prediction.picture
-            )
-            result = self._reference(decoded, motion.fixed, residual.fixed, state, geometry, widths)
-            return result, InterParts(prediction, residual.values)
+                decoded = decode_intra(network, self.intra_prior, size, state.code, level, values, decoder)
+                return reference_of(decoded, None, config, state, geometry, widths), None
+            inter = decode_inter(network, self._inter_priors(), size, state.code, level, values, reference, decoder)
+            return reference_of(inter.decoded, inter.fixed_latents, config, state, geometry, widths), inter
 
     def freeze(self) -> None:
         """Derive tables, integer networks and integer gains from the float parts, once, at export."""
-        for prior, coder in self._priors():
-            prior.freeze(coder.gain)
+        for kind, prior in self._priors().items():
+            prior.freeze(self.network.coder(kind).gain)
 
     def frozen_tensors(self) -> dict[str, Tensor]:
-        """All that a weights file holds: float parts that only shape pictures in float16, the priors in integers.
-
-        What the priors were frozen from is kept as well, under ``training.``: coding needs none of it.
-        """
+        """See :func:`scaleflow.codec.models.scaleflow_weights.frozen_tensors`."""
         self.complete_network()
-        tensors: dict[str, Tensor] = {}
-        for key, value in self.network.state_dict().items():
-            if not any(part in key for part in _FROZEN_PARTS):
-                tensors[f"network.{key}"] = value.half()
-        for key, value in self.network.named_parameters():
-            if any(part in key for part in _FROZEN_PARTS):
-                tensors[f"{_FOR_TRAINING}{key}"] = value.half() if ".synthesis." in key else value
-        for kind, prior in self._priors_by_kind().items():
-            for key, value in prior.synthesis.state_dict().items():
-                tensors[f"{kind}.synthesis.{key}"] = value
-            tensors[f"{kind}.gain"] = prior.gain.anchors
-            assert prior.hyper_tables is not None
-            for key, value in prior.hyper_tables.to_tensors().items():
-                tensors[f"{kind}.hyper_tables.{key}"] = value
-        for key, value in self.gaussian.to_tensors().items():
-            tensors[f"gaussian.{key}"] = value
-        return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        return frozen_tensors(self.network, self._priors(), self.gaussian)
 
     def load_frozen_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Inverse of :meth:`frozen_tensors`. Raises :class:`DataError` when a tensor is missing or of another shape."""
-        try:
-            state = self.network.state_dict()
-            given = {k.removeprefix("network."): v.float() for k, v in tensors.items() if k.startswith("network.")}
-            unknown = given.keys() - state.keys()
-            if unknown:
-                raise DataError(f"weights hold the unknown tensor {sorted(unknown)[0]!r}")
-            missing = {k for k in state.keys() - given.keys() if not any(part in k for part in _FROZEN_PARTS)}
-            if missing:
-                raise DataError(f"weights lack the tensor {sorted(missing)[0]!r}")
-            before_freezing = {key: value.float() for key, value in _below(tensors, _FOR_TRAINING).items()}
-            self.can_be_trained = bool(before_freezing)
-            self.network.load_state_dict(given | before_freezing, strict=False)
-            self._float_priors = {
-                key: value for key, value in before_freezing.items() if any(part in key for part in _FLOAT_PRIORS)
-            }
-            self.gaussian = FrequencyTables.from_tensors(_below(tensors, "gaussian."))
-            for kind, prior in self._priors_by_kind().items():
-                prior.synthesis.load_state_dict(_below(tensors, f"{kind}.synthesis."))
-                prior.synthesis.check_bounds()
-                prior.gain.anchors.copy_(tensors[f"{kind}.gain"])
-                prior.hyper_tables = FrequencyTables.from_tensors(_below(tensors, f"{kind}.hyper_tables."))
-                prior.gaussian = self.gaussian
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise DataError(f"these weights do not fit the model: {str(error).splitlines()[0]}") from error
-        self.weights_hash = hash_tensors({k: v for k, v in tensors.items() if not k.startswith(_FOR_TRAINING)})
+        loaded = load_frozen_tensors(self.network, self._priors(), tensors)
+        self.weights_hash, self.gaussian = loaded.hash, loaded.gaussian
+        self.can_be_trained, self._float_priors = loaded.can_be_trained, loaded.float_priors
         self.to(memory_format=torch.channels_last)
 
     def complete_network(self) -> None:
@@ -383,94 +231,29 @@ class ScaleFlowCodec(nn.Module):
         Raises:
             DataError: they are of another shape.
         """
-        if not self._float_priors:
-            return
-        for _, coder in self._priors():
-            coder.hyperprior.add_priors()
-        try:
-            self.network.load_state_dict(self._float_priors, strict=False)
-        except RuntimeError as error:
-            raise DataError(f"these weights do not fit the model: {str(error).splitlines()[0]}") from error
-        self._float_priors = {}
-        self.network.train(self.network.training)  # the new modules, too
+        if self._float_priors:
+            complete_network(self.network, self._float_priors)
+            self._float_priors = {}
 
-    def _priors(self) -> list[tuple[FrozenHyperprior, IntraCoder | MotionCoder | ResidualCoder]]:
-        network = self.network
-        return [
-            (self.intra_prior, network.intra),
-            (self.motion_prior, network.motion),
-            (self.residual_prior, network.residual),
-        ]
+    def check_refinement(self) -> None:
+        """See :class:`scaleflow.codec.models.capabilities.RefinesLatents`."""
+        if not self.can_be_trained:
+            raise UsageError("latents cannot be refined with weights that hold integer priors only: export them again")
 
-    def _priors_by_kind(self) -> dict[str, FrozenHyperprior]:
+    def trainable_network(self) -> ScaleFlowNetwork:
+        """See :class:`scaleflow.codec.models.capabilities.CanBeTrained`."""
+        if not self.can_be_trained:
+            raise DataError("the weights hold integer priors only; export the checkpoint again, or continue from that")
+        self.complete_network()
+        return self.network
+
+    def _priors(self) -> dict[LatentKind, FrozenHyperprior]:
         return {"intra": self.intra_prior, "motion": self.motion_prior, "residual": self.residual_prior}
+
+    def _inter_priors(self) -> InterPriors:
+        return InterPriors(self.motion_prior, self.residual_prior)
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             yield
-
-    def _to_packed(self, planes: Planes, geometry: PictureGeometry) -> Tensor:
-        """Code values to a packed picture, padded to whole cells by repeating the border."""
-        height, width = -(-geometry.height // CELL) * CELL, -(-geometry.width // CELL) * CELL
-        luma, chroma = (
-            torch.from_numpy(np.stack(part).astype(np.float32)).to(self.device)[None] / geometry.largest_code
-            for part in (planes[:1], planes[1:])
-        )
-        luma = F.pad(luma, (0, width - luma.shape[3], 0, height - luma.shape[2]), mode="replicate")
-        chroma = F.pad(chroma, (0, width // 2 - chroma.shape[3], 0, height // 2 - chroma.shape[2]), mode="replicate")
-        return pack_planes(luma, chroma).contiguous(memory_format=torch.channels_last)
-
-    def _reference(
-        self,
-        decoded: Tensor,
-        motion: Tensor | None,
-        residual: Tensor | None,
-        quality: QualityState,
-        geometry: PictureGeometry,
-        widths: BinWidthMap | None,
-    ) -> ScaleFlowReference:
-        """The decoded picture as both sides keep it: rounded to the bit depth, with the latents or zeros."""
-        largest = geometry.largest_code
-        codes = ((decoded.float() / SAMPLE_RANGE + 0.5) * largest).round().clamp(0, largest)
-        height, width = decoded.shape[2] // 8, decoded.shape[3] // 8
-        config = self.network.config
-        return ScaleFlowReference(
-            (codes / largest - 0.5) * SAMPLE_RANGE,
-            motion if motion is not None else self._zeros(config.motion_latents, height, width),
-            residual if residual is not None else self._zeros(config.residual_latents, height, width),
-            quality,
-            geometry,
-            widths,
-        )
-
-    def _zeros(self, channels: int, height: int, width: int) -> Tensor:
-        return torch.zeros(1, channels, height, width, dtype=torch.float64, device=self.device)
-
-
-class _Region:
-    """The region of one picture, as the model's way to code regions sees it."""
-
-    def __init__(self, coding: RegionCoding, mask: RegionMask, quality: float, device: torch.device) -> None:
-        self.coding = coding
-        self._quality = torch.tensor([quality], device=device)
-        self._mask = mask
-        self._cells = region_of_latents(mask, CELL).to(device)
-
-    def bin_widths(self, analyse: Callable[[], Tensor]) -> NDArray[np.int32]:
-        return self.coding.bin_widths(analyse, self._cells, self._quality)
-
-    def emphasis(self) -> tuple[Tensor, Tensor]:
-        octaves = torch.full_like(self._quality, self.coding.octaves)
-        return emphasis_of_samples(region_in_cells(self._mask, CELL).to(octaves.device), octaves)
-
-    def steer(self, kind: LatentKind, latents: Tensor, towards: Tensor) -> Tensor:
-        return self.coding.steer(kind, latents, towards, self._cells, self._quality)
-
-
-def _values(widths: BinWidthMap | None) -> NDArray[np.int32] | None:
-    return None if widths is None else widths.widths
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

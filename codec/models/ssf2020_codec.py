@@ -23,9 +23,8 @@ from compressai.models.video import ScaleSpaceFlow
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS
-from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
-from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.models.picture_order import PictureOrder
+from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
 from scaleflow.codec.models.ssf2020 import load_network
 from scaleflow.codec.models.ssf2020_gains import Part, VariableRateScaleSpaceFlow
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
@@ -40,12 +39,10 @@ from scaleflow.entropy.integer_network import IntegerNetwork
 from scaleflow.entropy.scale_grid import ScaleGrid
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError, UsageError
+from scaleflow.quality_range import QUALITY_STEPS, quality_code
 
 CELL = 128
 """Pictures are padded to a multiple of this, one position of the hyper-latents."""
-
-LATENT = 16
-"""Samples for each position of the latents."""
 
 QRELU_LARGEST = 255
 """Activations of the scale decoder are kept within 0 and this (CompressAI's QReLU of 8 bits)."""
@@ -171,17 +168,15 @@ class Ssf2020Codec(nn.Module):
         planes: Planes,
         geometry: PictureGeometry,
         reference: Reference | None,
-        quality: float,
-        region: RegionMask | None = None,
+        order: PictureOrder,
     ) -> EncodedPicture:
-        """See :class:`scaleflow.codec.models.video_model.VideoModel`; ``quality`` plays no part without gains."""
-        if region is not None:
-            raise UsageError(f"model {self.name} codes no regions of interest: use the default model")
+        """See :class:`scaleflow.codec.models.video_model.VideoModel`; the quality plays no part without gains."""
+        order.require_plain(self.name)
         assert reference is None or isinstance(reference, Ssf2020Reference)
         encoder = SymbolEncoder()
         bits: dict[str, float] = {}
         network = self.network
-        code = quality_code(quality) if self.variable_rate else None
+        code = quality_code(order.quality) if self.variable_rate else None
         with torch.inference_mode(), self._arithmetic():
             picture = self._to_picture(planes, geometry)
             if code is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from scaleflow.codec.models.region_coding import RegionMask
+from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.picture import Planes, WorkingFormat
 
 Precision = Literal["fp32", "bf16"]
@@ -47,7 +47,10 @@ class EncodedPicture:
 
 
 class VideoModel(Protocol):
-    """A codec with its weights. Stateless: pictures go in beside the reference they are predicted from."""
+    """A codec with its weights. Stateless: pictures go in beside the reference they are predicted from.
+
+    What a model may do beyond this is said in :mod:`scaleflow.codec.models.capabilities`.
+    """
 
     name: str
     weights_hash: str
@@ -60,13 +63,12 @@ class VideoModel(Protocol):
         planes: Planes,
         geometry: PictureGeometry,
         reference: Reference | None,
-        quality: float,
-        region: RegionMask | None = None,
+        order: PictureOrder,
     ) -> EncodedPicture:
-        """Code one picture; intra when ``reference`` is None. ``quality`` is that of the region, where there is one.
+        """Code one picture as ordered; intra when ``reference`` is None.
 
         Raises:
-            UsageError: there is a region, and the model heeds none.
+            UsageError: the order asks for what the model cannot do: a region of interest, or refinement.
         """
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:

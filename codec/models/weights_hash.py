@@ -6,6 +6,9 @@ import hashlib
 
 from torch import Tensor
 
+FOR_TRAINING = "training."
+"""Names of tensors begin so that coding needs none of: they are not part of the identity."""
+
 
 def hash_tensors(tensors: dict[str, Tensor]) -> str:
     """SHA-256, as hexadecimal digits, of names, types, shapes and bytes of all tensors."""
@@ -15,3 +18,8 @@ def hash_tensors(tensors: dict[str, Tensor]) -> str:
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def hash_weights(tensors: dict[str, Tensor]) -> str:
+    """:func:`hash_tensors` of what coding needs of a weights file."""
+    return hash_tensors({key: value for key, value in tensors.items() if not key.startswith(FOR_TRAINING)})

@@ -225,7 +225,8 @@ def _check_raw_size(path: str, raw: RawVideoFormat) -> None:
     if size % frame:
         raise DataError(
             f"{path}: {size} bytes are not a whole number of {raw.width}x{raw.height} {raw.pixel_format} pictures "
-            f"of {frame} bytes ({size % frame} left over); check --size and --pix-fmt"
+            f"of {frame} bytes ({size % frame} left over); check its size and pixel_format",
+            fields=("size", "pixel_format"),
         )
 
 

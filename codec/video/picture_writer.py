@@ -69,7 +69,9 @@ class PictureWriter(VideoWriter):
             raise UsageError(f"{folder}: the folder {folder.parent} does not exist; create it first")
         existing = self._existing()
         if existing and not overwrite:
-            raise UsageError(f"{existing[0]}: exists already; choose another folder or pass --overwrite")
+            raise UsageError(
+                f"{existing[0]}: exists already; choose another folder or pass overwrite=True", fields=("overwrite",)
+            )
 
     def _existing(self) -> list[Path]:
         """Pictures already there that would be replaced or would mix with those that are written."""

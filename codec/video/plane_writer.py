@@ -117,7 +117,7 @@ def raw_writer(output: OutputStream, properties: VideoProperties) -> Uncompresse
     else:
         target = describe_pixel_format(source.planar_name)
     log.info(
-        "%s: to read it back, pass --size %dx%d --fps %s --pix-fmt %s",
+        "%s: to read it back, say that it holds pictures of %dx%d, %s a second, in pixel format %s",
         output.name,
         properties.width,
         properties.height,

@@ -42,11 +42,15 @@ def raw_format_of_name(path: str, frame_rate: Fraction | None = None) -> RawVide
     if size is None:
         raise UsageError(
             f"{path}: raw video has no header, and this name does not say its size as in clip_1920x1080_50fps.yuv: "
-            "say --size, --fps and --pix-fmt, or rename it"
+            "give its raw format (size, frame_rate and pixel_format), or rename it",
+            fields=("size", "frame_rate", "pixel_format"),
         )
     rate = frame_rate or _rate(name)
     if rate is None:
-        raise UsageError(f"{path}: raw video has no header, and this name does not say its frame rate: say --fps")
+        raise UsageError(
+            f"{path}: raw video has no header, and this name does not say its frame rate: give frame_rate",
+            fields=("frame_rate",),
+        )
     try:
         return RawVideoFormat(*size, rate, _pixel_format(name))
     except UsageError as error:

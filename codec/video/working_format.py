@@ -162,3 +162,10 @@ def _quantize_subsampled(
     height, width = yuv[0].shape
     chroma = (resample_chroma(plane, height, width, shifts, to_shifts, coding.chroma_site) for plane in yuv[1:])
     return tuple(quantize(plane, depth) for plane in (yuv[0], *chroma))
+
+
+def rgb_picture(planes: Planes, properties: VideoProperties) -> NDArray[np.uint8]:
+    """A working picture as R'G'B' of 8 bits, shape (H, W, 3), to look at."""
+    rgb = describe_pixel_format("rgb24")
+    samples = from_working(planes, rgb, color_coding(properties), properties.working_format, properties.bit_depth)
+    return np.stack(samples, axis=-1).astype(np.uint8, copy=False)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from scaleflow.efficient_nets.clockwork.adaptor import IdentityAdaptor
 from scaleflow.efficient_nets.clockwork.clock import Clock
 from scaleflow.efficient_nets.clockwork.split import SplitUNet
-from scaleflow.efficient_nets.cost import Cost, gated_cost
-from scaleflow.efficient_nets.cost_record import counted
+from scaleflow.efficient_nets.video.cost import Cost, gated_cost
+from scaleflow.efficient_nets.video.cost_record import counted
 from scaleflow.errors import UsageError
 
 

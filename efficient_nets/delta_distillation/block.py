@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.cost_record import counted
 from scaleflow.efficient_nets.delta_distillation.block_student import BlockStudent
 from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate, DeltaLayer, DeltaState
+from scaleflow.efficient_nets.delta_distillation.settings import DeltaDistillationSettings
+from scaleflow.efficient_nets.video.cost_record import counted
 from scaleflow.errors import UsageError
-
-if TYPE_CHECKING:
-    from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 
 PROBE_SIDE = 64
 """Side of the pictures of noise that tell what a block does."""
@@ -28,7 +25,7 @@ class DeltaBlock(DeltaLayer):
     than those against the key frame.
     """
 
-    def __init__(self, name: str, dense: nn.Module, settings: DeltaDistillation) -> None:
+    def __init__(self, name: str, dense: nn.Module, settings: DeltaDistillationSettings) -> None:
         super().__init__()
         self.teacher = dense
         self._macs: dict[torch.Size, int] = {}

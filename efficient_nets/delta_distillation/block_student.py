@@ -65,7 +65,7 @@ class BlockStudent(nn.Module):
             nn.init.constant_(self.shortcut.weight, through)
 
     def forward(self, x: Tensor, reference: Tensor, size: torch.Size) -> Tensor:
-        """Change of the block's output (N, O, *size) between inputs ``reference`` and ``x`` (N, C, H, W)."""
+        """Change of the block's output (N, O, ``*size``) between inputs ``reference`` and ``x`` (N, C, H, W)."""
         change = x - reference
         seen = torch.cat((change, reference), 1) if self.inputs == "both" else change
         if self.downscale > 1:

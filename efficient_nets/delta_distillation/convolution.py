@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.cost_record import counted
 from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate, DeltaLayer, DeltaState
 from scaleflow.efficient_nets.delta_distillation.low_rank import LowRankConvolution, student_rank
-from scaleflow.efficient_nets.video_convolution import VideoConvolution
-
-if TYPE_CHECKING:
-    from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
+from scaleflow.efficient_nets.delta_distillation.settings import DeltaDistillationSettings
+from scaleflow.efficient_nets.video.convolution import VideoConvolution
+from scaleflow.efficient_nets.video.cost_record import counted
 
 
 class DeltaConvolution(DeltaLayer, VideoConvolution):
@@ -26,7 +23,7 @@ class DeltaConvolution(DeltaLayer, VideoConvolution):
     references give the same outputs, to float precision, and differ in what the distillation loss compares.
     """
 
-    def __init__(self, dense: nn.Conv2d, settings: DeltaDistillation) -> None:
+    def __init__(self, dense: nn.Conv2d, settings: DeltaDistillationSettings) -> None:
         super().__init__(dense)
         rank = student_rank(dense, settings.policy, settings.gamma)
         students: dict[str, nn.Module] = {"compressed": LowRankConvolution(dense, rank, settings.start)}

@@ -5,18 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.cost import Cost, dense_cost, gated_cost
-from scaleflow.efficient_nets.gumbel import draw_decision
-from scaleflow.efficient_nets.video_convolution import VideoLayer
+from scaleflow.efficient_nets.delta_distillation.settings import DeltaDistillationSettings
+from scaleflow.efficient_nets.video.convolution import VideoLayer
+from scaleflow.efficient_nets.video.cost import Cost, dense_cost, gated_cost
+from scaleflow.efficient_nets.video.gumbel import draw_decision
 from scaleflow.errors import UsageError
-
-if TYPE_CHECKING:
-    from scaleflow.efficient_nets.delta_distillation.method import DeltaDistillation
 
 Candidate = Literal["full", "compressed"]
 
@@ -63,7 +61,7 @@ class DeltaLayer(VideoLayer):
     log_odds: nn.Parameter | None
     first_error: Tensor
 
-    def start_deltas(self, settings: DeltaDistillation, students: dict[str, nn.Module], like: Tensor) -> None:
+    def start_deltas(self, settings: DeltaDistillationSettings, students: dict[str, nn.Module], like: Tensor) -> None:
         """To be called where the layer is made; ``like`` says where numbers of the layer's own are to be."""
         self.settings = settings
         self.students = nn.ModuleDict(students)

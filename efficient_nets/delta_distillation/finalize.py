@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from scaleflow.efficient_nets.delta_distillation.delta_layer import Candidate
 from scaleflow.efficient_nets.delta_distillation.training import delta_layers
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
 
 

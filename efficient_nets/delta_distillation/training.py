@@ -6,8 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
+
+
+def predicts_changes(network: VideoNetwork) -> bool:
+    """Whether any layer predicts changes."""
+    return any(isinstance(layer, DeltaLayer) for layer in network.converted_layers())
 
 
 def delta_layers(network: VideoNetwork) -> list[DeltaLayer]:

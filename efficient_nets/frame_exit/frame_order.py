@@ -31,14 +31,3 @@ def coarse_to_fine(frames: int) -> tuple[int, ...]:
         order += [int(first + last) // 2 for first, last in itertools.pairwise(ends)]
         intervals *= 2
     return tuple(dict.fromkeys([*order, *range(frames)]))
-
-
-def spread_frames(available: int, frames: int) -> tuple[int, ...]:
-    """Numbers of ``frames`` frames, evenly spread over a video that has ``available``, first and last included.
-
-    Raises:
-        UsageError: the video is shorter.
-    """
-    if available < frames:
-        raise UsageError(f"a video of {available} frames is shorter than the {frames} that are asked for")
-    return tuple(int(number) for number in np.linspace(0, available - 1, frames).round())

@@ -12,7 +12,8 @@ from torch import nn
 
 from scaleflow.efficient_nets.frame_exit.network import FrameExit, FrameExitConfig, make_gates
 from scaleflow.efficient_nets.frame_exit.pooled_backbone import PooledBackbone
-from scaleflow.efficient_nets.networks.weights_file import Architecture, architecture_of, build_backbone
+from scaleflow.efficient_nets.networks.architecture import Architecture, architecture_of
+from scaleflow.efficient_nets.networks.building import build_backbone
 from scaleflow.efficient_nets.tensor_file import misfit, read_tensors, write_tensors
 from scaleflow.errors import UsageError
 

@@ -1,1 +1,1 @@
-"""Networks for pictures, of which :func:`scaleflow.efficient_nets.conversion.accelerate` makes networks for video."""
+"""Networks for pictures; :mod:`scaleflow.efficient_nets.video.conversion` makes networks for video of them."""

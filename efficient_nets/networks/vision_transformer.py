@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.counted_product import AttentionProducts
 from scaleflow.efficient_nets.networks.skip_attention import SkipAttention
+from scaleflow.efficient_nets.video.counted_product import AttentionProducts
 from scaleflow.errors import UsageError
 
 OUTPUT_STRIDE = 4

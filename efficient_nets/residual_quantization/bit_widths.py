@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.skip_convolutions.block_grid import pad_as
+from scaleflow.efficient_nets.video.block_grid import pad_as
 
 
 def block_widths(

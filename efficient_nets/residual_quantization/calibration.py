@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from scaleflow.efficient_nets.cost_record import CostRecord
 from scaleflow.efficient_nets.residual_quantization.clipping import fit
 from scaleflow.efficient_nets.residual_quantization.convolution import QuantizedConvolution
 from scaleflow.efficient_nets.residual_quantization.samples import RangeSamples
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.cost_record import CostRecord
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
 
 SEED = 0

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.cost import FLOAT_BITS, Cost
 from scaleflow.efficient_nets.residual_quantization.bit_widths import block_widths, policy_macs
 from scaleflow.efficient_nets.residual_quantization.int8_kernel import Int8Convolution
 from scaleflow.efficient_nets.residual_quantization.quantizer import UniformQuantizer
 from scaleflow.efficient_nets.residual_quantization.samples import RangeSamples
-from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
-from scaleflow.efficient_nets.skip_convolutions.gates import positions_of
-from scaleflow.efficient_nets.video_convolution import VideoConvolution
+from scaleflow.efficient_nets.residual_quantization.settings import ResidualQuantizationSettings
+from scaleflow.efficient_nets.video.block_grid import BlockGrid, as_pictures, as_rows, positions_of
+from scaleflow.efficient_nets.video.convolution import VideoConvolution
+from scaleflow.efficient_nets.video.cost import FLOAT_BITS, Cost
 from scaleflow.errors import UsageError
-
-if TYPE_CHECKING:
-    from scaleflow.efficient_nets.residual_quantization.method import ResidualQuantization
 
 
 @dataclass
@@ -69,7 +65,7 @@ class QuantizedConvolution(VideoConvolution):
     scaling.
     """
 
-    def __init__(self, dense: nn.Conv2d, settings: ResidualQuantization) -> None:
+    def __init__(self, dense: nn.Conv2d, settings: ResidualQuantizationSettings) -> None:
         super().__init__(dense)
         self.settings = settings
         learned = settings.scales == "learned"

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.skip_convolutions.block_grid import pad_as
+from scaleflow.efficient_nets.video.block_grid import pad_as
 from scaleflow.errors import UsageError
 
 SYMMETRIC_ZERO = 128

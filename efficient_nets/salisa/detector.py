@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.cost_record import dense_macs
-from scaleflow.efficient_nets.salisa.method import Salisa
+from scaleflow.efficient_nets.data.box_rows import cut_to, known, moved
+from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.salisa.resampler import SIDE_POINTS, Resampler, Warped, reduction
 from scaleflow.efficient_nets.salisa.saliency import saliency_map
+from scaleflow.efficient_nets.salisa.settings import Salisa
 from scaleflow.efficient_nets.salisa.thin_plate_spline import CHECKED_SIDE
-from scaleflow.efficient_nets.tasks.box_rows import cut_to, known, moved
-from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.efficient_nets.video.cost_record import dense_macs
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Look:
 
 class SalisaDetector(nn.Module):
     """Resampling around any detector for pictures (N, 3, h, w). Rows are those of
-    :mod:`scaleflow.efficient_nets.tasks.box_rows`."""
+    :mod:`scaleflow.efficient_nets.data.box_rows`."""
 
     def __init__(self, detector: nn.Module, settings: Salisa) -> None:
         super().__init__()

@@ -8,7 +8,8 @@ from torch import nn
 
 from scaleflow.efficient_nets.skip_convolutions.convolution import SkipConvolution
 from scaleflow.efficient_nets.skip_convolutions.decoded_change import DecodedChange
-from scaleflow.efficient_nets.skip_convolutions.method import Execution, SkipConv
+from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
+from scaleflow.efficient_nets.skip_convolutions.settings import Execution
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class CodecGates:
         return DecodedChange(self.prediction, self.residual)
 
     def convolution(self, dense: nn.Conv2d) -> SkipConvolution | None:
-        """See :class:`~scaleflow.efficient_nets.conversion.VideoMethod`."""
+        """See :class:`~scaleflow.efficient_nets.video.conversion.VideoMethod`."""
         return self._skip_conv().convolution(dense)
 
     def _skip_conv(self) -> SkipConv:

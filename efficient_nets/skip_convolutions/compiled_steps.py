@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid
 from scaleflow.efficient_nets.skip_convolutions.sparse_kernels import (
     compiled,
     gather,
@@ -17,6 +16,7 @@ from scaleflow.efficient_nets.skip_convolutions.sparse_kernels import (
     scatter,
     sums_under_kernel,
 )
+from scaleflow.efficient_nets.video.block_grid import BlockGrid
 
 
 class CompiledSteps:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.cost import Cost, dense_cost, gated_cost
-from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid, as_pictures, as_rows
 from scaleflow.efficient_nets.skip_convolutions.compiled_steps import CompiledSteps
-from scaleflow.efficient_nets.skip_convolutions.gates import NormGate, change_map, positions_of
+from scaleflow.efficient_nets.skip_convolutions.gates import NormGate, change_map
 from scaleflow.efficient_nets.skip_convolutions.given_gate import GivenGate
 from scaleflow.efficient_nets.skip_convolutions.learned_gate import LearnedGate
+from scaleflow.efficient_nets.skip_convolutions.settings import SkipConvSettings
 from scaleflow.efficient_nets.skip_convolutions.state import Opening, PreparedWeights, SkipState
-from scaleflow.efficient_nets.video_convolution import VideoConvolution
+from scaleflow.efficient_nets.video.block_grid import BlockGrid, as_pictures, as_rows, positions_of
+from scaleflow.efficient_nets.video.convolution import VideoConvolution
+from scaleflow.efficient_nets.video.cost import Cost, dense_cost, gated_cost
 from scaleflow.errors import UsageError
-
-if TYPE_CHECKING:
-    from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
 
 PRODUCT_CHANNELS = 96
 """Input channels from which on a matrix product is faster than a convolution of small pictures.
@@ -46,7 +42,7 @@ class SkipConvolution(VideoConvolution):
     look at the input at all, which is the reference as it is.
     """
 
-    def __init__(self, dense: nn.Conv2d, settings: SkipConv) -> None:
+    def __init__(self, dense: nn.Conv2d, settings: SkipConvSettings) -> None:
         super().__init__(dense)
         self.settings = settings
         self.gate: NormGate | LearnedGate | GivenGate

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.skip_convolutions.block_grid import as_rows, pad_as
+from scaleflow.efficient_nets.video.block_grid import as_rows, pad_as
 
 Norm = Literal["input", "output"]
 
@@ -71,9 +71,3 @@ class NormGate:
     def macs(self, input_shape: torch.Size, positions: int) -> int:
         """One for each sample's magnitude, and one for each tap of two sums under the kernel (see ``unseen``)."""
         return input_shape.numel() + 2 * positions * self.taps
-
-
-def positions_of(blocks: Tensor, block: int, size: tuple[int, int]) -> Tensor:
-    """(N, lines, columns) of blocks as (N, 1, height, width) of positions."""
-    spread = blocks.repeat_interleave(block, 1).repeat_interleave(block, 2)
-    return spread[:, None, : size[0], : size[1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.skip_convolutions.block_grid import pad_as
+from scaleflow.efficient_nets.video.block_grid import pad_as
 
 
 class GivenGate:

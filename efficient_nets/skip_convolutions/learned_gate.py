@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.efficient_nets.gumbel import draw_decision
+from scaleflow.efficient_nets.video.gumbel import draw_decision
 
 START_BIAS = 0.6
 """Gates start more open than closed, as those of the paper's released code."""
@@ -16,7 +16,7 @@ class LearnedGate(nn.Module):
     """A convolution of one output channel on the residual's magnitude: Habibian et al., CVPR 2021, equation 8.
 
     It has the kernel, stride, padding and dilation of the layer that it opens. In training, decisions are drawn by
-    their odds (:func:`~scaleflow.efficient_nets.gumbel.draw_decision`); the noise is the difference of two Gumbel
+    their odds (:func:`~scaleflow.efficient_nets.video.gumbel.draw_decision`); the noise is the difference of two Gumbel
     variables, of which the released code adds a single one. Elsewhere a gate opens where its odds are even or better.
     """
 

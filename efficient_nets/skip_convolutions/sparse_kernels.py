@@ -1,8 +1,9 @@
 """The steps of a Skip-Convolution around its products, as loops over rows that numba compiles.
 
 Each reads and writes memory once, where a chain of tensor operations does so several times. They are plain functions of
-arrays and run uncompiled as well, only slowly. Tables are those of :class:`.block_grid.BlockTables`; a row number equal
-to the number of rows stands for padding, or for what lies outside.
+arrays and run uncompiled as well, only slowly. Tables are those of
+:class:`~scaleflow.efficient_nets.video.block_grid.BlockTables`; a row number equal to the number of rows stands for
+padding, or for what lies outside.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def check_compiler() -> None:
     """Raises :class:`UsageError` where numba is not installed."""
     if importlib.util.find_spec(PACKAGE) is None:
         raise UsageError(
-            f"execution = 'compiled' needs {PACKAGE}: pip install \"scaleflow[networks]\", or use execution = 'sparse'"
+            f"execution = 'compiled' needs {PACKAGE}: pip install \".[networks]\", or use execution = 'sparse'"
         )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from scaleflow.efficient_nets.skip_convolutions.block_grid import BlockGrid
 from scaleflow.efficient_nets.skip_convolutions.compiled_steps import CompiledSteps
+from scaleflow.efficient_nets.video.block_grid import BlockGrid
 
 
 @dataclass

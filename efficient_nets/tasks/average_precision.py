@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from scaleflow.efficient_nets.tasks.box_rows import known
+from scaleflow.efficient_nets.data.box_rows import known
 
 SURE = 0.3
 """Weight of a label from which on it counts; where the detections of another network are the labels, their score."""
@@ -22,7 +22,7 @@ FIRST_MEASURES = ("map", "map_50", "map_75", "map_small", "map_medium", "map_lar
 
 class AveragePrecision:
     """Implements :class:`scaleflow.efficient_nets.tasks.task.Meter` for rows of
-    :mod:`scaleflow.efficient_nets.tasks.box_rows`.
+    :mod:`scaleflow.efficient_nets.data.box_rows`.
 
     Labels that do not count, for their weight, are COCO's crowds: what is found there is neither right nor wrong. Areas
     are those of boxes.

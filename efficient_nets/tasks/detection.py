@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from scaleflow.efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
+from scaleflow.efficient_nets.data.box_rows import cut_to, filled, known, moved
+from scaleflow.efficient_nets.data.coco_file import CocoPicture, coco_file_in, read_coco
+from scaleflow.efficient_nets.data.label_map_boxes import boxes_of_labels
+from scaleflow.efficient_nets.data.label_maps import pictures_below, read_numbers
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame, check_folder
+from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.tasks.average_precision import SURE, AveragePrecision
-from scaleflow.efficient_nets.tasks.box_rows import cut_to, filled, known, moved
-from scaleflow.efficient_nets.tasks.coco_file import CocoPicture, coco_file_in, read_coco
 from scaleflow.efficient_nets.tasks.detection_output import detection_loss, detections
-from scaleflow.efficient_nets.tasks.label_map_boxes import boxes_of_labels
-from scaleflow.efficient_nets.tasks.label_maps import pictures_below, read_numbers
-from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
-from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.efficient_nets.tasks.task import OUTPUT_STRIDE, Meter
 from scaleflow.errors import DataError, UsageError
 from scaleflow.optional_packages import require_packages
 
@@ -35,7 +35,7 @@ class Detection:
     """Boxes of objects; the measure is COCO's mean average precision.
 
     Implements :class:`scaleflow.efficient_nets.tasks.task.Task`; targets and predictions are the rows of
-    :mod:`scaleflow.efficient_nets.tasks.box_rows`, targets filled up to a fixed number.
+    :mod:`scaleflow.efficient_nets.data.box_rows`, targets filled up to a fixed number.
     """
 
     name = "detection"
@@ -83,7 +83,7 @@ class Detection:
         return LabelledData(str(found.path), found.categories, tuple(frames), still=found.still)
 
     def move(self, target: Tensor, window: Window) -> Tensor:
-        """Of rows; see :func:`scaleflow.efficient_nets.tasks.box_rows.cut_to`."""
+        """Of rows; see :func:`scaleflow.efficient_nets.data.box_rows.cut_to`."""
         factors = window.scaled[1] / window.source[1], window.scaled[0] / window.source[0]
         rows = moved(target, factors, (-window.left, -window.top))
         if window.mirror:

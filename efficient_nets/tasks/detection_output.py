@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import batched_nms, generalized_box_iou_loss
 
-from scaleflow.efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
-from scaleflow.efficient_nets.tasks.box_rows import known
+from scaleflow.efficient_nets.data.box_rows import known
+from scaleflow.efficient_nets.tasks.task import OUTPUT_STRIDE
 
 SIDES = 4
 """Channels behind the heatmaps: distances to the left, top, right and bottom side."""
@@ -44,17 +44,12 @@ OVERLAP = 0.6
 """Intersection over union from which on the weaker of two detections of a class is dropped."""
 
 
-def detection_channels(classes: int) -> int:
-    """Of the output of a detector."""
-    return classes + SIDES
-
-
 def detection_loss(outputs: Tensor, targets: Tensor) -> Tensor:
     """Focal loss of the heatmaps, and generalized intersection over union of the boxes.
 
     Args:
         outputs: (N, classes + 4, h, w).
-        targets: rows (N, M, 6) in samples of the pictures, as in :mod:`scaleflow.efficient_nets.tasks.box_rows`.
+        targets: rows (N, M, 6) in samples of the pictures, as in :mod:`scaleflow.efficient_nets.data.box_rows`.
     """
     classes = outputs.shape[1] - SIDES
     heat = outputs[:, :classes] + PRIOR

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaleflow.efficient_nets.tasks.label_maps import LabelMapTask, pictures_below, read_numbers
-from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
+from scaleflow.efficient_nets.data.label_maps import pictures_below, read_numbers
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame, check_folder
+from scaleflow.efficient_nets.tasks.label_map_task import LabelMapTask
+from scaleflow.efficient_nets.tasks.task import Meter
 from scaleflow.errors import DataError, UsageError
 
 CLASSES = ("background", "foreground")

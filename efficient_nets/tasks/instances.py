@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaleflow.efficient_nets.tasks.coco_file import CocoObject, read_coco
-from scaleflow.efficient_nets.tasks.label_maps import VOID, LabelMapTask
-from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame
+from scaleflow.efficient_nets.data.coco_file import CocoObject, read_coco
+from scaleflow.efficient_nets.data.label_maps import VOID
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame
+from scaleflow.efficient_nets.tasks.label_map_task import LabelMapTask
 
 BACKGROUND = "background"
 

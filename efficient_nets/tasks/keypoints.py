@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.efficient_nets.networks.dense_prediction import OUTPUT_STRIDE
-from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter, check_folder
-from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame, check_folder
+from scaleflow.efficient_nets.data.window import Window
+from scaleflow.efficient_nets.tasks.task import OUTPUT_STRIDE, Meter
 from scaleflow.errors import DataError, UsageError
 
 LABELS = "CollectedData.csv"
@@ -69,7 +69,7 @@ class Keypoints:
         """Cross-entropy of each heatmap, as odds of all places, with a Gaussian around the point.
 
         ``targets`` are (N, points, 2) in positions of the picture, of which the output has a fourth of the lines and
-        columns; see :data:`scaleflow.efficient_nets.networks.dense_prediction.OUTPUT_STRIDE`.
+        columns; see :data:`scaleflow.efficient_nets.tasks.task.OUTPUT_STRIDE`.
         """
         seen = targets.isfinite().all(2)
         if not seen.any():

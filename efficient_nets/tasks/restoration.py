@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaleflow.efficient_nets.tasks.picture_file import PICTURE_SUFFIXES
-from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Meter
-from scaleflow.efficient_nets.tasks.video_pictures import nothing, video_frames
-from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame
+from scaleflow.efficient_nets.data.picture_file import PICTURE_SUFFIXES
+from scaleflow.efficient_nets.data.video_pictures import nothing, video_frames
+from scaleflow.efficient_nets.data.window import Window
+from scaleflow.efficient_nets.tasks.task import Meter
 from scaleflow.errors import DataError, UsageError
 
 CHANNELS = ("red", "green", "blue")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from scaleflow.efficient_nets.tasks.cityscapes import CLASSES, cityscapes_frames, is_cityscapes
-from scaleflow.efficient_nets.tasks.label_maps import LabelMapTask, pictures_below, read_labels
-from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, check_folder
+from scaleflow.efficient_nets.data.cityscapes import CLASSES, cityscapes_frames, is_cityscapes
+from scaleflow.efficient_nets.data.label_maps import pictures_below, read_labels
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame, check_folder
+from scaleflow.efficient_nets.tasks.label_map_task import LabelMapTask
 from scaleflow.errors import DataError, UsageError
 
 CAMVID_CLASSES = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -77,9 +78,9 @@ class Comparison:
 
 
 def compare(
-    original: Path,
-    decoded: Path,
-    metrics: Sequence[str],
+    original: str | os.PathLike[str],
+    decoded: str | os.PathLike[str],
+    metrics: Sequence[str] = ("psnr",),
     *,
     frames: int | None = None,
     lpips_backbone: Path | None = None,
@@ -110,12 +111,19 @@ def compare(
     Raises:
         DataError: frames are missing, sizes differ, colours do not compare, a file cannot be read.
         UsageError: a metric is unknown, or what it needs is not there.
+
+    Example:
+        >>> import scaleflow
+        >>> found = scaleflow.compare(clip, clip)
+        >>> found.identical, found.width, found.height
+        (8, 88, 72)
     """
+    original, decoded = Path(original), Path(decoded)
     names = expand_metrics(metrics)
     if frames is not None and frames < 1:
-        raise UsageError(f"--frames {frames} is not at least 1")
+        raise UsageError(f"frames {frames} is not at least 1", fields=("frames",))
     if frame_rate is not None and frame_rate <= 0:
-        raise UsageError(f"--fps {frame_rate} is not above 0")
+        raise UsageError(f"frame_rate {frame_rate} is not above 0", fields=("frame_rate",))
     with ExitStack() as stack:
         ours = _open(original, frame_rate)
         first = stack.enter_context(ours.reader)

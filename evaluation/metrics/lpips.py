@@ -106,8 +106,9 @@ def find_backbone(given: Path | None = None) -> Path:
     if not cached.is_file():
         raise UsageError(
             f"LPIPS needs AlexNet's ImageNet weights, which are not downloaded from here: get "
-            f"https://download.pytorch.org/models/{CACHED_BACKBONE} and give it as --lpips-backbone, or put it into "
-            f"{cached.parent}"
+            f"https://download.pytorch.org/models/{CACHED_BACKBONE} and give it as lpips_backbone, or put it into "
+            f"{cached.parent}",
+            fields=("lpips_backbone",),
         )
     return cached
 

@@ -92,7 +92,8 @@ def match_by_time(
             return
         (picture, duration), (counterpart, other_duration) = first, second
         if 2 * abs(picture.time - counterpart.time) >= min(duration, other_duration):
-            raise DataError(_mismatch(original, decoded, count, picture.time, counterpart.time))
+            message = _mismatch(original, decoded, count, picture.time, counterpart.time)
+            raise DataError(message, fields=("frame_rate",))
         yield picture, counterpart
         count += 1
 
@@ -133,5 +134,5 @@ def _mismatch(
         )
     for side in (original, decoded):
         if not side.has_times:
-            text += f" ({side.name} is taken to have {float(side.frame_rate):.6g} pictures/s; --fps changes that)"
+            text += f" ({side.name} is taken to have {float(side.frame_rate):.6g} pictures/s; frame_rate changes that)"
     return text

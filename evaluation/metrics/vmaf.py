@@ -42,7 +42,9 @@ class Vmaf(Metric):
             pictures = json.loads(self._process.finish())["frames"]
             self.frames["vmaf"] = [float(picture["metrics"]["vmaf"]) for picture in pictures]
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"libvmaf's log is not understood ({error}); try another ffmpeg with --ffmpeg") from error
+            raise DataError(
+                f"libvmaf's log is not understood ({error}); name another program", fields=("program",)
+            ) from error
         return {}
 
     def close(self) -> None:

@@ -55,4 +55,6 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise DataError(f"xpsnr's log is not understood ({text!r}); try another ffmpeg with --ffmpeg") from None
+        raise DataError(
+            f"xpsnr's log is not understood ({text!r}); name another program", fields=("program",)
+        ) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from scaleflow.codec.container import SfvReader
 from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, StreamDecoder
 from scaleflow.codec.decoding.stream_model import load_stream_model
-from scaleflow.codec.frame_coder import says_what_changed
+from scaleflow.codec.models.capabilities import TellsPictureChange
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.writer import open_output
@@ -52,7 +52,7 @@ class CodedVideo:
         changes: list[PictureChange | None] = []
         with SfvReader(self.path) as reader:
             model = load_stream_model(reader.header)
-            knows = says_what_changed(model)
+            knows = isinstance(model, TellsPictureChange)
             events = StreamDecoder(reader.header, model, changes=knows).decode(reader)
             with open_output(Path(folder.name) / "decoded.y4m", reader.header.video) as writer:
                 for event in islice(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scaleflow.efficient_nets.methods.known_methods import DENSE
 from scaleflow.evaluation.networks.point import NetworkPoint
 
 
@@ -24,8 +25,8 @@ def curve_names(points: Sequence[NetworkPoint]) -> list[str]:
     for point in points:
         method = point.identity.method
         if len(networks) == 1:
-            names.append("dense, at several sizes" if method == "dense" else method)
+            names.append("dense, at several sizes" if method == DENSE else method)
         else:
             network = networks[point.identity.network]
-            names.append(network if method == "dense" else f"{network}, {method}")
+            names.append(network if method == DENSE else f"{network}, {method}")
     return names

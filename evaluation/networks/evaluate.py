@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from scaleflow.efficient_nets.methods import DENSE, NamedMethod
-from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
+from scaleflow.efficient_nets.methods.known_methods import DENSE
+from scaleflow.efficient_nets.methods.named_method import NamedMethod
+from scaleflow.efficient_nets.networks.task_network import TaskNetwork
 from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import DataError
 from scaleflow.evaluation.networks.measure_point import measure_network, shown_frames
 from scaleflow.evaluation.networks.measure_sampling import measure_sampling, sampling_detector
@@ -70,7 +72,7 @@ def evaluate_network(
         DataError: data cannot be read, or a result not written.
     """
     for setting in settings:
-        trained.architecture.check_size(trained.task, setting.size, "--size")
+        trained.architecture.check_size(trained.task, setting.size, "size")
     points = []
     for number, setting in enumerate(settings, 1):
         identity = PointIdentity(
@@ -93,19 +95,13 @@ def evaluate_network(
             point = NetworkPoint.read(path)
         else:
             plain = dense.for_video(NamedMethod())
-            sampling = setting.method.salisa
-            network = (
-                None if sampling is not None or setting.method.name == DENSE else trained.for_video(setting.method)
-            )
-            if network is not None and trained.method.name == DENSE:
-                frames = islice(shown_frames(task, data.videos[0], setting.size), CALIBRATION_FRAMES)
-                setting.method.calibrate(network, [frame for _, frame, _ in frames])
-            if sampling is not None:
-                detector = sampling_detector(trained, sampling)
+            if setting.method.description.resamples is not None:
+                detector = sampling_detector(trained, setting.method)
                 point = measure_sampling(identity, detector, plain, task, trained.classes, data, repeats, tell)
             else:
-                gates = setting.method.codec_gates
-                point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell, gates)
+                network = _for_video(trained, setting, task, data)
+                maps = setting.method.change_maps
+                point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell, maps)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
             tell(len(point.frames.seconds), point)
@@ -116,6 +112,17 @@ def evaluate_network(
     return points
 
 
+def _for_video(trained: TaskNetwork, setting: NetworkSetting, task: Task, data: EvaluatedData) -> VideoNetwork | None:
+    """The network by the method, calibrated if it has to be; None where it is the dense one, which runs anyway."""
+    if setting.method.name == DENSE:
+        return None
+    network = trained.for_video(setting.method)
+    if trained.method.name == DENSE:
+        frames = islice(shown_frames(task, data.videos[0], setting.size), CALIBRATION_FRAMES)
+        setting.method.calibrate(network, [frame for _, frame, _ in frames])
+    return network
+
+
 def read_network_points(folder: Path) -> list[NetworkPoint]:
     """All points of a results folder, by network, method and cost.
 
@@ -124,7 +131,7 @@ def read_network_points(folder: Path) -> list[NetworkPoint]:
     """
     points = [NetworkPoint.read(path) for path in sorted((folder / "points").glob("*.json"))]
     if not points:
-        raise DataError(f"{folder} holds no points: scaleflow nets eval RUN --out {folder} makes them")
+        raise DataError(f"{folder} holds no points: scaleflow nets eval makes them")
     return sorted(
         points, key=lambda point: (point.identity.task, point.identity.network, point.identity.method, point.bops)
     )

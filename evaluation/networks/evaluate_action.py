@@ -6,7 +6,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from scaleflow.efficient_nets.cost_record import counted
-from scaleflow.efficient_nets.frame_exit.frame_order import spread_frames
+from scaleflow.efficient_nets.data.action_clips import ActionData, read_clip, spread_frames
 from scaleflow.efficient_nets.frame_exit.weights_file import ActionNetwork
-from scaleflow.efficient_nets.methods import parse_settings
-from scaleflow.efficient_nets.tasks.action import ActionData, read_clip
+from scaleflow.efficient_nets.methods.settings_text import parse_settings
+from scaleflow.efficient_nets.video.cost_record import counted
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
 from scaleflow.output_file import write_whole_file
@@ -59,15 +58,16 @@ def action_settings(methods: Sequence[str], trained: ActionNetwork) -> list[Acti
     Raises:
         UsageError: another method or setting, or a strictness without gates.
     """
+    known = [field.name for field in fields(ActionSetting)]
     found = []
     for text in methods or [FRAME_EXIT]:
         name, *words = text.split() or [""]
         if name != FRAME_EXIT:
-            raise UsageError(f"--method {name}: a network for action has {FRAME_EXIT} alone")
+            raise UsageError(f"method {name}: a network for action has {FRAME_EXIT} alone", fields=("method",))
         for settings in parse_settings(words):
             for key in settings:
-                if key not in ("strictness", "threshold"):
-                    raise UsageError(f"{FRAME_EXIT} has no setting {key!r}: there are strictness, threshold")
+                if key not in known:
+                    raise UsageError(f"{FRAME_EXIT} has no setting {key!r}: there are {', '.join(known)}")
             for key, value in settings.items():
                 if isinstance(value, bool) or not isinstance(value, int | float):
                     raise UsageError(f"{FRAME_EXIT}: {key} = {value} is no number")

@@ -85,7 +85,7 @@ def _draw_panel(
     label = ACCURACY_LABELS.get(measure, measure)
     panel.set_ylabel(label if points[0].measures else f"{label}, of the dense network's")
     label = COST_LABELS[cost]
-    panel.set_xlabel(label.replace("a frame", "a video") if points[0].identity.task == "action" else label)
+    panel.set_xlabel(label.replace("a frame", "a video") if points[0].of_whole_videos else label)
     panel.set_xscale("log" if cost == "bops" else "linear")
     panel.set_title(points[0].identity.task)
     panel.grid(True)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from scaleflow.codec.models.picture_change import PictureChange
-from scaleflow.efficient_nets.skip_convolutions.codec_gates import CodecGates
+from scaleflow.efficient_nets.data.window import Window
+from scaleflow.efficient_nets.skip_convolutions.decoded_change import DecodedChange
 from scaleflow.efficient_nets.tasks.task import Task, example, generator_of_frame
-from scaleflow.efficient_nets.tasks.window import Window
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.point_record import PointRecord
 from scaleflow.evaluation.networks.videos import EvaluatedData, EvaluatedVideo
@@ -31,7 +31,7 @@ def measure_network(
     data: EvaluatedData,
     repeats: int = 1,
     progress: Callable[[int], None] = lambda frames: None,
-    gates: CodecGates | None = None,
+    change_maps: Callable[[], DecodedChange] | None = None,
 ) -> NetworkPoint:
     """Measure a point.
 
@@ -44,11 +44,12 @@ def measure_network(
         classes: of the labels.
         repeats: run all so often, and take the shortest time of each frame.
         progress: is given the number of frames that are done.
-        gates: make the maps of changes that the network is told of, where it is one of that method.
+        change_maps: makes the maps of changes that the network is told of, where its method has them.
 
     Raises:
         DataError: pictures or labels cannot be read.
-        UsageError: the frames of a video have different sizes, or say nothing of their changes where ``gates`` ask.
+        UsageError: the frames of a video have different sizes, or say nothing of their changes where maps
+            are made of them.
     """
     record = PointRecord.of(task, classes, labelled=bool(data.videos[0].targets))
     for model in (network, dense):
@@ -56,11 +57,11 @@ def measure_network(
             model.clear_cost()
     with torch.inference_mode():
         for video in data.videos:
-            frames = _frames(video, identity.size, network, dense, task, gates, warm=bool(record.seconds))
+            frames = _frames(video, identity.size, network, dense, task, change_maps, warm=bool(record.seconds))
             _run_video(video, frames, network, dense, task, record, progress)
         for _ in range(repeats - 1):
             for video in data.videos:
-                frames = _frames(video, identity.size, network, dense, task, gates, warm=True)
+                frames = _frames(video, identity.size, network, dense, task, change_maps, warm=True)
                 _time_video(video, frames, record, progress)
     return record.point(identity, task.measure)
 
@@ -112,7 +113,7 @@ def _frames(
     network: VideoNetwork | None,
     dense: VideoNetwork,
     task: Task,
-    gates: CodecGates | None,
+    change_maps: Callable[[], DecodedChange] | None,
     warm: bool,
 ) -> Iterator[_Frame]:
     """Frames in their order. Without a network, output and time are those of the dense one.
@@ -123,13 +124,13 @@ def _frames(
     models = [dense] if network is None else [dense, network]
     for model in models:
         model.reset()
-    maps = None if gates is None else gates.change_maps()
+    maps = None if change_maps is None else change_maps()
     changes: Iterator[PictureChange | None] = iter(()) if maps is None else video.changes()
     for source, frame, target in shown_frames(task, video, size):
         if not warm:
             for model in models:
                 model(frame)
-                if gates is not None and model is network:
+                if maps is not None and model is network:
                     model.change_map(torch.ones(1, 1))
                 model(_changed_in_part(frame))
                 model.reset()

@@ -8,39 +8,44 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from scaleflow.efficient_nets.cost import Cost, dense_cost
-from scaleflow.efficient_nets.methods import NamedMethod
-from scaleflow.efficient_nets.networks.weights_file import TaskNetwork
+from scaleflow.efficient_nets.data.box_rows import known
+from scaleflow.efficient_nets.data.window import Window
+from scaleflow.efficient_nets.methods.known_methods import DENSE
+from scaleflow.efficient_nets.methods.named_method import NamedMethod
+from scaleflow.efficient_nets.networks.task_network import TaskNetwork
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector, resampling_macs
-from scaleflow.efficient_nets.salisa.method import Salisa
-from scaleflow.efficient_nets.tasks.box_rows import known
+from scaleflow.efficient_nets.salisa.settings import Salisa
 from scaleflow.efficient_nets.tasks.detection_output import detections
 from scaleflow.efficient_nets.tasks.task import Task
-from scaleflow.efficient_nets.tasks.window import Window
-from scaleflow.efficient_nets.video_network import VideoNetwork
+from scaleflow.efficient_nets.video.cost import Cost, dense_cost
+from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.point_record import PointRecord
 from scaleflow.evaluation.networks.videos import EvaluatedData, EvaluatedVideo
 
 
-def sampling_detector(trained: TaskNetwork, settings: Salisa) -> SalisaDetector:
+def sampling_detector(trained: TaskNetwork, method: NamedMethod) -> SalisaDetector:
     """The detector, with batch norms folded, and what resamples for it; with its weights where these were trained.
 
     Raises:
         UsageError: the network is for another task, or was trained for another method or with other control points.
     """
-    if trained.task != "detection":
-        raise UsageError(f"salisa: the network is for {trained.task}: train one with scaleflow nets train detection")
-    if trained.method.name not in ("dense", "salisa"):
-        raise UsageError(f"the network was trained for {trained.method.name}: it cannot run as salisa")
+    if trained.task not in method.description.tasks:
+        able = " or ".join(method.description.tasks)
+        raise UsageError(
+            f"{method.name}: the network is for {trained.task}: train one with scaleflow nets train {able}"
+        )
+    if trained.method.name not in (DENSE, method.name):
+        raise UsageError(f"the network was trained for {trained.method.name}: it cannot run as {method.name}")
+    settings = method.as_settings(Salisa)
     detector = SalisaDetector(trained.network, settings)
     if trained.tensors:
         try:
             detector.load_state_dict(trained.tensors)
         except RuntimeError as error:
             said = str(error).splitlines()[-1].strip()
-            raise UsageError(f"the weights do not fit salisa points={settings.points}: {said}") from error
+            raise UsageError(f"the weights do not fit {method.name} points={settings.points}: {said}") from error
     detector.detector = NamedMethod().apply(detector.detector)
     return detector.eval()
 

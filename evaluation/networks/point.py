@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from scaleflow.efficient_nets.tasks.known_tasks import TASKS
 from scaleflow.errors import DataError
 from scaleflow.evaluation.rate_distortion.point import without_infinities
 
@@ -102,6 +103,12 @@ class NetworkPoint:
     def accuracy(self) -> float | None:
         """The task's measure; of data without labels, the agreement with the dense network."""
         return (self.measures or self.agreement).get(self.measure)
+
+    @property
+    def of_whole_videos(self) -> bool:
+        """Whether costs and times are those of a video, where they are of a frame elsewhere."""
+        task = self.identity.task
+        return task in TASKS and TASKS[task].gives == "actions"
 
     def to_json(self) -> str:
         """``null`` for what is not a finite number."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from scaleflow.efficient_nets.cost import Cost
 from scaleflow.efficient_nets.tasks.task import Meter, Task
+from scaleflow.efficient_nets.video.cost import Cost
 from scaleflow.evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from scaleflow.efficient_nets.methods import DENSE, NamedMethod, parse_settings
+from scaleflow.efficient_nets.methods.known_methods import DENSE
+from scaleflow.efficient_nets.methods.named_method import NamedMethod, known_settings
+from scaleflow.efficient_nets.methods.settings_text import parse_settings
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.evaluate import NetworkSetting
 
@@ -28,16 +29,17 @@ def network_settings(
     used = threshold is None
     for text in methods:
         name, *words = text.split() or [""]
-        if threshold is not None and "threshold" in replace(NamedMethod(), name=name).known_settings():
+        if threshold is not None and "threshold" in known_settings(name):
             used = True
             if not any(word.startswith("threshold=") for word in words):
                 words.append(f"threshold={threshold}")
         start = trained if trained.name == name else NamedMethod(name)
         methods_of_name = [start.changed(settings) for settings in parse_settings(words)]
         for method in methods_of_name:
-            sampling = method.salisa
-            size = sizes[0] if sampling is None else sampling.detector_size
-            found += [NetworkSetting(method, size)] if method.name != DENSE else []
+            if method.name != DENSE:
+                found.append(NetworkSetting(method, method.shown_size or sizes[0]))
     if not used:
-        raise UsageError(f"--threshold {threshold}: none of the methods has it; add --method skip-conv")
+        raise UsageError(
+            f"threshold {threshold}: none of the methods has it; add method skip-conv", fields=("threshold", "method")
+        )
     return [setting for number, setting in enumerate(found) if setting not in found[:number]]

@@ -79,8 +79,8 @@ def markdown_table(points: Sequence[NetworkPoint]) -> list[str]:
     for data in dict.fromkeys((point.identity.task, point.identity.content) for point in points):
         chosen = [point for point in points if (point.identity.task, point.identity.content) == data]
         largest = max(point.dense_macs for point in chosen)
-        if data[0] == "action":
-            lines += [f"action on {chosen[0].identity.data}, {len(chosen[0].frames.seconds)} videos:", ""]
+        if chosen[0].of_whole_videos:
+            lines += [f"{data[0]} on {chosen[0].identity.data}, {len(chosen[0].frames.seconds)} videos:", ""]
             lines += [*action_table(chosen), ""]
             continue
         networks = network_names(chosen)

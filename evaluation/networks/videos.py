@@ -14,14 +14,15 @@ from torch import Tensor
 
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.video.reader import open_video
-from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, PictureTask, Task
-from scaleflow.efficient_nets.tasks.video_pictures import read_pictures
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame
+from scaleflow.efficient_nets.data.video_pictures import read_pictures
+from scaleflow.efficient_nets.tasks.task import PictureTask, Task
 from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.networks.coded_video import CodedVideo
 
 NO_CHANGES = (
-    "codec-gates: only an .sfv file says what changed, {}: encode the pictures, and name the file with --pictures"
+    "codec-gates: only an .sfv file says what changed, {}: encode the pictures, and name the .sfv file as coded"
 )
 
 
@@ -70,11 +71,13 @@ def labelled_videos(data: LabelledData, frames: int | None, first: int = 0, code
     """
     videos = data.videos()
     if coded is not None and len(videos) > 1:
-        raise UsageError(f"--pictures {coded}: {data.place} holds {len(videos)} videos: choose one with --only")
+        raise UsageError(
+            f"coded {coded}: {data.place} holds {len(videos)} videos: choose one with only", fields=("coded", "only")
+        )
     end = None if frames is None else first + frames
     names = [frame.full_name for group in videos.values() for frame in group[first:end]]
     if not names:
-        raise UsageError(f"--first {first}: no video of {data.place} has as many frames")
+        raise UsageError(f"first {first}: no video of {data.place} has as many frames", fields=("first",))
     found = []
     for name, group in videos.items():
         chosen = group[first:end]
@@ -113,10 +116,12 @@ def open_evaluated(
     """
     if isinstance(task, PictureTask):
         if coded is not None:
-            raise UsageError(f"--pictures {coded}: {task.name} is measured against the pictures that it is shown")
+            raise UsageError(
+                f"coded {coded}: {task.name} is measured against the pictures that it is shown", fields=("coded",)
+            )
     elif path.is_file() and path.suffix != ".json":
         if only or coded is not None:
-            raise UsageError(f"{path}: a video without labels goes without --only and --pictures")
+            raise UsageError(f"{path}: a video without labels goes without only and coded", fields=("only", "coded"))
         return unlabelled_video(path, frames, first), ()
     data = task.open(path, "val")
     data = data.chosen(only) if only else data
@@ -132,7 +137,7 @@ class _PictureFiles:
 
     def changes(self) -> Iterator[PictureChange | None]:
         """See :class:`EvaluatedVideo`."""
-        raise UsageError(NO_CHANGES.format("these are picture files"))
+        raise UsageError(NO_CHANGES.format("these are picture files"), fields=("coded",))
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ class _VideoFile:
     def changes(self) -> Iterator[PictureChange | None]:
         """See :class:`EvaluatedVideo`."""
         if self.coded is None:
-            raise UsageError(NO_CHANGES.format(f"{self.path} is none"))
+            raise UsageError(NO_CHANGES.format(f"{self.path} is none"), fields=("coded",))
         # Of the one before the first, the network has seen nothing.
         return chain([None], self.coded.changes()[self.first + 1 :])
 
@@ -171,7 +176,7 @@ class _VideoFile:
         if self.exact and count != self.frames:
             raise DataError(f"{self.path}: has {self.first + count} pictures, the labels are of {end}")
         if not count:
-            raise UsageError(f"{self.path}: has no picture {self.first}: use a smaller --first")
+            raise UsageError(f"{self.path}: has no picture {self.first}: use a smaller first", fields=("first",))
 
 
 def _content(names: Sequence[str], file: Path | None) -> str:

@@ -71,7 +71,7 @@ class PlotSettings:
 
     def __post_init__(self) -> None:
         if self.rate not in RATE_LABELS:
-            raise UsageError(f"--rate {self.rate} is not one of {', '.join(RATE_LABELS)}")
+            raise UsageError(f"rate {self.rate!r} is not one of {', '.join(RATE_LABELS)}", fields=("rate",))
 
 
 def draw_figure(curves: Sequence[PlottedCurve], settings: PlotSettings | None = None) -> Figure:

@@ -43,7 +43,9 @@ def _masks_of_clip(place: str, clip: ClipFile, is_only: bool) -> Path:
     if place == DAVIS and not root.exists():
         return _beside_pictures(clip)
     if not root.exists():
-        raise UsageError(f"--roi {place}: there is no such file or folder (or give davis, for DAVIS's own masks)")
+        raise UsageError(
+            f"masks {place}: there is no such file or folder (or give davis, for DAVIS's own)", fields=("masks",)
+        )
     if is_only and (root.is_file() or _holds_pictures(root)):
         return root
     names = list(dict.fromkeys((clip.name, Path(clip.name).stem)))
@@ -52,10 +54,11 @@ def _masks_of_clip(place: str, clip: ClipFile, is_only: bool) -> Path:
     found += [path for path in (root / f"{names[-1]}{suffix}" for suffix in suffixes) if path.is_file()]
     found = found or [path for path in root.glob(f"{_ANNOTATIONS}/*/{names[-1]}") if _holds_pictures(path)]
     if len(found) != 1:
-        what = f"several masks ({', '.join(str(path) for path in found)})" if found else "no masks"
+        what = f"several regions ({', '.join(str(path) for path in found)})" if found else "no region"
         raise UsageError(
-            f"--roi {place}: holds {what} of {clip.name}: a folder of pictures, a video, a picture or a .json of boxes "
-            f"that is named {names[-1]} is looked for"
+            f"masks {place}: holds {what} of {clip.name}: a folder of pictures, a video, a picture or a .json of boxes "
+            f"that is named {names[-1]} is looked for",
+            fields=("masks",),
         )
     return found[0]
 
@@ -67,8 +70,10 @@ def _beside_pictures(clip: ClipFile) -> Path:
         path = Path(*parts)
         if _holds_pictures(path):
             return path
-        raise UsageError(f"--roi {DAVIS}: {path} has no masks of {clip.name}")
-    raise UsageError(f"--roi {DAVIS}: {clip.path} does not lie in a folder {_PICTURES}, as DAVIS's pictures do")
+        raise UsageError(f"masks {DAVIS}: {path} has none of {clip.name}", fields=("masks",))
+    raise UsageError(
+        f"masks {DAVIS}: {clip.path} does not lie in a folder {_PICTURES}, as DAVIS's pictures do", fields=("masks",)
+    )
 
 
 def _holds_pictures(path: Path) -> bool:

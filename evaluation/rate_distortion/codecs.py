@@ -132,7 +132,7 @@ class EvaluatedCodec:
 
 
 def parse_codec(text: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
-    """A codec as ``--codec`` names it.
+    """A codec by its name or its definition.
 
     Args:
         text: a name of :func:`codec_names`; or ``NAME=PROGRAM OPTIONS`` with a program such as scaleflow or ffmpeg and
@@ -172,7 +172,7 @@ def named_codec(name: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
 
 
 def codec_names() -> list[str]:
-    """What ``--codec`` takes without a definition."""
+    """Names that :func:`parse_codec` takes without a definition."""
     programs = [name for name, how in PROGRAMS.items() if how.takes_masks]
     return ["scaleflow", "ssf2020", *_ANCHORS, *programs]
 

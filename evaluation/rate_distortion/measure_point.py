@@ -49,7 +49,7 @@ class MeasuringSettings:
             raise UsageError("no metric is named")
         for name in ("intra_period", "threads"):
             if getattr(self, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is not at least 1")
+                raise UsageError(f"{name} {getattr(self, name)} is not at least 1", fields=(name,))
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
 
     Args:
         scratch: a folder for decoded pictures, which are deleted.
-        earlier: the same point with other metrics: its coded file is decoded again, not encoded again.
+        earlier: the same point with other metrics: its coded file is decoded again, not encoded again, and what was
+            measured of it is kept.
 
     Raises:
         DataError: a command fails, which is shown; or the decoder does not give back every picture.
@@ -146,7 +147,7 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
     samples = clip.width * clip.height * clip.frames
     by_kind = bits.by_kind | {"container": 8 * file_bytes - sum(bits.by_kind.values())}
     means = {name: value if math.isfinite(value) else None for name, value in compared.means.items()}
-    return RatePoint(
+    point = RatePoint(
         clip=clip,
         codec=task.codec.name,
         description=task.description,
@@ -166,6 +167,9 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
         software=task.software,
         stream_hash=file_hash(stream),
     )
+    if earlier is not None and earlier.stream_hash == point.stream_hash:
+        return point.with_metrics_of(earlier)
+    return point
 
 
 def is_as_measured(point: RatePoint, results: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,14 @@ class RatePoint:
     identical: int = 0
     software: dict[str, str] = field(default_factory=dict)
     stream_hash: str = ""
+
+    def with_metrics_of(self, earlier: RatePoint) -> RatePoint:
+        """This point, with what was measured of the same coded file before and not now, and the masks of that."""
+        clip = self.clip
+        if not clip.masks:
+            clip = replace(clip, masks=earlier.clip.masks, masks_path=earlier.clip.masks_path)
+        frames = replace(self.frames, metrics=earlier.frames.metrics | self.frames.metrics)
+        return replace(self, clip=clip, metrics=earlier.metrics | self.metrics, frames=frames)
 
     def to_json(self) -> str:
         """As JSON without infinities: ``null`` for what is not a finite number."""

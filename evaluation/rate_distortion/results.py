@@ -44,7 +44,7 @@ def read_points(folder: Path) -> list[RatePoint]:
     """
     points = [RatePoint.read(path) for path in sorted((folder / "points").glob("*.json"))]
     if not points:
-        raise DataError(f"{folder} holds no points: scaleflow rd CLIPS --out {folder} makes them")
+        raise DataError(f"{folder} holds no points: scaleflow rd makes them")
     return sorted(points, key=lambda point: (point.codec, point.clip.name, point.bits_per_pixel))
 
 

@@ -94,7 +94,9 @@ def measure(
         raise UsageError(f"two codecs are named {max(names, key=names.count)}: give one another name, as in NAME=...")
     for codec in codecs:
         if codec.needs_masks and not all(clip.name in (masks or {}) for clip in clips):
-            raise UsageError(f"codec {codec.name} codes regions of interest: say with --roi where they are")
+            raise UsageError(
+                f"codec {codec.name} codes regions of interest: say with masks where they are", fields=("masks",)
+            )
     for folder in (results / "points", results / "streams"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -193,7 +195,8 @@ def _earlier_points(results: Path, tasks: Sequence[PointTask], overwrite: bool) 
             )
             raise UsageError(
                 f"{results} holds points of {what} ({point.clip.name}, {point.codec} {point.setting}): "
-                "name another --out, name the codec otherwise, or delete these points with --overwrite"
+                "choose another folder, name the codec otherwise, or delete these points with overwrite=True",
+                fields=("overwrite",),
             )
         (results / point.stream).unlink(missing_ok=True)
         path.unlink()
@@ -210,7 +213,7 @@ def _executor(
 ) -> Iterator[Callable[[Sequence[_Waiting]], Iterator[_Finished]]]:
     """What runs tasks: this process alone, or a pool of them."""
     if workers < 1:
-        raise UsageError(f"--workers {workers} is not at least 1")
+        raise UsageError(f"workers {workers} is not at least 1", fields=("workers",))
     if workers == 1:
         yield lambda waiting: (_attempt(*one) for one in waiting)
         return
@@ -233,7 +236,9 @@ def _in_pool(pool: ProcessPoolExecutor, waiting: Sequence[_Waiting]) -> Iterator
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
-        raise DataError("a worker was killed, perhaps for want of memory: try fewer --workers") from error
+        raise DataError(
+            "a process was killed, perhaps for want of memory: try fewer workers", fields=("workers",)
+        ) from error
 
 
 def _attempt(task: PointTask, results: Path, scratch: Path, earlier: RatePoint | None) -> _Finished:

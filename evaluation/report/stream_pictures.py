@@ -16,9 +16,8 @@ from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, Even
 from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, VideoProperties
-from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.reader import VideoReader, open_video
-from scaleflow.codec.video.working_format import color_coding, from_working
+from scaleflow.codec.video.working_format import rgb_picture
 from scaleflow.errors import DataError
 from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import clip_file
@@ -75,16 +74,10 @@ def _choose(
     found: dict[int, Rgb] = {}
     for number, planes in enumerate(pictures):
         if number in numbers:
-            found[number] = _rgb(planes, properties)
+            found[number] = rgb_picture(planes, properties)
         if len(found) == len(numbers):
             return ChosenPictures(properties.width, properties.height, found)
     raise DataError(f"{path}: has no picture {max(numbers)}")
-
-
-def _rgb(planes: Planes, properties: VideoProperties) -> Rgb:
-    coding, rgb = color_coding(properties), describe_pixel_format("rgb24")
-    working = from_working(planes, rgb, coding, properties.working_format, properties.bit_depth)
-    return np.stack(working, axis=-1).astype(np.uint8)
 
 
 def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures:
@@ -103,7 +96,7 @@ def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures
             planes = change.apply(picture.planes) if clip.change else picture.planes
             content.add(planes)
             if number in numbers:
-                found[number] = _rgb(planes, properties)
+                found[number] = rgb_picture(planes, properties)
         if content.digest() != clip.content:
             raise DataError(f"{clip.path}: is not what was measured")
         return ChosenPictures(clip.width, clip.height, found)

@@ -15,8 +15,8 @@ from scaleflow.efficient_nets.clockwork.clock import Clock
 from scaleflow.efficient_nets.clockwork.network import ClockworkUNet, trajectory_cost
 from scaleflow.efficient_nets.clockwork.split import UNetSplit
 from scaleflow.efficient_nets.clockwork.weights_file import TrainedAdaptor
-from scaleflow.efficient_nets.cost import Cost
 from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
+from scaleflow.efficient_nets.video.cost import Cost
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.restoration.coded_clip import CodedClip
 from scaleflow.evaluation.restoration.feature_distance import FeatureStatistics, alexnet_features, frechet_distance
@@ -91,7 +91,7 @@ def standard_settings(
         raise UsageError(f"steps = {steps}, period = {period}: both must be 2 or more, or there is nothing to compare")
     if adaptor is not None and adaptor.steps != steps:
         raise UsageError(
-            f"the adaptor was distilled for {adaptor.steps} steps, not {steps}: use --steps {adaptor.steps}"
+            f"steps {steps}: the adaptor was distilled for {adaptor.steps}, use as many", fields=("steps",)
         )
     cut = adaptor.cut if adaptor is not None else 1
     alternating = RestorationSetting("clockwork, identity, alternating", steps, Clock(period), cut=cut)

@@ -19,7 +19,7 @@ def choose_anchor(codecs: Sequence[str], wanted: str | None) -> str:
         UsageError: the wanted one was not measured.
     """
     if wanted is not None and wanted not in codecs:
-        raise UsageError(f"--anchor {wanted} was not measured; there are {', '.join(codecs)}")
+        raise UsageError(f"anchor {wanted} was not measured; there are {', '.join(codecs)}", fields=("anchor",))
     return wanted or next((name for name in USUAL_ANCHORS if name in codecs), codecs[0])
 
 

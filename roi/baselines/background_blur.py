@@ -27,7 +27,7 @@ MOST_BLUR = 64.0
 def check_blur(sigma: float) -> None:
     """Raises :class:`UsageError` where a standard deviation is none, in samples of luma."""
     if not (math.isfinite(sigma) and 0 < sigma <= MOST_BLUR):
-        raise UsageError(f"--blur {sigma:g} is not above 0 and at most {MOST_BLUR:g} samples")
+        raise UsageError(f"sigma {sigma:g} is not above 0 and at most {MOST_BLUR:g} samples", fields=("sigma",))
 
 
 def encode_blurred(

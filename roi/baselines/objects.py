@@ -27,12 +27,13 @@ from scaleflow.codec.encoding.file import encode_file
 from scaleflow.codec.encoding.region_masks import OpenMasks
 from scaleflow.codec.encoding.request import VideoSource
 from scaleflow.codec.encoding.settings import EncodeSettings
-from scaleflow.codec.models.quality import COARSEST_STEP, FINEST_STEP, HIGHEST_QUALITY
+from scaleflow.codec.models.quality import COARSEST_STEP, FINEST_STEP
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture, Planes, VideoProperties
 from scaleflow.codec.video.writer import open_output
 from scaleflow.errors import DataError, UsageError
 from scaleflow.output_file import check_output
+from scaleflow.quality_range import HIGHEST_QUALITY
 from scaleflow.roi.baselines.filled_pictures import fill_unknown
 from scaleflow.roi.baselines.masked_pictures import open_changed_copy, pictures_with_masks
 from scaleflow.roi.baselines.object_file import STEPS, Levels, ObjectFile, decode_masks, encode_masks
@@ -69,7 +70,7 @@ def encode_objects(
     """
     check_output(str(destination), settings.overwrite)
     if settings.quality is None:
-        raise UsageError("object-based coding has a --quality, no other goal")
+        raise UsageError("object-based coding has a quality, no other goal", fields=("quality",))
     lower = replace(settings, quality=background_quality(settings.quality, strength))
     with tempfile.TemporaryDirectory() as folder:
         copies = [Path(folder) / f"{name}.y4m" for name in ("region", "background")]

@@ -55,10 +55,10 @@ class X265Settings:
     def __post_init__(self) -> None:
         RegionSettings(strength=self.strength)
         if not 0 <= self.crf <= HIGHEST_QUANTIZER:
-            raise UsageError(f"--crf {self.crf:g} is outside 0..{HIGHEST_QUANTIZER}")
-        for name, value in (("--intra-period", self.intra_period), ("--threads", self.threads)):
+            raise UsageError(f"crf {self.crf:g} is outside 0..{HIGHEST_QUANTIZER}", fields=("crf",))
+        for name, value in (("intra_period", self.intra_period), ("threads", self.threads)):
             if value < 1:
-                raise UsageError(f"{name} {value} is not at least 1")
+                raise UsageError(f"{name} {value} is not at least 1", fields=(name,))
 
     @property
     def encoding(self) -> VideoEncoding:

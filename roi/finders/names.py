@@ -22,7 +22,10 @@ def make_finder(name: str) -> RegionFinder:
         UsageError: there is none, or it is a network's.
     """
     if name in OF_NETWORKS:
-        raise UsageError(f"{name!r} needs a network: give one of scaleflow nets train with --roi-network")
+        raise UsageError(
+            f"{name!r} needs a network: name a run of scaleflow nets train as finder_network",
+            fields=("finder_network",),
+        )
     if name not in FINDERS:
         raise UsageError(f"{name!r} finds no regions: use {', '.join((*FINDERS, *OF_NETWORKS))}")
     return FINDERS[name]()

@@ -23,5 +23,5 @@ def require_packages(purpose: str, extra: str, modules: Sequence[str]) -> None:
     if missing:
         are = "a package that is" if len(missing) == 1 else "packages that are"
         raise UsageError(
-            f'{purpose} needs {are} not installed ({", ".join(missing)}): pip install "scaleflow[{extra}]"'
+            f'{purpose} needs {are} not installed ({", ".join(missing)}): pip install ".[{extra}]"'
         )

@@ -24,7 +24,9 @@ def check_output(path: str, overwrite: bool) -> None:
     if target.is_dir():
         raise UsageError(f"{path}: is a folder; end the name with / to write pictures into it")
     if target.exists() and not is_special(target) and not overwrite:
-        raise UsageError(f"{path}: exists already; choose another name or pass --overwrite")
+        raise UsageError(
+            f"{path}: exists already; choose another name or pass overwrite=True", fields=("overwrite",)
+        )
 
 
 def is_special(path: Path) -> bool:
@@ -46,9 +48,11 @@ class OutputStream:
     After :meth:`abort` it takes and ignores what is written: a muxer that is closed then still writes its end.
     """
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, *, owned: bool = True) -> None:
+        """``owned``: the stream is closed at the end, as is not done with standard output."""
         self.name = name
         self._stream = stream
+        self._owned = owned
         self._aborted = False
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
@@ -95,7 +99,7 @@ class OutputStream:
             pass  # The failure that led here is the one to tell.
 
     def _release(self) -> None:
-        if self._stream is not sys.stdout.buffer:
+        if self._owned:
             self._stream.close()
 
 
@@ -153,7 +157,7 @@ class OutputFile(OutputStream):
 def open_output_file(path: str, overwrite: bool) -> OutputStream:
     """Open ``path`` for writing; ``-`` is standard output; devices and pipes are written in place."""
     if path == "-":
-        return OutputStream(sys.stdout.buffer, "standard output")
+        return OutputStream(_standard_output(), "standard output", owned=False)
     check_output(path, overwrite)
     if is_special(Path(path)):
         try:
@@ -161,6 +165,14 @@ def open_output_file(path: str, overwrite: bool) -> OutputStream:
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
     return OutputFile(path)
+
+
+def _standard_output() -> BinaryIO:
+    """Standard output for bytes; notebooks and closed standard streams have none."""
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        raise UsageError("standard output takes no bytes here: write to a file instead of -")
+    return stream
 
 
 def write_whole_file(path: str, data: bytes, overwrite: bool) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +15,9 @@ from typer.testing import CliRunner
 
 from scaleflow.cli.main import app
 from scaleflow.codec.models import registry
+from scaleflow.evaluation.rate_distortion import measure_point
+from scaleflow.evaluation.rate_distortion.codec_programs import scaleflow_command
+from tests.cli import json_page
 from tests.codec.conftest import carphone, ffmpeg, with_audio
 from tests.codec.stand_in import StandInModel
 from tests.davis_clips import car, car_masks, davis
@@ -47,10 +53,19 @@ class Result:
 
 
 def typed(*arguments: object) -> Result:
-    """Runs a command in this process, with the model that it asks for: its imports are paid for once."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    """Runs a command in this process, with the model that it asks for: its imports are paid for once.
+
+    JSON lines must be as their documentation says.
+    """
+    texts = [str(argument) for argument in arguments]
+    result = CliRunner().invoke(app, texts)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
+    if "--json" in texts and "--show" not in texts:
+        verb = json_page.verb_of(texts)
+        assert verb is not None, f"{json_page.PAGE.name} says nothing of {texts}"
+        for line in result.stdout.splitlines():
+            assert not (wrong := json_page.differences(verb, json.loads(line))), wrong
     return Result(result.exit_code, result.stdout, result.stderr)
 
 
@@ -59,6 +74,23 @@ def scaleflow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs a command in this process with the stand-in."""
     monkeypatch.setattr(registry, "load_model", lambda *arguments, **options: StandInModel())
     return typed
+
+
+@contextmanager
+def encoders_in_this_process() -> Iterator[None]:
+    """Within, the encoders and decoders of ``rd`` that are commands of ScaleFlow run in this process; ffmpeg is a
+    program all the same. Ten programs would import the networks ten times."""
+    own = scaleflow_command()
+
+    def run(command: Sequence[str], **options: object) -> subprocess.CompletedProcess[str]:
+        if list(command[: len(own)]) != own:
+            return subprocess.run(command, **options)  # type: ignore[call-overload, no-any-return]
+        done = typed(*command[len(own) :])
+        return subprocess.CompletedProcess(command, done.code, done.stdout, done.stderr)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure_point, "subprocess", SimpleNamespace(run=run))
+        yield
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,20 +17,31 @@ import pytest
 
 from scaleflow.cli.main import EXIT_BROKEN_PIPE
 from scaleflow.codec.container import SfvReader, VideoPacket
-from tests.cli.conftest import Result
+from scaleflow.codec.models import registry
+from tests.cli.conftest import Result, typed
+from tests.codec.stand_in import StandInModel
 from tests.places import REPOSITORY
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
-@pytest.fixture
-def coded(scaleflow: Run, carphone: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "coded.sfv"
-    result = scaleflow("encode", carphone, path, "--quality", 40, "--frames", 24, "--intra-period", 8)
+@pytest.fixture(scope="module")
+def coded_once(carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 pictures in three groups, by the stand-in."""
+    path = tmp_path_factory.mktemp("coded") / "coded.sfv"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "load_model", lambda *arguments, **options: StandInModel())
+        result = typed("encode", carphone, path, "--quality", 40, "--frames", 24, "--intra-period", 8)
     # Nothing is said where no terminal listens.
     assert (result.code, result.stdout, result.stderr) == (0, "", "")
     return path
+
+
+@pytest.fixture
+def coded(coded_once: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copy(coded_once, tmp_path))
 
 
 def damaged(path: Path) -> Path:
@@ -181,13 +193,13 @@ def test_models_are_listed(scaleflow: Run) -> None:
 
 def test_through_pipes(program: Start, scaleflow: Run, carphone: Path, tmp_path: Path) -> None:
     with carphone.open("rb") as source:
-        encoder = program("encode", "-", "-", "--frames", "30", "--quality", "40", stdin=source)
+        encoder = program("encode", "-", "-", "--frames", "10", "--quality", "40", stdin=source)
         decoder = program("decode", "-", "-", "--format", "y4m", stdin=encoder.stdout)
         assert encoder.stdout is not None
         encoder.stdout.close()
         piped, errors = decoder.communicate(timeout=300)
     assert (encoder.wait(), decoder.returncode, errors) == (0, 0, b"")
-    scaleflow("encode", carphone, tmp_path / "a.sfv", "--frames", 30, "--quality", 40)
+    scaleflow("encode", carphone, tmp_path / "a.sfv", "--frames", 10, "--quality", 40)
     scaleflow("decode", tmp_path / "a.sfv", tmp_path / "a.y4m")
     assert piped == (tmp_path / "a.y4m").read_bytes()
 

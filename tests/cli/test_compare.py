@@ -141,4 +141,4 @@ def test_a_missing_package_is_named_with_its_extra(
     )
     result = scaleflow("compare", carphone, decoded, "--metrics", "ms-ssim")
     assert result.code == 2
-    assert 'a package that is not installed (pytorch_msssim): pip install "scaleflow[evaluate]"' in result.stderr
+    assert 'a package that is not installed (pytorch_msssim): pip install ".[evaluate]"' in result.stderr

@@ -63,7 +63,7 @@ def test_stopped_and_resumed_it_is_the_run_that_was_not(
     assert not (out / "diffusion.safetensors").exists()
     pairs = (out / "pairs.safetensors").stat().st_mtime_ns
     again = scaleflow("diffusion", "train", videos, "--preset", "tiny", "--out", out)
-    assert again.code == 2 and "resume it with --resume" in again.stderr
+    assert again.code == 2 and "continue it with --resume" in again.stderr
     reports = events(scaleflow("diffusion", "train", "--resume", "--out", out, "--json").stdout)
     assert [report["step"] for report in reports] == [6, 8, 8]
     assert reports[-1]["event"] == "validation"

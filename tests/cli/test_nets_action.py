@@ -20,9 +20,9 @@ from scaleflow.cli.interruption import StopRequest
 from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.reader import open_video
 from scaleflow.codec.video.writer import open_output
+from scaleflow.efficient_nets.data.generated.actions import ACTIONS, GRADES
 from scaleflow.efficient_nets.frame_exit.network import FrameExit, FrameExitConfig
 from scaleflow.efficient_nets.frame_exit.weights_file import read_action_network
-from scaleflow.efficient_nets.generated_data.actions import ACTIONS, GRADES
 from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import events
 from tests.places import SHARED
@@ -120,7 +120,7 @@ def test_the_same_seed_makes_the_same_data(scaleflow: Run, backgrounds: Path, tm
 
 
 def test_small_objects_are_where_their_boxes_are(scaleflow: Run, backgrounds: Path, tmp_path: Path) -> None:
-    from scaleflow.efficient_nets.tasks.box_rows import known
+    from scaleflow.efficient_nets.data.box_rows import known
     from scaleflow.efficient_nets.tasks.detection import Detection
 
     out = tmp_path / "objects"
@@ -206,7 +206,7 @@ def test_exits_are_measured_beside_fixed_numbers(scaleflow: Run, actions: Path, 
 def test_an_exit_is_where_the_network_itself_stops(
     scaleflow: Run, actions: Path, trained: Path, tmp_path: Path
 ) -> None:
-    from scaleflow.efficient_nets.tasks.action import open_action_data, read_clip
+    from scaleflow.efficient_nets.data.action_clips import open_action_data, read_clip
 
     method = ("--method", "frame-exit strictness=0.3 threshold=0.45")
     arguments = ("nets", "eval", trained, "--data", actions, "--out", tmp_path / "results", "--only", "up/*")

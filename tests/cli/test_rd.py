@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from compressai.utils.plot.__main__ import main as plot_pictures
 
+from scaleflow.evaluation.rate_distortion import measure_point
 from scaleflow.evaluation.rate_distortion.results import read_points
-from scaleflow.evaluation.rate_distortion.sweep import measure_point
 from scaleflow.evaluation.report.stream_pictures import read_original
-from tests.cli.conftest import Result, typed
+from tests.cli.conftest import Result, encoders_in_this_process, typed
 from tests.places import REPOSITORY
 
 METRICS = ("--metrics", "psnr-y,psnr-rgb")
@@ -31,12 +30,14 @@ def rd(*arguments: object) -> Result:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory, carphone: Path) -> Path:
-    """Four pictures by the shipped model and by x264, from the command as a program."""
+    """Four pictures by the shipped model, once as programs and once in this process, and by x264."""
     folder = tmp_path_factory.mktemp("rd") / "results"
-    command = [sys.executable, "-W", "ignore", "-m", "scaleflow", "rd", carphone, "--out", folder, *METRICS]
-    options = ["--codec", "scaleflow", "--codec", X264, "--quality", "16,40", "--frames", "4", "--intra-period", "3"]
-    done = subprocess.run([*map(str, command), *options], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    given = ["--out", folder, *METRICS, "--codec", "scaleflow", "--frames", 4, "--intra-period", 3]
+    done = rd(carphone, *given, "--quality", 16)
+    assert done.code == 0, done.stderr
+    with encoders_in_this_process():
+        done = rd(carphone, *given, "--codec", X264, "--quality", "16,40")
+    assert done.code == 0, done.stderr
     assert f"{folder}: 5 points" in done.stdout and "BD-rate against x264" in done.stdout
     return folder
 
@@ -96,6 +97,8 @@ def test_tables_of_pictures(measured: Path) -> None:
 
 
 def test_compressai_draws_the_files(measured: Path, tmp_path: Path) -> None:
+    from compressai.utils.plot.__main__ import main as plot_pictures  # seconds to import
+
     picture = tmp_path / "curves.png"
     files = [str(measured / "scaleflow.json"), str(measured / "x264.json")]
     plot_pictures(["-f", *files, "--metric", "psnr-y", "-o", str(picture)])
@@ -125,6 +128,10 @@ def test_a_second_run_measures_only_what_is_new(copy: Path, carphone: Path) -> N
     more = rd(carphone, *options(copy, X264, metrics=("--metrics", "psnr-y,psnr-u")), "--json")
     lines = [json.loads(line) for line in more.stdout.splitlines()]
     assert [line.get("resumed") for line in lines[:-1]] == [False] * 3 and "psnr-u" in lines[0]["metrics"]
+    # what was measured before is kept, of pictures too
+    for point in read_points(copy):
+        assert {"psnr-y", "psnr-rgb"} <= set(point.metrics) & set(point.frames.metrics)
+        assert ("psnr-u" in point.metrics) == ("psnr-u" in point.frames.metrics) == (point.codec == "x264")
     # streams are decoded again, not encoded again
     assert streams == {path.name: path.stat().st_mtime_ns for path in (copy / "streams").iterdir()}
 
@@ -155,7 +162,8 @@ def test_a_flipped_byte_fails_its_point_and_no_other(
         return seconds
 
     monkeypatch.setattr(measure_point, "_encode", encode_and_damage)
-    result = rd(carphone, *options(tmp_path / "results", "scaleflow"))
+    with encoders_in_this_process():
+        result = rd(carphone, *options(tmp_path / "results", "scaleflow"))
     assert result.code == 1
     assert "carphone.y4m, scaleflow --quality 16: scaleflow decode" in result.stderr and "damage" in result.stderr
     assert "1 of 2 could not be measured" in result.stderr

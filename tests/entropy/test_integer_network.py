@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from compressai.models.utils import conv, deconv
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -22,14 +21,19 @@ from scaleflow.entropy.integer_network import LARGEST_ACTIVATION, WEIGHT_BITS, I
 from tests.places import REPOSITORY
 
 
+def _deconv(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    """CompressAI's, by which sizes double."""
+    return nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1)
+
+
 def make_network() -> nn.Sequential:
     """Every kind of layer that has an integer form."""
     torch.manual_seed(11)
     network = nn.Sequential(
-        deconv(6, 16),
+        _deconv(6, 16),
         nn.Hardtanh(0, 255),
         nn.Sequential(nn.Conv2d(16, 24, 3, padding=1), nn.ReLU()),
-        conv(24, 20, kernel_size=5, stride=2),
+        nn.Conv2d(24, 20, 5, stride=2, padding=2),
         nn.ReLU(inplace=True),
         nn.Conv2d(20, 32, 1, bias=False),
         nn.PixelShuffle(2),

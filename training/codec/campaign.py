@@ -36,14 +36,16 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.training.codec.clip_batches import ClipBatches
-from scaleflow.training.codec.configuration import DataConfig, StageConfig, TrainingConfig
+from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
 from scaleflow.training.codec.held_out import HeldOutClips
 from scaleflow.training.codec.models.trainable import TrainableModel
-from scaleflow.training.codec.run import make_model, write_text
+from scaleflow.training.codec.run import make_model
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.sources import open_source
 from scaleflow.training.loop.distributed import join_processes
 from scaleflow.training.loop.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
 from scaleflow.training.loop.precision import with_precision
+from scaleflow.training.loop.run_folder import write_text
 
 logger = logging.getLogger(__name__)
 

@@ -1,95 +1,27 @@
-"""Configuration of a training run: dataclasses, checked when made. See
-:mod:`scaleflow.training.loop.configuration_file` for YAML.
+"""Configuration of codec training: dataclasses, checked when made. See
+:mod:`scaleflow.training.codec.configuration_file` for YAML.
 
 Everything is counted in steps, never in seconds, so that a run that was stopped and resumed is the run that was not.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal
-
-import yaml
-from pydantic import ConfigDict
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 from scaleflow.codec.distortion import DISTORTION_OVER_STEP
 from scaleflow.errors import UsageError
-
-STRICT = ConfigDict(extra="forbid")
-
-Schedule = Literal["cosine", "step", "flat"]
-
-
-SourceKind = Literal["videos", "vimeo", "davis", "images", "photographs", "synthetic", "packed", "pool", "shards"]
-
-
-DataKind = Literal[
-    "videos", "vimeo", "davis", "images", "photographs", "synthetic", "packed", "pool", "shards", "mixture"
-]
-
-
-@dataclass(frozen=True)
-class DataPart:
-    """One source of a mixture; ``share`` of its clips, in any unit."""
-
-    __pydantic_config__ = STRICT
-
-    kind: SourceKind
-    path: str
-    share: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_range("data.parts.share", self.share, 1e-6, 1e6)
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Where clips come from.
-
-    Attributes:
-        kind: ``videos`` (a folder of any video), ``vimeo`` (septuplets or triplets as their archives unpack),
-            ``davis`` (pictures with masks, as DAVIS unpacks), ``images`` and ``photographs`` (for the intra stage
-            only), ``synthetic`` (clips rendered from photographs), ``packed`` (a cache of crops), ``pool`` (packed
-            folders that another process renews), ``shards`` (tar files) or ``mixture``.
-        path: the folder.
-        parts: sources of a mixture.
-        crop: side of the square crops in samples, a multiple of 64.
-        stride: largest distance in time between successive pictures of a clip.
-        flip, reverse: mirror crops, and play clips backwards, at random.
-        halve: reduce compressed sources of 360 lines and more by two.
-        masks: regions of interest that come with the clips, for models that heed them: random ones, or
-            ``annotations``, those that DAVIS has.
-        workers: processes that load; 0 loads between the steps.
-    """
-
-    __pydantic_config__ = STRICT
-
-    path: str = ""
-    kind: DataKind = "videos"
-    parts: tuple[DataPart, ...] = ()
-    crop: int = 192
-    stride: int = 3
-    flip: bool = True
-    reverse: bool = True
-    halve: bool = True
-    masks: Literal["none", "perlin", "boxes", "mixed", "annotations"] = "none"
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        check_range("data.crop", self.crop, 64, 4096)
-        if self.crop % 64:
-            raise UsageError(f"data.crop = {self.crop} is no multiple of 64: use {self.crop // 64 * 64 or 64}")
-        if (self.kind == "mixture") != bool(self.parts):
-            raise UsageError("data.parts: a mixture has parts, and nothing else has")
-        check_range("data.stride", self.stride, 1, 16)
-        check_range("data.workers", self.workers, 0, 256)
-        if self.masks == "annotations" and self.kind != "davis":
-            raise UsageError(
-                f"data.masks = annotations: data.kind = {self.kind} has none; use data.kind=davis, or random masks "
-                "such as data.masks=mixed"
-            )
+from scaleflow.quality_range import HIGHEST_QUALITY, is_quality
+from scaleflow.training.data.configuration import DataConfig
+from scaleflow.training.loop.configuration import (
+    STRICT,
+    LoopOptimization,
+    RunConfig,
+    Schedule,
+    check_range,
+    learning_rate_factor,
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +33,7 @@ class LossConfig:
         weights: of Y, Cb and Cr in the squared error; (1, 1, 1) weighs samples alike, (6, 1, 1) / 8 planes as PSNR-YUV
             does. Ignored by models that work in RGB.
         chroma: ``quality`` weighs chroma beside luma as PSNR-YUV asks for at each quality, see
-            :mod:`scaleflow.training.losses`; ``fixed`` as ``weights`` say. Of the recurrent model.
+            :mod:`scaleflow.training.codec.losses`; ``fixed`` as ``weights`` say. Of the recurrent model.
         distortion_over_step: slope of rate over distortion: squared error that one bit is worth, in squared
             quantization steps. Of models with one rate, see ``model.distortion_weight``.
         low_rate_emphasis: power of the quantization step by which losses are weighed; at 0 high rates drown low ones.
@@ -158,7 +90,7 @@ class StageConfig:
     learning_rate: float = 1e-3
     schedule: Schedule = "cosine"
     warm_up: int = 150
-    quality: tuple[float, float] = (0.0, 63.0)
+    quality: tuple[float, float] = (0.0, HIGHEST_QUALITY)
     gradients: Literal["picture", "clip"] = "clip"
 
     def __post_init__(self) -> None:
@@ -173,7 +105,7 @@ class StageConfig:
         least = 1 if self.trains == "intra" else 2
         if not least <= self.unroll[0] <= self.unroll[1] <= 100:
             raise UsageError(f"{where}.unroll = {self.unroll}: rising numbers of pictures from {least} on are needed")
-        if not 0 <= self.quality[0] <= self.quality[1] <= 63:
+        if not (all(map(is_quality, self.quality)) and self.quality[0] <= self.quality[1]):
             raise UsageError(f"{where}.quality = {self.quality}: two rising numbers within 0..63 are needed")
 
     def frames_at(self, step: int) -> int:
@@ -184,49 +116,6 @@ class StageConfig:
     def learning_rate_at(self, step: int) -> float:
         """Of a step, for parameters that learn at the plain rate."""
         return self.learning_rate * learning_rate_factor(self.schedule, step, self.steps, self.warm_up)
-
-
-def learning_rate_factor(schedule: Schedule, step: int, steps: int, warm_up: int) -> float:
-    """What the highest learning rate is multiplied by.
-
-    ``cosine`` falls to 2 %, ``step`` to a tenth at 80 %, ``flat`` to 2 % over the last fifth.
-    """
-    warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
-    progress = step / steps
-    if schedule == "step":
-        return warm * (1.0 if progress < 0.8 else 0.1)
-    if schedule == "flat":
-        return warm * max(0.02, min(1.0, 5 * (1 - progress)))
-    return warm * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-@dataclass(frozen=True)
-class LoopOptimization:
-    """What all stages share, whatever is trained.
-
-    Attributes:
-        betas: of Adam.
-        clip_norm: largest norm of the gradient.
-        average: decay of the exponential moving average that is validated and exported.
-        precision: of convolutions; latents, likelihoods, warp and loss are in float32 always. ``auto`` is bf16 where
-            the device computes in it, see :mod:`scaleflow.training.loop.precision`; elsewhere that is slower than fp32.
-        most_skipped: successive steps without a finite gradient after which the run stops.
-    """
-
-    __pydantic_config__ = STRICT
-
-    betas: tuple[float, float] = (0.9, 0.98)
-    clip_norm: float = 1.0
-    average: float = 0.999
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    most_skipped: int = 20
-
-    def __post_init__(self) -> None:
-        for beta in self.betas:
-            check_range("optimization.betas", beta, 0, 0.99999)
-        check_range("optimization.clip_norm", self.clip_norm, 1e-6, 1e6)
-        check_range("optimization.average", self.average, 0, 0.999999)
-        check_range("optimization.most_skipped", self.most_skipped, 1, 10**6)
 
 
 @dataclass(frozen=True)
@@ -296,36 +185,7 @@ class ValidationConfig:
         check_range("validation.every", self.every, 0, 10**9)
         check_range("validation.frames", self.frames, 1, 10**6)
         for quality in self.qualities:
-            check_range("validation.qualities", quality, 0, 63)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """What configurations of whole runs share.
-
-    Attributes:
-        seed: of everything random.
-        checkpoint_every, log_every: steps.
-        optimization: see there.
-    """
-
-    seed: int = 0
-    checkpoint_every: int = 500
-    log_every: int = 50
-    optimization: LoopOptimization = field(default_factory=LoopOptimization)
-
-    def __post_init__(self) -> None:
-        check_range("seed", self.seed, 0, 2**62)
-        check_range("checkpoint_every", self.checkpoint_every, 1, 10**9)
-        check_range("log_every", self.log_every, 1, 10**9)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Nested dictionaries and lists; :mod:`scaleflow.training.loop.configuration_file` takes them back."""
-        return dict(plain_values(asdict(self)))
-
-    def to_yaml(self) -> str:
-        """As a YAML file."""
-        return yaml.safe_dump(self.to_mapping(), sort_keys=False)
+            check_range("validation.qualities", quality, 0, HIGHEST_QUALITY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,18 +222,5 @@ class TrainingConfig(RunConfig):
         if of_regions and self.data.masks == "none":
             raise UsageError("data.masks = none: regions are trained with masks, such as data.masks=mixed")
         if of_regions and self.validation.clips:
-            raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd --roi")
+            raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd and masks")
         super().__post_init__()
-
-
-def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raises :class:`UsageError` where a value is outside."""
-    if not low <= value <= high:
-        raise UsageError(f"{name} = {value:g} is outside {low:g}..{high:g}")
-
-
-def plain_values(value: Any) -> Any:
-    """Nested dictionaries and lists, as YAML and checkpoints hold them."""
-    if isinstance(value, dict):
-        return {key: plain_values(inner) for key, inner in value.items()}
-    return [plain_values(inner) for inner in value] if isinstance(value, tuple | list) else value

@@ -14,23 +14,25 @@ from numpy.typing import NDArray
 from safetensors.torch import save as serialized
 
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.picture_order import RegionOrder
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.weights_file import load_recurrent, serialized_weights
+from scaleflow.codec.models.region_coding import RegionCoding
 from scaleflow.codec.models.registry import WEIGHTS_FORMAT, load_scaleflow
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec, load_ssf2020
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.errors import DataError, UsageError
-from scaleflow.roi.coding import RegionSettings, set_region_coding
+from scaleflow.roi.coding import RegionSettings
 from scaleflow.training.codec.configuration import TrainingConfig
+from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
 from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
 from scaleflow.training.loop.checkpoint import final_weights, load_checkpoint
-from scaleflow.training.loop.configuration_file import configuration_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def export_checkpoint(
 
     Args:
         checkpoint: of ``scaleflow train``.
-        output: a ``.safetensors`` file, for ``--weights``, or ``--model ssf2020:PATH``.
+        output: a ``.safetensors`` file, for ``weights`` of ``load_model``, or its model ``ssf2020:PATH``.
         calibration: clips on which the cost of freezing ``default`` is measured.
         frames: pictures of each of them.
         overwrite: replace ``output``.
@@ -67,7 +69,7 @@ def export_checkpoint(
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: weights are written as .safetensors: name it {output.with_suffix('.safetensors')}")
     if output.exists() and not overwrite:
-        raise UsageError(f"{output}: exists already; choose another name or pass --overwrite")
+        raise UsageError(f"{output}: exists already; choose another name or pass overwrite=True", fields=("overwrite",))
     state = load_checkpoint(checkpoint)
     config = configuration_of(state["config"], str(checkpoint))
     temporary = output.with_name(f".{output.stem}.{os.getpid()}.partial.safetensors")
@@ -131,8 +133,8 @@ def _export_regions(
     model = RegionTraining(config.model, config.loss, config.optimization)
     model.network.load_state_dict(final_weights(state))
     model.network.save(temporary)
-    set_region_coding(model.codec, RegionSettings("implicit"), temporary)
-    require_round_trip(model.codec, regions=True)
+    coding = RegionSettings("implicit", networks=temporary).coding_for(model.codec)
+    require_round_trip(model.codec, coding)
     os.replace(temporary, output)
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
     return ExportReport(output, config.model.name, output.stat().st_size, parameters, stages, ())
@@ -147,14 +149,15 @@ def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, st
     return load_ssf2020(f"ssf2020:{path}")
 
 
-def require_round_trip(codec: VideoModel, *, regions: bool = False) -> None:
-    """Code three made pictures of odd size at three qualities, perhaps with a region of interest.
+def require_round_trip(codec: VideoModel, region_coding: RegionCoding | None = None) -> None:
+    """Code three made pictures of odd size at three qualities, with a region of interest where there is what codes it.
 
     Raises:
         DataError: they do not decode to what the encoder has.
     """
-    region = np.zeros((77, 101), np.uint8)
-    region[20:50, 30:70] = 255
+    mask = np.zeros((77, 101), np.uint8)
+    mask[20:50, 30:70] = 255
+    region = None if region_coding is None else RegionOrder(mask, region_coding)
     generator = np.random.default_rng(0)
     base = np.kron(generator.integers(30, 220, (12, 16)), np.ones((8, 8))).astype(np.uint8)
     for quality in (0.0, 31.5, 63.0):
@@ -162,7 +165,7 @@ def require_round_trip(codec: VideoModel, *, regions: bool = False) -> None:
         decoder = FrameDecoder(codec, width=101, height=77)
         for shift in range(3):
             planes = _planes(base, shift, codec.working_format)
-            coded = encoder.encode(planes, key=False, quality=quality, region=region if regions else None)
+            coded = encoder.encode(planes, key=False, quality=quality, region=region)
             for ours, theirs in zip(decoder.decode(coded.payload, key=coded.key), coded.planes, strict=True):
                 if not np.array_equal(ours, theirs):
                     raise DataError(f"the frozen model does not round-trip at quality {quality:g}: nothing was written")

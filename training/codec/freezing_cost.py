@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.codec.frame_coder import FrameEncoder
-from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS, DecodedLatents, FrozenHyperprior
+from scaleflow.codec.models.frozen_hyperprior import DecodedLatents, FrozenHyperprior
 from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.reader import open_video
 from scaleflow.entropy.fixed_point import ONE
 from scaleflow.entropy.symbol_coder import SymbolEncoder
+from scaleflow.quality_range import QUALITY_STEPS
 from scaleflow.training.codec.validation import ValidationPoint, rate_distortion_points
 
 QUALITIES = (4.0, 24.0, 44.0, 63.0)

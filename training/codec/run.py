@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from scaleflow.errors import UsageError
 from scaleflow.training.codec.clip_batches import ClipBatches
 from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
 from scaleflow.training.codec.model_card import StageRecord, model_card
@@ -17,19 +16,17 @@ from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
 from scaleflow.training.codec.models.trainable import TrainableModel
+from scaleflow.training.codec.monitor import TensorBoardMonitor
 from scaleflow.training.codec.start import load_start
 from scaleflow.training.codec.validation import ValidationPoint, check_clips, rate_distortion_points
 from scaleflow.training.data.clip import ClipSource
 from scaleflow.training.data.sources import open_source
 from scaleflow.training.loop.distributed import Processes, join_processes
-from scaleflow.training.loop.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
-from scaleflow.training.loop.monitor import TensorBoardMonitor
+from scaleflow.training.loop.loop import LoopHooks, TrainingLoop, TrainingProgress
 from scaleflow.training.loop.precision import with_precision
+from scaleflow.training.loop.run_folder import CARD, CONFIGURATION, check_run_folder, write_text
 
 logger = logging.getLogger(__name__)
-
-CONFIGURATION = "config.yaml"
-CARD = "model-card.md"
 
 
 def make_model(config: TrainingConfig) -> TrainableModel:
@@ -93,12 +90,6 @@ def train(
         return done
 
 
-def check_run_folder(folder: Path, resume: bool) -> None:
-    """Raises :class:`UsageError` where a new run would go into the folder of another."""
-    if not resume and (folder / LAST_CHECKPOINT).exists():
-        raise UsageError(f"{folder}: holds a run already; resume it with --resume, or choose another folder")
-
-
 class _Watcher:
     """Reports and validations of the first process."""
 
@@ -160,12 +151,3 @@ def _open_in_turn(config: TrainingConfig, processes: Processes) -> ClipSource:
     if processes.is_first:
         processes.wait()
     return source
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file of a run. Raises :class:`UsageError` where it cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error

@@ -25,10 +25,10 @@ def load_start(model: TrainableModel, start: str) -> None:
         UsageError: there is no such file.
         DataError: it is damaged, of another architecture, or not complete enough to go on.
     """
-    frozen = start == DEFAULT_MODEL or start.endswith(".safetensors")
-    weights = (
-        load_trainable_codec(start).network.state_dict() if frozen else final_weights(load_checkpoint(Path(start)))
-    )
+    if start == DEFAULT_MODEL or start.endswith(".safetensors"):
+        weights = load_trainable_codec(start).trainable_network().state_dict()
+    else:
+        weights = final_weights(load_checkpoint(Path(start)))
     if difference := _difference(weights, model.network.state_dict()):
         raise DataError(f"{start}: is of another architecture than {model.name} as configured: {difference}")
     model.network.load_state_dict(weights)
@@ -44,9 +44,10 @@ def load_trainable_codec(start: str) -> ScaleFlowCodec:
     if start != DEFAULT_MODEL and not Path(start).exists():
         raise UsageError(f"{start}: there is no such weights file")
     codec = scaleflow_small() if start == DEFAULT_MODEL else load_scaleflow(Path(start))
-    if not codec.can_be_trained:
-        raise DataError(f"{start}: holds integer priors only; export the checkpoint again, or continue from that")
-    codec.complete_network()
+    try:
+        codec.trainable_network()
+    except DataError as error:
+        raise DataError(f"{start}: {error}") from error
     return codec
 
 

@@ -17,9 +17,9 @@ from scaleflow.codec.video.color import ColorCoding
 from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.working_format import from_working
 from scaleflow.errors import DataError, UsageError
-from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, stack_pictures
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.samples import SampleKey, SampleSet, UnreadReport
 
 MANIFEST = "packed.json"
@@ -149,7 +149,7 @@ def cut_packed(clip: Clip, path: Path, request: ClipRequest, generator: np.rando
     if request.frames > available:
         raise UsageError(
             f"{path}: {request.frames} pictures are asked for, packed clips have {available}: shorten stages' unroll, "
-            f"or pack again with --frames {request.frames}"
+            f"or pack again with {request.frames} pictures a clip"
         )
     first = int(generator.integers(available - request.frames + 1))
     chosen = Clip(tuple(plane[first : first + request.frames] for plane in clip.planes))

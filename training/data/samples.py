@@ -14,8 +14,8 @@ from torch.utils.data import Dataset
 
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.errors import DataError, ScaleFlowError
-from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.masks import random_masks
 
 logger = logging.getLogger(__name__)

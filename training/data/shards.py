@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from scaleflow.errors import DataError, UsageError
-from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, Plane
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.packed import are_planes, cut_packed, make_empty_folder
 from scaleflow.training.data.samples import SampleKey, SampleSet, UnreadReport
 
@@ -50,7 +50,7 @@ class ShardedClips:
             raise DataError(f"{folder}: its packing was not finished: delete it and pack again")
         shards = sorted(folder.glob("*.tar")) if folder.is_dir() else []
         if not shards:
-            raise UsageError(f"{folder}: holds no .tar files: give a folder that scaleflow pack --shards has written")
+            raise UsageError(f"{folder}: holds no .tar files: give a folder of shards that scaleflow pack has written")
         self._folder = folder
         self._shards = len(shards)
         self._places = [place for shard in shards for place in _places(shard)]

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from scaleflow.errors import UsageError
-from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import ClipSource
 from scaleflow.training.data.clip_pool import ClipPool
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.davis import DavisSource
 from scaleflow.training.data.image_folder import ImageFolder
 from scaleflow.training.data.mixture import Mixture

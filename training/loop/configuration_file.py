@@ -7,28 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from scaleflow.errors import UsageError
-from scaleflow.training.codec.configuration import DataConfig, StageConfig, TrainingConfig
-
-PRESETS = ("default", "finetune", "roi", "ssf2020", "tiny")
-
 
 Config = TypeVar("Config")
-
-
-def configuration_of(values: Mapping[str, Any], source: str = "configuration") -> TrainingConfig:
-    """Make a configuration of codec training from nested dictionaries. Raises as :func:`checked_configuration`."""
-    return checked_configuration(TrainingConfig, values, source)
-
-
-def data_configuration_of(values: Mapping[str, Any], source: str = "configuration") -> DataConfig:
-    """The part that names data, alone. Raises as :func:`checked_configuration`."""
-    return checked_configuration(DataConfig, values, source)
 
 
 def checked_configuration(kind: type[Config], values: Mapping[str, Any], source: str) -> Config:
@@ -56,10 +42,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def preset(
-    name: str, names: Sequence[str] = PRESETS, package: str = "scaleflow.training.codec.presets"
-) -> dict[str, Any]:
-    """The values of a preset, to be changed by :func:`override`; ``package`` holds those that ``names`` lists."""
+def preset(name: str, names: Sequence[str], package: str) -> dict[str, Any]:
+    """The values of a preset, to be changed by :func:`override`; ``package`` holds those that ``names`` lists.
+
+    Raises:
+        UsageError: ``name`` is none of ``names``.
+    """
     if name not in names:
         raise UsageError(f"preset {name!r} is unknown: use {', '.join(names)}")
     values = yaml.safe_load(files(package).joinpath(f"{name}.yaml").read_text())
@@ -133,7 +121,7 @@ def _keys_at(location: list[Any], kind: Any) -> list[str]:
     if not location:
         return [f.name for f in fields(kind)]
     if location[0] == "stages":
-        return [f.name for f in fields(StageConfig)]
+        return [f.name for f in fields(get_args(get_type_hints(kind)["stages"])[0])]
     parts = {f.name: f.default_factory() for f in fields(kind) if callable(f.default_factory)}
     part: Any = parts.get(location[0])
     return [f.name for f in fields(part)] if is_dataclass(part) else []

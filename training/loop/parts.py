@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
-from scaleflow.training.codec.configuration import LoopOptimization, StageConfig
+from scaleflow.training.loop.configuration import LoopOptimization
 
 
 class ScheduledStage(Protocol):
@@ -48,10 +48,10 @@ class ParameterGroup:
     clipped: bool = True
 
 
-Stage = TypeVar("Stage", bound=ScheduledStage, default=StageConfig)
+Stage = TypeVar("Stage", bound=ScheduledStage, default=Any)
 Batch = TypeVar("Batch", default=Any)
 Result = TypeVar("Result", bound=StepLoss, default=Any)
-AnyStage = TypeVar("AnyStage", bound=ScheduledStage, default=StageConfig, contravariant=True)
+AnyStage = TypeVar("AnyStage", bound=ScheduledStage, default=Any, contravariant=True)
 TakenBatch = TypeVar("TakenBatch", default=Any, contravariant=True)
 AnyResult = TypeVar("AnyResult", bound=StepLoss, default=Any, covariant=True)
 
@@ -100,7 +100,7 @@ class ValidationSchedule(Protocol):
         """Steps; 0 only at the end of stages."""
 
 
-StageOf = TypeVar("StageOf", bound=ScheduledStage, default=StageConfig, covariant=True)
+StageOf = TypeVar("StageOf", bound=ScheduledStage, default=Any, covariant=True)
 
 
 class LoopConfig(Protocol[StageOf]):

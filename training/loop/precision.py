@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 import torch
 
-from scaleflow.training.codec.configuration import RunConfig
+from scaleflow.training.loop.configuration import RunConfig
 
 Config = TypeVar("Config", bound=RunConfig)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scaleflow.training.codec.configuration import STRICT, Schedule, check_range, learning_rate_factor
+from scaleflow.training.loop.configuration import STRICT, Schedule, check_range, learning_rate_factor
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol
 
-from scaleflow.training.codec.run import CONFIGURATION, write_text
 from scaleflow.training.loop.distributed import Processes
 from scaleflow.training.loop.loop import LoopHooks, TrainingLoop, TrainingProgress
 from scaleflow.training.loop.parts import Batch, BatchSource, LoopConfig, Stage, StageOf, StepLoss, Trainable
+from scaleflow.training.loop.run_folder import CONFIGURATION, write_text
 
 
 class SingleStageConfig(LoopConfig[StageOf], Protocol[StageOf]):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from scaleflow.efficient_nets.data.action_clips import ActionData, clip_size, open_action_data
 from scaleflow.efficient_nets.frame_exit.pooled_backbone import PooledBackbone
 from scaleflow.efficient_nets.frame_exit.weights_file import (
     ActionNetwork,
@@ -17,12 +18,12 @@ from scaleflow.efficient_nets.frame_exit.weights_file import (
     read_action_network,
     write_action_network,
 )
-from scaleflow.efficient_nets.networks.weights_file import RUN_WEIGHTS, load_backbone_alone, weights_of_run
-from scaleflow.efficient_nets.tasks.action import ActionData, clip_size, open_action_data
+from scaleflow.efficient_nets.networks.starting_weights import load_backbone_alone
+from scaleflow.efficient_nets.networks.weights_file import RUN_WEIGHTS, weights_of_run
 from scaleflow.errors import DataError
-from scaleflow.training.codec.run import CARD, check_run_folder, write_text
 from scaleflow.training.loop.distributed import join_processes
 from scaleflow.training.loop.precision import with_precision
+from scaleflow.training.loop.run_folder import CARD, check_run_folder, write_text
 from scaleflow.training.loop.single_stage_loop import RunOptions, run_single_stage
 from scaleflow.training.networks.action_training import ActionSamples, ActionTraining, validate_action
 from scaleflow.training.networks.batches import LabelledBatches

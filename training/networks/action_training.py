@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scaleflow.efficient_nets.data.action_clips import ActionData, read_clip
 from scaleflow.efficient_nets.frame_exit.network import gate_loss, judge
 from scaleflow.efficient_nets.frame_exit.weights_file import GatedNetwork
-from scaleflow.efficient_nets.tasks.action import ActionData, read_clip
 from scaleflow.training.loop.parts import ParameterGroup, StepLoss
 from scaleflow.training.networks.batches import LabelledBatch, NumberedSamples, draw_windows, vary_brightness
 from scaleflow.training.networks.configuration import NetworkDataConfig, NetworkStage

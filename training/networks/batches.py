@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from scaleflow.efficient_nets.tasks.task import LabelledData, LabelledFrame, Task, example
-from scaleflow.efficient_nets.tasks.window import Window
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame
+from scaleflow.efficient_nets.data.window import Window
+from scaleflow.efficient_nets.tasks.task import Task, example
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.training.loop.distributed import Processes
 from scaleflow.training.loop.parts import MicroBatch

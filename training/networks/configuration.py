@@ -1,5 +1,4 @@
-"""Configuration of the training of a network for a task; beside :mod:`scaleflow.training.codec.configuration`, which is
-for codecs."""
+"""Configuration of the training of a network for a task."""
 
 from __future__ import annotations
 
@@ -8,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from scaleflow.efficient_nets.frame_exit.network import FrameExitConfig
-from scaleflow.efficient_nets.methods import NamedMethod
-from scaleflow.efficient_nets.networks.weights_file import Architecture
+from scaleflow.efficient_nets.methods.known_methods import DENSE
+from scaleflow.efficient_nets.methods.named_method import NamedMethod
+from scaleflow.efficient_nets.networks.architecture import Architecture
+from scaleflow.efficient_nets.tasks.description import TaskDescription, TaskSettings
+from scaleflow.efficient_nets.tasks.known_tasks import TASKS
 from scaleflow.efficient_nets.tasks.restoration import NOISE
 from scaleflow.efficient_nets.tasks.segmentation import CAMVID_VOID
 from scaleflow.errors import UsageError
-from scaleflow.training.codec.configuration import STRICT, RunConfig, check_range
+from scaleflow.training.loop.configuration import STRICT, RunConfig, check_range
 from scaleflow.training.loop.single_stage import SingleStage
 
 
@@ -22,8 +24,7 @@ class TaskConfig:
     """What the network is for.
 
     Attributes:
-        name: ``segmentation``, ``foreground``, ``keypoints``, ``instances``, ``detection``, ``restoration`` or
-            ``action``.
+        name: one of :data:`scaleflow.efficient_nets.tasks.known_tasks.TASKS`.
         classes: of ``segmentation``, from number 0 on; where empty, Cityscapes' for data in its layout, CamVid's for
             others. Other tasks find theirs in the data.
         void: number that stands for no class, of ``segmentation``.
@@ -33,13 +34,23 @@ class TaskConfig:
 
     __pydantic_config__ = STRICT
 
-    name: Literal["segmentation", "foreground", "keypoints", "instances", "detection", "restoration", "action"] = (
-        "segmentation"
-    )
+    name: str = "segmentation"
     classes: tuple[str, ...] = ()
     void: int = CAMVID_VOID
     noise: float = NOISE
     objects: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _ = self.description
+
+    @property
+    def description(self) -> TaskDescription:
+        """What the task says of itself. Raises :class:`UsageError` where there is none of that name."""
+        return TASKS[self.name]
+
+    def settings(self) -> TaskSettings:
+        """What the task is to be told."""
+        return TaskSettings(self.classes, self.void, self.noise, self.objects)
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class NetworkConfig:
 
     Attributes:
         name, width, blocks, decoder, patch, skipped: see
-            :class:`scaleflow.efficient_nets.networks.weights_file.Architecture`.
+            :class:`scaleflow.efficient_nets.networks.architecture.Architecture`.
         start: ``random``; ``imagenet``, for ``efficientnet-lite0``; a file that this training wrote, or a run's folder;
             or a ``.pth`` file of torchvision's ResNet, for the backbone of ``resnet`` with width 64.
     """
@@ -195,7 +206,7 @@ class MethodConfig:
     """What makes the network fast on video, where that is trained too.
 
     Attributes:
-        name: ``dense`` trains the network itself; others: see :mod:`scaleflow.efficient_nets.methods`.
+        name: ``dense`` trains the network itself; others: see :mod:`scaleflow.efficient_nets.methods.known_methods`.
         settings: of the method.
         weight: of the share of MACs that it spends, where it learns what to spend, beside the task's loss.
         distillation: weight of the error of predicted changes, of ``delta-distillation``; that loss starts at 1.
@@ -203,7 +214,7 @@ class MethodConfig:
 
     __pydantic_config__ = STRICT
 
-    name: str = "dense"
+    name: str = DENSE
     settings: dict[str, Any] = field(default_factory=dict)
     weight: float = 0.1
     distillation: float = 0.1
@@ -211,7 +222,7 @@ class MethodConfig:
     def __post_init__(self) -> None:
         check_range("method.weight", self.weight, 0, 1e6)
         check_range("method.distillation", self.distillation, 0, 1e6)
-        if self.named().codec_gates is not None:
+        if not self.named().description.trains:
             raise UsageError(f"method.name = {self.name}: has nothing to train: give it to scaleflow nets eval")
 
     def named(self) -> NamedMethod:
@@ -248,14 +259,20 @@ class NetworkTrainingConfig(RunConfig):
     action: ActionConfig = field(default_factory=ActionConfig)
 
     def __post_init__(self) -> None:
-        if self.method.name == "dense" and self.training.clip > 1:
+        if self.method.name == DENSE and self.training.clip > 1:
             raise UsageError(f"training.clip = {self.training.clip}: the dense network is trained on single pictures")
-        if self.method.name != "dense" and self.training.clip < 2:
+        if self.method.name != DENSE and self.training.clip < 2:
             raise UsageError(f"training.clip = 1: {self.method.name} is trained on clips of two frames and more")
-        if self.task.name == "action" and self.method.name != "dense":
-            raise UsageError(f"method.name = {self.method.name}: the task action has its own, FrameExit; leave it out")
-        if self.method.name == "salisa" and self.task.name != "detection":
-            raise UsageError(f"method.name = salisa: resampling is trained with detection, not with {self.task.name}")
+        own = self.task.description.own_method
+        if own and self.method.name != DENSE:
+            raise UsageError(
+                f"method.name = {self.method.name}: the task {self.task.name} has its own, {own}; leave it out"
+            )
+        tasks = self.method.named().description.tasks
+        if tasks and self.task.name not in tasks:
+            raise UsageError(
+                f"method.name = {self.method.name}: is trained with {' or '.join(tasks)}, not with {self.task.name}"
+            )
         super().__post_init__()
 
     @property

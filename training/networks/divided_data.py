@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from scaleflow.efficient_nets.tasks.cityscapes import PICTURES_FOLDER
+from scaleflow.efficient_nets.data.cityscapes import PICTURES_FOLDER
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.networks.configuration import NetworkDataConfig
 
@@ -42,7 +42,7 @@ def open_divided(config: NetworkDataConfig, open_part: Callable[[Path, str], Dat
         DataError: it is empty, or both do not have the same classes.
     """
     if not config.path:
-        raise UsageError("data.path is empty: name the folder of the data with --data")
+        raise UsageError("data.path is empty: name the folder of the data", fields=("data.path",))
     path = Path(config.path)
     training = open_part(path, "train")
     if config.hold_out:

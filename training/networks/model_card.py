@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from scaleflow.efficient_nets.tasks.action import ActionData
-from scaleflow.efficient_nets.tasks.task import LabelledData
+from scaleflow.efficient_nets.data.action_clips import ActionData
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData
 from scaleflow.training.networks.configuration import NetworkTrainingConfig
 
 

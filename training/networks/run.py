@@ -9,33 +9,30 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from scaleflow.efficient_nets.delta_distillation.delta_layer import DeltaLayer
-from scaleflow.efficient_nets.delta_distillation.finalize import finalize
-from scaleflow.efficient_nets.methods import DENSE
-from scaleflow.efficient_nets.networks.named_networks import check_task
-from scaleflow.efficient_nets.networks.weights_file import (
-    RUN_WEIGHTS,
-    TaskNetwork,
-    build_network,
-    load_backbone,
-    output_channels,
-    write_network,
-)
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData
+from scaleflow.efficient_nets.methods.known_methods import DENSE
+from scaleflow.efficient_nets.networks.building import build_network, check_task
+from scaleflow.efficient_nets.networks.starting_weights import load_backbone
+from scaleflow.efficient_nets.networks.task_network import TaskNetwork
+from scaleflow.efficient_nets.networks.weights_file import RUN_WEIGHTS, write_network
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector
-from scaleflow.efficient_nets.tasks.names import make_task
-from scaleflow.efficient_nets.tasks.task import LabelledData, Task
-from scaleflow.efficient_nets.video_network import VideoNetwork
-from scaleflow.training.codec.run import CARD, check_run_folder, write_text
+from scaleflow.efficient_nets.salisa.settings import Salisa
+from scaleflow.efficient_nets.tasks.task import Task
 from scaleflow.training.loop.distributed import join_processes
 from scaleflow.training.loop.precision import with_precision
+from scaleflow.training.loop.run_folder import CARD, check_run_folder, write_text
 from scaleflow.training.loop.single_stage_loop import RunOptions, run_single_stage
 from scaleflow.training.networks.batches import LabelledBatches, LabelledSamples
 from scaleflow.training.networks.configuration import NetworkStage, NetworkTrainingConfig
 from scaleflow.training.networks.divided_data import open_divided
 from scaleflow.training.networks.model_card import network_card
-from scaleflow.training.networks.sampling_training import SamplingTraining, validate_sampling
-from scaleflow.training.networks.trainable import AcceleratedTraining, NetworkTraining
-from scaleflow.training.networks.validation import validate
+from scaleflow.training.networks.sampling_training import SamplingTraining
+from scaleflow.training.networks.trainable import (
+    AcceleratedTraining,
+    DenseTraining,
+    MethodWeights,
+    NetworkTraining,
+)
 
 
 def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptions[NetworkStage] | None = None) -> bool:
@@ -49,21 +46,19 @@ def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptio
         DataError: data or checkpoints cannot be read, written, or trained on.
     """
     options = options or RunOptions()
-    if config.task.name == "action":
+    if config.task.description.gives == "actions":
         from scaleflow.training.networks.action_run import train_action
 
         return train_action(config, folder, options)
     check_run_folder(folder, options.resume)
-    task = make_task(
-        config.task.name, config.task.classes, config.task.void, config.task.noise, objects=config.task.objects
-    )
+    task = config.task.description.task(config.task.settings())
     training, validation = open_divided(config.data, task.open)
     check_task(config.network.name, config.task.name)
     config = with_sizes(config, training)
     with join_processes(options.device) as processes:
         config = with_precision(config, processes.device)
         torch.manual_seed(config.seed)
-        outputs = output_channels(task.name, len(training.classes))
+        outputs = config.task.description.outputs(len(training.classes))
         network = build_network(config.network.architecture(), outputs, config.task.name)
         if not options.resume:
             load_backbone(network, config.network.start)
@@ -72,30 +67,22 @@ def train_network(config: NetworkTrainingConfig, folder: Path, options: RunOptio
         batches = LabelledBatches(samples, config.training, config.data.workers, processes)
         model = _trainable(config, network, task)
 
-        def measure(data: LabelledData) -> dict[str, float]:
-            if isinstance(model.network, SalisaDetector):
-                return validate_sampling(model.network, task, data, config.validation.frames)
-            return validate(model.network, task, data, config.data.size, config.validation.frames)
-
-        measured = None if validation is None else partial(measure, validation)
+        measured = None if validation is None else partial(model.validate, validation, config)
         finished = run_single_stage(config, model, batches, folder, processes, measured, options)
         if finished is not None and processes.is_first:
-            write_network(folder / RUN_WEIGHTS, _trained(config, training, network, model.network))
+            write_network(folder / RUN_WEIGHTS, _trained(config, training, network, model.finish()))
             card = network_card(config, training, model.network, finished.seconds, finished.measures)
             write_text(folder / CARD, card)
         return finished is not None
 
 
-def _trainable(
-    config: NetworkTrainingConfig, network: nn.Module, task: Task
-) -> NetworkTraining | AcceleratedTraining | SamplingTraining:
+def _trainable(config: NetworkTrainingConfig, network: nn.Module, task: Task) -> NetworkTraining:
     method = config.method.named()
     if config.method.name == DENSE:
-        return NetworkTraining(network, task, config.optimization.precision)
-    if method.salisa is not None:
-        return SamplingTraining(
-            SalisaDetector(network, method.salisa), task, config.method, config.optimization.precision
-        )
+        return DenseTraining(network, task, config.optimization.precision)
+    if method.description.resamples is not None:
+        detector = SalisaDetector(network, method.as_settings(Salisa))
+        return SamplingTraining(detector, task, config.method, config.optimization.precision)
     return AcceleratedTraining(method.apply(network), task, config.method)
 
 
@@ -116,24 +103,19 @@ def with_sizes(config: NetworkTrainingConfig, data: LabelledData) -> NetworkTrai
     return replace(config, data=replace(config.data, size=size, crop=crop))
 
 
-def _trained(config: NetworkTrainingConfig, data: LabelledData, dense: nn.Module, network: nn.Module) -> TaskNetwork:
-    architecture = config.network.architecture()
-    noise = config.task.noise if config.task.name == "restoration" else 0.0
-    trained = TaskNetwork(
+def _trained(
+    config: NetworkTrainingConfig, data: LabelledData, dense: nn.Module, learned: MethodWeights
+) -> TaskNetwork:
+    return TaskNetwork(
         config.task.name,
         data.classes,
-        architecture,
+        config.network.architecture(),
         config.data.size,
         dense,
         config.task.void,
-        noise=noise,
+        method=config.method.named(),
+        choices=learned.choices,
+        tensors=learned.tensors,
+        noise=config.task.noise if config.task.description.takes_noise else 0.0,
         objects=config.task.objects,
     )
-    if isinstance(network, SalisaDetector):
-        return replace(trained, method=config.method.named(), tensors=network.state_dict())
-    if not isinstance(network, VideoNetwork):
-        return trained
-    choices = {}
-    if any(isinstance(layer, DeltaLayer) for layer in network.converted_layers()):
-        choices = finalize(network)
-    return replace(trained, method=config.method.named(), choices=choices, tensors=network.state_dict())

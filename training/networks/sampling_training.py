@@ -7,14 +7,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from scaleflow.efficient_nets.data.box_rows import NOTHING
+from scaleflow.efficient_nets.data.labelled_frames import LabelledData
+from scaleflow.efficient_nets.data.picture_file import read_picture
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector
-from scaleflow.efficient_nets.tasks.box_rows import NOTHING
 from scaleflow.efficient_nets.tasks.detection_output import detections
-from scaleflow.efficient_nets.tasks.picture_file import read_picture
-from scaleflow.efficient_nets.tasks.task import LabelledData, Task
+from scaleflow.efficient_nets.tasks.task import Task
 from scaleflow.training.loop.parts import ParameterGroup, StepLoss
 from scaleflow.training.networks.batches import LabelledBatch
-from scaleflow.training.networks.configuration import MethodConfig, NetworkStage
+from scaleflow.training.networks.configuration import MethodConfig, NetworkStage, NetworkTrainingConfig
+from scaleflow.training.networks.trainable import MethodWeights
 
 FORGOTTEN = 0.2
 """Share of the labels that saliency is made without, as of objects that were not found."""
@@ -24,8 +26,8 @@ MISPLACED = 0.1
 
 
 class SamplingTraining:
-    """Implements :class:`scaleflow.training.loop.parts.Trainable`: clips whose frames are resampled by labels of those
-    before.
+    """Implements :class:`scaleflow.training.networks.trainable.NetworkTraining`: clips whose frames are resampled by
+    labels of those before.
 
     The labels stand for detections: some are left out and all are moved a little. The loss is the detector's on the
     resampled frames, with labels that went through the same warp, plus ``method.weight`` times the paper's regularizer,
@@ -34,6 +36,7 @@ class SamplingTraining:
 
     def __init__(self, detector: SalisaDetector, task: Task, config: MethodConfig, precision: str) -> None:
         self._detector, self._task, self._config, self._precision = detector, task, config, precision
+        self._method = config.named().description
 
     @property
     def network(self) -> nn.Module:
@@ -47,7 +50,7 @@ class SamplingTraining:
         """The detector, which may learn more slowly, and the resampler."""
         own, added = ParameterGroup([], stage.backbone_rate), ParameterGroup([])
         for name, parameter in self._detector.named_parameters():
-            group = own if name.startswith("detector.") else added
+            group = added if self._method.adds(name) else own
             group.parameters.append(parameter)
             group.names.append(name)
         return [own, added]
@@ -76,6 +79,14 @@ class SamplingTraining:
         drawn = detector.resampler.regularizer(saliency)
         scalars = {"task": float(task.detach()), "regularizer": float(drawn.detach())}
         return StepLoss(task + self._config.weight * drawn, scalars)
+
+    def validate(self, data: LabelledData, config: NetworkTrainingConfig) -> dict[str, float]:
+        """See :class:`scaleflow.training.networks.trainable.NetworkTraining`."""
+        return validate_sampling(self._detector, self._task, data, config.validation.frames)
+
+    def finish(self) -> MethodWeights:
+        """Detector and resampler."""
+        return MethodWeights(tensors=self._detector.state_dict())
 
 
 def validate_sampling(detector: SalisaDetector, task: Task, data: LabelledData, most: int = 0) -> dict[str, float]:

@@ -12,7 +12,8 @@ from scaleflow.efficient_nets.clockwork.distillation import Follow
 from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
 from scaleflow.efficient_nets.diffusion.unet import UNetConfig, small_unet
 from scaleflow.errors import UsageError
-from scaleflow.training.codec.configuration import STRICT, RunConfig, check_range
+from scaleflow.quality_range import is_quality
+from scaleflow.training.loop.configuration import STRICT, RunConfig, check_range
 from scaleflow.training.loop.single_stage import SingleStage
 
 
@@ -41,7 +42,7 @@ class PairsConfig:
     crop: int = 64
 
     def __post_init__(self) -> None:
-        if not 0 <= self.quality[0] <= self.quality[1] <= 63:
+        if not (all(map(is_quality, self.quality)) and self.quality[0] <= self.quality[1]):
             raise UsageError(f"data.quality = {self.quality}: two rising numbers within 0..63 are needed")
         check_range("data.patch", self.patch, 64, 1024)
         if self.patch % 64:

@@ -17,7 +17,7 @@ from scaleflow.codec.video.color import ColorCoding
 from scaleflow.efficient_nets.diffusion.coded_pictures import code_pictures
 from scaleflow.efficient_nets.tensor_file import read_tensors, write_tensors
 from scaleflow.errors import DataError
-from scaleflow.training.codec.configuration import DataConfig
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.samples import SampleKey, SampleSet, UnreadReport
 from scaleflow.training.data.video_folder import VideoFolder
 from scaleflow.training.restoration.configuration import PairsConfig

@@ -30,10 +30,10 @@ from scaleflow.efficient_nets.diffusion.weights_file import (
     write_restoration,
 )
 from scaleflow.errors import UsageError
-from scaleflow.training.codec.run import CARD, CONFIGURATION, check_run_folder, write_text
 from scaleflow.training.loop.distributed import join_processes
 from scaleflow.training.loop.loop import LAST_CHECKPOINT
 from scaleflow.training.loop.precision import with_precision
+from scaleflow.training.loop.run_folder import CARD, CONFIGURATION, check_run_folder, write_text
 from scaleflow.training.loop.single_stage import SingleStage
 from scaleflow.training.loop.single_stage_loop import RunOptions, run_single_stage
 from scaleflow.training.restoration.batches import PairBatch, PairBatches

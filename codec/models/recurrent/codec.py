@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS
 from scaleflow.codec.models.motion_estimation import match_blocks, vector_smoothness
-from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality, quality_code
+from scaleflow.codec.models.picture_order import PictureOrder
+from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
 from scaleflow.codec.models.rate_distortion import rate_distortion_cost, squared_error
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
 from scaleflow.codec.models.recurrent.frozen_latents import (
@@ -23,9 +22,9 @@ from scaleflow.codec.models.recurrent.frozen_latents import (
     LatentSurroundings,
 )
 from scaleflow.codec.models.recurrent.network import CodecState, Prediction, RecurrentNetwork, reference_picture
-from scaleflow.codec.models.recurrent.reference import RecurrentReference, rounded_to_depth
-from scaleflow.codec.models.region_coding import RegionMask
-from scaleflow.codec.models.transforms import pack_planes, unpack_planes
+from scaleflow.codec.models.recurrent.reference import RecurrentReference
+from scaleflow.codec.models.scaleflow_picture import cells_of, pack_picture, rounded_to_depth
+from scaleflow.codec.models.transforms import unpack_planes
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.entropy.errors import DamagedSymbolsError
@@ -33,10 +32,8 @@ from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.gaussian_tables import gaussian_tables
 from scaleflow.entropy.scale_grid import ScaleGrid
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
-from scaleflow.errors import DataError, UsageError
-
-CELL = 16
-"""Pictures are padded to a multiple of this, one position of the latents."""
+from scaleflow.errors import DataError
+from scaleflow.quality_range import QUALITY_STEPS, quality_code
 
 _ABSENCE = FrequencyTables.from_rows([([30, 1, 1e-4], 0), ([1, 4, 1e-4], 0)])
 """Whether motion, or the residual, is absent (1): row 1 where it was so in the picture before."""
@@ -91,17 +88,15 @@ class RecurrentCodec(nn.Module):
         planes: Planes,
         geometry: PictureGeometry,
         reference: Reference | None,
-        quality: float,
-        region: RegionMask | None = None,
+        order: PictureOrder,
     ) -> EncodedPicture:
         """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
-        if region is not None:
-            raise UsageError(f"model {self.name} codes no regions of interest")
+        order.require_plain(self.name)
         assert reference is None or isinstance(reference, RecurrentReference)
-        state = QualityState(quality_code(quality))
+        state = QualityState(quality_code(order.quality))
         encoder = SymbolEncoder()
         with torch.inference_mode(), self._arithmetic():
-            picture = self._to_packed(planes, geometry)
+            picture = pack_picture(planes, geometry, self.device)
             bits = {"quality": encode_quality(encoder, state, reference.quality if reference else None)}
             if reference is None:
                 result = self._encode_intra(picture, geometry, state, encoder, bits)
@@ -119,7 +114,7 @@ class RecurrentCodec(nn.Module):
                 if state.has_map:
                     raise DataError("damaged picture: this model has no maps of bin widths")
                 if reference is None:
-                    around = self._around(geometry, state, self.intra.nothing_before(_cells(geometry)))
+                    around = self._around(geometry, state, self.intra.nothing_before(cells_of(geometry)))
                     decoded = self.intra.decoded(self.intra.read(around, decoder), around)
                     return self._finish_intra(decoded, geometry, state, around.quality)
                 return self._decode_inter(decoder, geometry, reference, state)
@@ -134,7 +129,7 @@ class RecurrentCodec(nn.Module):
         encoder: SymbolEncoder,
         bits: dict[str, float],
     ) -> RecurrentReference:
-        around = self._around(geometry, state, self.intra.nothing_before(_cells(geometry)))
+        around = self._around(geometry, state, self.intra.nothing_before(cells_of(geometry)))
         latents = self.network.intra.analysis(picture, around.quality)
         symbols, decoded = self.intra.choose(latents, around)
         self.intra.write(symbols, around, encoder)
@@ -146,7 +141,7 @@ class RecurrentCodec(nn.Module):
     ) -> RecurrentReference:
         decoded, features = self.network.intra.synthesis(latents.values, level)
         state = self.network.state_after_intra(rounded_to_depth(decoded, geometry), features)
-        size = _cells(geometry)
+        size = cells_of(geometry)
         before = self.motion.nothing_before(size), self.residual.nothing_before(size)
         return RecurrentReference(state, *before, quality, (False, False), geometry)
 
@@ -217,14 +212,14 @@ class RecurrentCodec(nn.Module):
 
     def _around(self, geometry: PictureGeometry, quality: QualityState, before: ExactContext) -> LatentSurroundings:
         level = torch.tensor([quality.code / QUALITY_STEPS], device=self.device)
-        return LatentSurroundings(_cells(geometry), quality.code, level, before)
+        return LatentSurroundings(cells_of(geometry), quality.code, level, before)
 
     def _around_motion(
         self, geometry: PictureGeometry, reference: RecurrentReference, quality: QualityState
     ) -> LatentSurroundings:
         level = torch.tensor([quality.code / QUALITY_STEPS], device=self.device)
         before = reference.state.motion
-        return LatentSurroundings(_cells(geometry), quality.code, level, reference.motion, None, before)
+        return LatentSurroundings(cells_of(geometry), quality.code, level, reference.motion, None, before)
 
     def _around_residual(
         self,
@@ -237,7 +232,7 @@ class RecurrentCodec(nn.Module):
         level = torch.tensor([quality.code / QUALITY_STEPS], device=self.device)
         features = torch.cat((motion.values.to(coarse.dtype), coarse), 1)
         beside = motion.context.magnitudes
-        return LatentSurroundings(_cells(geometry), quality.code, level, reference.residual, beside, features)
+        return LatentSurroundings(cells_of(geometry), quality.code, level, reference.residual, beside, features)
 
     def _contexts(self, prediction: Prediction, level: Tensor) -> tuple[Tensor, Tensor]:
         contexts: tuple[Tensor, Tensor] = self.network.inter.context(
@@ -290,21 +285,6 @@ class RecurrentCodec(nn.Module):
     def _arithmetic(self) -> Iterator[None]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             yield
-
-    def _to_packed(self, planes: Planes, geometry: PictureGeometry) -> Tensor:
-        """Code values to a packed picture, padded to whole cells by repeating the border."""
-        height, width = (cells * CELL for cells in _cells(geometry))
-        luma, chroma = (
-            torch.from_numpy(np.stack(part).astype(np.float32)).to(self.device)[None] / geometry.largest_code
-            for part in (planes[:1], planes[1:])
-        )
-        luma = F.pad(luma, (0, width - luma.shape[3], 0, height - luma.shape[2]), mode="replicate")
-        chroma = F.pad(chroma, (0, width // 2 - chroma.shape[3], 0, height // 2 - chroma.shape[2]), mode="replicate")
-        return pack_planes(luma, chroma).contiguous(memory_format=torch.channels_last)
-
-
-def _cells(geometry: PictureGeometry) -> tuple[int, int]:
-    return -(-geometry.height // CELL), -(-geometry.width // CELL)
 
 
 def _encode_absence(encoder: SymbolEncoder, absent: bool, before: bool) -> float:

@@ -8,24 +8,25 @@ from pathlib import Path
 import pytest
 
 from scaleflow.codec.encoding.request import VideoSource, check_request
-from scaleflow.codec.encoding.settings import EncodeSettings, round_quality
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.errors import UsageError
+from scaleflow.quality_range import round_quality
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "none of --quality"),
-        ({"quality": 3, "bitrate": 5e5}, "--quality and --bitrate"),
-        ({"quality": 64}, "--quality 64 is outside 0..63"),
-        ({"quality": math.nan}, "--quality nan"),
-        ({"bitrate": 0}, "--bitrate 0"),
-        ({"quality": 3, "two_pass": True}, "--two-pass goes with"),
-        ({"bitrate": 5e5, "workers": 2}, "add --two-pass"),
-        ({"quality": 3, "workers": 2, "intra_period": 0}, "--intra-period above 0"),
-        ({"quality": 3, "workers": 0}, "--workers 0"),
-        ({"quality": 3, "key_times": (1.0, -2.0)}, "--key-at -2"),
-        ({"quality": 3, "frames": 0}, "--frames 0"),
+        ({}, "none of quality"),
+        ({"quality": 3, "bitrate": 5e5}, "quality and bitrate"),
+        ({"quality": 64}, "quality 64 is outside 0..63"),
+        ({"quality": math.nan}, "quality nan"),
+        ({"bitrate": 0}, "bitrate 0"),
+        ({"quality": 3, "two_pass": True}, "two_pass goes with"),
+        ({"bitrate": 5e5, "workers": 2}, "add two_pass=True"),
+        ({"quality": 3, "workers": 2, "intra_period": 0}, "intra_period above 0"),
+        ({"quality": 3, "workers": 0}, "workers 0"),
+        ({"quality": 3, "key_times": (1.0, -2.0)}, "key_times -2"),
+        ({"quality": 3, "frames": 0}, "frames 0"),
     ],
 )
 def test_refusals(settings: dict[str, object], message: str) -> None:

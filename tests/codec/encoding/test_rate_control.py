@@ -64,7 +64,7 @@ def test_audio_counts_as_well(encode: Encode, with_audio: Path) -> None:
 
 
 def test_psnr_is_met_and_said(encode: Encode, carphone: Path) -> None:
-    _, summary = encode(carphone, target_psnr=34.0, frames=40)
+    _, summary = encode(carphone, target_psnr=34.0, frames=16)
     assert summary.psnr_yuv == pytest.approx(34.0, abs=0.1)
 
 

@@ -17,6 +17,7 @@ from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.frame_coder import FrameDecoder
 from scaleflow.codec.video.reader import open_video
 from scaleflow.errors import DataError, UsageError
+from scaleflow.roi.coding import RegionSettings
 from tests.codec.stand_in import StandInModel
 
 WIDTH, HEIGHT = 88, 72
@@ -39,7 +40,7 @@ class MovingColumn:
 
 def _encode(carphone: Path, folder: Path, masks: MovingColumn, **settings: object) -> tuple[Path, object]:
     target = folder / "out.sfv"
-    chosen = {"quality": 63.0, "intra_quality_offset": 0.0, "scene_cut": False, **settings}
+    chosen = {"quality": 63.0, "intra_quality_offset": 0.0, "scene_cut": False, "region": RegionSettings(), **settings}
     return target, encode_file(carphone, target, StandInModel(), EncodeSettings(**chosen), masks=masks)
 
 
@@ -127,7 +128,7 @@ def test_errors(carphone: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="end after 3"):
         _encode(carphone, tmp_path, TooShort(), frames=8)
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UsageError, match="--target-roi-psnr is of a region"):
+    with pytest.raises(UsageError, match="target_roi_psnr is of a region"):
         encode_file(carphone, tmp_path / "out.sfv", StandInModel(), EncodeSettings(target_roi_psnr=30.0))
     make: Callable[..., EncodeSettings] = EncodeSettings
     with pytest.raises(UsageError, match="give one"):

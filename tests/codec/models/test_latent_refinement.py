@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from scaleflow.codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
-from scaleflow.codec.models.latent_refinement import LatentRefinement
+from scaleflow.codec.models.capabilities import require_refinement
+from scaleflow.codec.models.picture_order import LatentRefinement, RegionOrder
 from scaleflow.codec.models.rate_distortion import rate_distortion_cost
-from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model, load_scaleflow, set_refinement
+from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model, load_scaleflow
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes
 from scaleflow.errors import UsageError
-from scaleflow.roi.coding import RegionSettings, set_region_coding
+from scaleflow.roi.coding import RegionSettings
 from tests.codec.models.conftest import packaged_clip, read_planes
 from tests.codec.stand_in import StandInModel
 
@@ -38,11 +39,17 @@ def model() -> Iterator[VideoModel]:
 
 
 def code(
-    model: VideoModel, pictures: list[Planes], mask: NDArray[np.uint8] | None = None, quality: float = QUALITY
+    model: VideoModel,
+    pictures: list[Planes],
+    steps: int = 0,
+    region: RegionOrder | None = None,
 ) -> list[CodedFrame]:
     height, width = pictures[0][0].shape
     encoder = FrameEncoder(model, width=width, height=height)
-    return [encoder.encode(planes, key=False, quality=quality, region=mask) for planes in pictures]
+    refinement = LatentRefinement(steps) if steps else None
+    return [
+        encoder.encode(planes, key=False, quality=QUALITY, region=region, refinement=refinement) for planes in pictures
+    ]
 
 
 def costs(
@@ -67,8 +74,7 @@ def costs(
 
 def test_key_frames_cost_less(model: VideoModel, pictures: list[Planes]) -> None:
     plain = costs(pictures, code(model, pictures))
-    set_refinement(model, LatentRefinement(STEPS))
-    refined = code(model, pictures)
+    refined = code(model, pictures, STEPS)
     assert [frame.key for frame in refined] == [True, False, False]
     assert costs(pictures, refined)[0] < 0.97 * plain[0]
 
@@ -76,25 +82,22 @@ def test_key_frames_cost_less(model: VideoModel, pictures: list[Planes]) -> None
 def test_a_decoder_that_knows_nothing_of_it_shows_what_the_encoder_saw(
     model: VideoModel, pictures: list[Planes], default_model: VideoModel
 ) -> None:
-    set_refinement(model, LatentRefinement(STEPS))
     height, width = pictures[0][0].shape
     decoder = FrameDecoder(default_model, width=width, height=height)
-    for frame in code(model, pictures):
+    for frame in code(model, pictures, STEPS):
         decoded = decoder.decode(frame.payload, key=frame.key)
         assert all(np.array_equal(a, b) for a, b in zip(decoded, frame.planes, strict=True))
 
 
 def test_it_repeats_to_the_byte(model: VideoModel, pictures: list[Planes]) -> None:
-    set_refinement(model, LatentRefinement(3))
-    first, second = ([frame.payload for frame in code(model, pictures)] for _ in range(2))
+    first, second = ([frame.payload for frame in code(model, pictures, 3)] for _ in range(2))
     assert first == second
 
 
 def test_more_steps_cost_less(model: VideoModel, pictures: list[Planes]) -> None:
     found = []
     for steps in (1, 4, 16):
-        set_refinement(model, LatentRefinement(steps))
-        found += costs(pictures[:1], code(model, pictures[:1]))
+        found += costs(pictures[:1], code(model, pictures[:1], steps))
     assert found == sorted(found, reverse=True)
 
 
@@ -104,29 +107,27 @@ def test_errors_outside_a_region_count_less(model: VideoModel, pictures: list[Pl
     mask = np.zeros((96, 128), np.uint8)
     mask[32:64, 32:80] = 255
     weights = np.where(mask > 0, 1.0, 8.0**-2)
-    set_region_coding(model, RegionSettings(mode, strength=8))  # type: ignore[arg-type]
-    plain = costs(pictures, code(model, pictures, mask), weights)
-    set_refinement(model, LatentRefinement(2 * STEPS))
-    refined = costs(pictures, code(model, pictures, mask), weights)
+    region = RegionOrder(mask, RegionSettings(mode, strength=8).coding_for(model))  # type: ignore[arg-type]
+    plain = costs(pictures, code(model, pictures, region=region), weights)
+    refined = costs(pictures, code(model, pictures, 2 * STEPS, region), weights)
     assert sum(refined) < 0.96 * sum(plain)
 
 
 def test_in_bfloat16_too(pictures: list[Planes]) -> None:
     model = load_model(precision="bf16")
     plain = costs(pictures[:1], code(model, pictures[:1]))
-    set_refinement(model, LatentRefinement(STEPS))
-    assert costs(pictures[:1], code(model, pictures[:1]))[0] < 0.97 * plain[0]
+    assert costs(pictures[:1], code(model, pictures[:1], STEPS))[0] < 0.97 * plain[0]
 
 
 @pytest.mark.parametrize("steps", [0, -1, 10_001])
 def test_numbers_of_steps_out_of_range_are_refused(steps: int) -> None:
-    with pytest.raises(UsageError, match=f"--refine {steps} is outside 1..10000"):
+    with pytest.raises(UsageError, match=f"steps {steps} is outside 1..10000"):
         LatentRefinement(steps)
 
 
 def test_other_models_are_refused() -> None:
     with pytest.raises(UsageError, match="refines no latents: use the default model"):
-        set_refinement(StandInModel(), LatentRefinement(1))
+        require_refinement(StandInModel())
 
 
 def test_weights_without_float_priors_are_refused(tmp_path: Path) -> None:
@@ -137,4 +138,4 @@ def test_weights_without_float_priors_are_refused(tmp_path: Path) -> None:
     }
     save_file(tensors, tmp_path / "small.safetensors", {"format": "scaleflow-1"})
     with pytest.raises(UsageError, match="integer priors only"):
-        set_refinement(load_scaleflow(tmp_path / "small.safetensors"), LatentRefinement(1))
+        require_refinement(load_scaleflow(tmp_path / "small.safetensors"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from scaleflow.codec.models.frozen_hyperprior import QUALITY_STEPS, FrozenGain
+from scaleflow.codec.models.frozen_hyperprior import FrozenGain
 from scaleflow.codec.models.quality import LatentGain, interpolate_anchors, quantization_step
+from scaleflow.quality_range import HIGHEST_QUALITY_CODE, QUALITY_STEPS
 
 
 def test_step_falls_from_coarsest_to_finest() -> None:
@@ -24,7 +25,7 @@ def test_frozen_gain_follows_the_learned_gain_at_every_sixteenth() -> None:
         gain.anchors.add_(torch.randn(8, 4, generator=torch.Generator().manual_seed(0)))
     frozen = FrozenGain(4)
     frozen.freeze(gain)
-    codes = range(0, 63 * QUALITY_STEPS + 1, 7)
+    codes = range(0, HIGHEST_QUALITY_CODE + 1, 7)
     learned = gain(torch.tensor([code / QUALITY_STEPS for code in codes]))[:, :, 0, 0]
     integers = torch.cat([frozen(code)[:, :, 0, 0] for code in codes])
     assert torch.equal(integers, integers.round())

@@ -39,7 +39,7 @@ def test_names_of_known_collections(name: str, expected: tuple[int, int, Fractio
 
 def test_sizes_by_name_need_a_frame_rate() -> None:
     assert raw_format_of_name("foreman_qcif.yuv", Fraction(30)) == RawVideoFormat(176, 144, Fraction(30))
-    with pytest.raises(UsageError, match=r"foreman_cif\.yuv: .*frame rate: say --fps"):
+    with pytest.raises(UsageError, match=r"foreman_cif\.yuv: .*frame rate: give frame_rate"):
         raw_format_of_name("foreman_cif.yuv")
 
 
@@ -55,7 +55,7 @@ def test_forms_that_do_not_exist_are_refused_by_name() -> None:
 
 
 def test_names_that_say_nothing_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"clip\.yuv: .*does not say its size.*--size, --fps"):
+    with pytest.raises(UsageError, match=r"clip\.yuv: .*does not say its size.*size, frame_rate and pixel_format"):
         raw_format_of_name("clip.yuv")
 
 

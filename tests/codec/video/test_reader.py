@@ -200,7 +200,7 @@ def test_given_frame_rate_replaces_times(tmp_path: Path, ffmpeg: Any, read_all: 
 def test_raw_size_that_does_not_fit_names_size_and_remedy(tmp_path: Path) -> None:
     path = tmp_path / "clip.yuv"
     path.write_bytes(bytes(64 * 48 * 3 // 2 * 2 + 5))
-    with pytest.raises(DataError, match=r"clip\.yuv: 9221 bytes .*64x48 yuv420p .*5 left over.*--size"):
+    with pytest.raises(DataError, match=r"clip\.yuv: 9221 bytes .*64x48 yuv420p .*5 left over.*size and pixel_format"):
         open_video(path, raw=RawVideoFormat(64, 48, Fraction(25)))
 
 

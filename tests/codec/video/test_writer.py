@@ -375,7 +375,7 @@ def test_existing_output_is_kept_unless_overwritten(tmp_path: Path, read_all: An
     pictures = pictures_for(properties)
     for name in ("clip.mp4", "clip.y4m"):
         (tmp_path / name).write_bytes(b"precious")
-        with pytest.raises(UsageError, match=r"exists already.*--overwrite"):
+        with pytest.raises(UsageError, match=r"exists already.*overwrite=True"):
             open_output(tmp_path / name, properties)
         assert (tmp_path / name).read_bytes() == b"precious"
         write(tmp_path / name, properties, pictures, overwrite=True)

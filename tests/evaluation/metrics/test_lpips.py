@@ -101,7 +101,7 @@ def test_loading_leaves_random_numbers_alone(lpips_backbone: Path) -> None:
 
 def test_backbone_is_found_in_the_cache_and_never_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(UsageError, match=rf"get \S+{CACHED_BACKBONE} and give it as --lpips-backbone"):
+    with pytest.raises(UsageError, match=rf"get \S+{CACHED_BACKBONE} and give it as lpips_backbone"):
         find_backbone()
     cached = tmp_path / "hub" / "checkpoints" / CACHED_BACKBONE
     cached.parent.mkdir(parents=True)

@@ -89,7 +89,7 @@ def test_a_gap_hides_no_picture_beside_it() -> None:
 
 def test_an_assumed_rate_is_told() -> None:
     theirs = [n * FRAME * Fraction(5, 6) for n in range(10)]
-    with pytest.raises(DataError, match=r"original.mp4 is taken to have 25 pictures/s; --fps changes that"):
+    with pytest.raises(DataError, match=r"original.mp4 is taken to have 25 pictures/s; frame_rate changes that"):
         matched(regular(10), theirs, has_times=False)
 
 

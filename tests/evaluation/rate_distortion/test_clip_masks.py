@@ -47,14 +47,14 @@ def test_masks_go_by_the_names_of_clips(davis: Path, tmp_path: Path, car: Path) 
 def test_masks_that_are_not_there_are_named(davis: Path, clips: list[ClipFile], tmp_path: Path, car: Path) -> None:
     for place, given, message in (
         (str(tmp_path / "none"), clips, "there is no such file or folder"),
-        (str(tmp_path), clips, "holds no masks of car-roundabout: .* named car-roundabout is looked for"),
+        (str(tmp_path), clips, "holds no region of car-roundabout: .* named car-roundabout is looked for"),
         ("davis", [ClipFile("car.y4m", car)], "does not lie in a folder JPEGImages"),
     ):
         with pytest.raises(UsageError, match=message):
             find_masks(place, given)
     for suffix in (".mp4", ".json"):
         (tmp_path / f"car-roundabout{suffix}").touch()
-    with pytest.raises(UsageError, match="holds several masks"):
+    with pytest.raises(UsageError, match="holds several regions"):
         find_masks(str(tmp_path), clips)
 
 

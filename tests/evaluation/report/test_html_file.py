@@ -139,7 +139,7 @@ def test_bad_requests(results: Path, tmp_path: Path) -> None:
         write_report(tmp_path / "nowhere", tmp_path / "a.html")
     with pytest.raises(UsageError, match=r"clip 'foreman' was not measured; there are carphone.y4m"):
         write_report(results, tmp_path / "a.html", ReportSettings(clips=("foreman",)))
-    with pytest.raises(UsageError, match=r"--anchor x266 was not measured"):
+    with pytest.raises(UsageError, match=r"anchor x266 was not measured"):
         write_report(results, tmp_path / "a.html", ReportSettings(anchor="x266", pictures=0))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"holds no points"):

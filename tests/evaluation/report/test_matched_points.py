@@ -46,7 +46,7 @@ def test_anchor() -> None:
     assert choose_anchor(["scaleflow", "x264", "x265"], None) == "x265"
     assert choose_anchor(["scaleflow", "vvenc"], None) == "scaleflow"
     assert choose_anchor(["scaleflow", "vvenc"], "vvenc") == "vvenc"
-    with pytest.raises(UsageError, match=r"--anchor x266 was not measured; there are x264"):
+    with pytest.raises(UsageError, match=r"anchor x266 was not measured; there are x264"):
         choose_anchor(["x264"], "x266")
 
 

@@ -45,5 +45,5 @@ def test_far_from_the_region_it_is_a_gaussian_mean(car: Path) -> None:
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, 65.0, float("nan")])
 def test_widths_are_checked(sigma: float) -> None:
-    with pytest.raises(UsageError, match="--blur"):
+    with pytest.raises(UsageError, match="sigma"):
         check_blur(sigma)

@@ -84,10 +84,10 @@ def test_rectangles_cover_each_sample_once(offsets: np.ndarray, less_high: int, 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"crf": 52.0}, "--crf 52"),
-        ({"strength": 65.0}, "--roi-strength 65"),
-        ({"threads": 0}, "--threads 0"),
-        ({"intra_period": 0}, "--intra-period 0"),
+        ({"crf": 52.0}, "crf 52"),
+        ({"strength": 65.0}, "strength 65"),
+        ({"threads": 0}, "threads 0"),
+        ({"intra_period": 0}, "intra_period 0"),
     ],
 )
 def test_settings_are_checked(values: dict[str, float], message: str) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from scaleflow.errors import UsageError
-from scaleflow.training.loop.configuration_file import PRESETS, configuration_of, override, preset, read_yaml
+from scaleflow.training.codec.configuration_file import PRESETS, configuration_of, preset
+from scaleflow.training.loop.configuration_file import override, read_yaml
 
 
 @pytest.mark.parametrize("name", PRESETS)

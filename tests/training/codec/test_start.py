@@ -13,11 +13,12 @@ from safetensors.torch import save_file
 from scaleflow.codec.models.registry import load_scaleflow
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.codec.configuration import TrainingConfig
+from scaleflow.training.codec.configuration_file import configuration_of, preset
 from scaleflow.training.codec.export import export_checkpoint
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.start import load_start
 from scaleflow.training.loop.checkpoint import save_checkpoint
-from scaleflow.training.loop.configuration_file import configuration_of, override, preset
+from scaleflow.training.loop.configuration_file import override
 
 
 def configuration(*changes: str) -> TrainingConfig:

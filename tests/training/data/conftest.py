@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import ClipRequest
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.packed import pack_clips
 from scaleflow.training.data.shards import write_shards
 from scaleflow.training.data.vimeo import VimeoSource

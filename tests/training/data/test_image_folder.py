@@ -10,8 +10,8 @@ import pytest
 from skimage.io import imread, imsave
 
 from scaleflow.errors import DataError, UsageError
-from scaleflow.training.codec.configuration import DataConfig
 from scaleflow.training.data.clip import ClipRequest
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.image_folder import ImageFolder
 from scaleflow.training.data.samples import SampleKey, SampleSet
 

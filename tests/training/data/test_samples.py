@@ -13,13 +13,15 @@ import torch
 
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.codec.clip_batches import ClipBatches
-from scaleflow.training.codec.configuration import DataConfig, TrainingConfig
+from scaleflow.training.codec.configuration import TrainingConfig
+from scaleflow.training.codec.configuration_file import configuration_of, preset
 from scaleflow.training.codec.models.trainable import ClipBatch
 from scaleflow.training.data.clip import Clip, ClipRequest
+from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.samples import SampleKey, SampleSet
 from scaleflow.training.data.sources import open_source
 from scaleflow.training.data.vimeo import VimeoSource
-from scaleflow.training.loop.configuration_file import configuration_of, override, preset
+from scaleflow.training.loop.configuration_file import override
 from scaleflow.training.loop.distributed import Processes
 
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 import yaml
 
-from scaleflow.training.codec.configuration import LoopOptimization, RunConfig
+from scaleflow.training.codec.configuration_file import configuration_of, preset
 from scaleflow.training.codec.run import train
-from scaleflow.training.loop.configuration_file import configuration_of, override, preset
-from scaleflow.training.loop.loop import precision
+from scaleflow.training.loop import precision
+from scaleflow.training.loop.configuration import LoopOptimization, RunConfig
+from scaleflow.training.loop.configuration_file import override
 from scaleflow.training.loop.precision import computes_in_bf16, with_precision
 from tests.training.conftest import vimeo_septuplets
 

@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from scaleflow.efficient_nets.conversion import accelerate
 from scaleflow.efficient_nets.skip_convolutions.method import SkipConv
-from scaleflow.efficient_nets.tasks.names import make_task
+from scaleflow.efficient_nets.tasks.description import TaskSettings
+from scaleflow.efficient_nets.tasks.known_tasks import make_task
+from scaleflow.efficient_nets.video.conversion import accelerate
 from scaleflow.training.networks.validation import validate
 
 
@@ -19,7 +20,7 @@ def test_a_network_for_video_starts_anew_where_another_video_begins(tmp_path: Pa
     for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png", "b/3.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(samples).save(tmp_path / name)
-    task = make_task("restoration", noise=1)
+    task = make_task("restoration", TaskSettings(noise=1))
     network = accelerate(nn.Conv2d(3, 3, 1), SkipConv(threshold=0))
     measures = validate(network, task, task.open(tmp_path, "val"), (16, 16))
     assert [frame.key for frame in network.cost().latest] == [True, False, True, False, False]

@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scaleflow.codec.models.clip_coding import as_reference
 from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector_smoothness
-from scaleflow.codec.models.quality import HIGHEST_QUALITY, LatentGain
+from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
 from scaleflow.codec.models.recurrent.latent_coder import HyperScales, LatentCoder, MeanSynthesis, ScaleSynthesis
@@ -30,9 +31,10 @@ from scaleflow.codec.models.transforms import (
     unpack_planes,
 )
 from scaleflow.codec.picture import WorkingFormat
+from scaleflow.quality_range import HIGHEST_QUALITY
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
 from scaleflow.training.codec.losses import planes_distortion, rate_distortion
-from scaleflow.training.codec.models.scaleflow import INTRA_QUALITY_OFFSET, START_BATCHES, as_reference, random_patches
+from scaleflow.training.codec.models.scaleflow import INTRA_QUALITY_OFFSET, START_BATCHES, random_patches
 from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, StepResult
 from scaleflow.training.loop.parts import ParameterGroup
 

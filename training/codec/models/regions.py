@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scaleflow.codec.models.clip_coding import CodedInterPicture, InterState
 from scaleflow.codec.models.hyperprior import CodedLatents
 from scaleflow.codec.models.rate_distortion import squared_error
 from scaleflow.codec.models.region_coding import LatentKind, emphasis_of_samples
-from scaleflow.codec.models.scaleflow import InterPrediction
-from scaleflow.codec.models.scaleflow_codec import CELL, ScaleFlowCodec
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.scaleflow_picture import CELL
 from scaleflow.codec.models.transforms import pack_planes, unpack_planes
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.roi.coding import LEARNED_STEPS_PER_OCTAVE
@@ -136,15 +137,10 @@ class _CodecWithRegions(ScaleFlowTraining):
         return super()._code_intra(picture, quality, region)
 
     def _code_inter(
-        self,
-        picture: Tensor,
-        reference: Tensor,
-        state: tuple[Tensor, Tensor],
-        quality: Tensor,
-        region: PictureRegion | None = None,
-    ) -> tuple[Tensor, dict[str, float], InterPrediction, Tensor, tuple[Tensor, Tensor]]:
+        self, picture: Tensor, state: InterState, quality: Tensor, region: PictureRegion | None = None
+    ) -> tuple[Tensor, dict[str, float], CodedInterPicture]:
         self._propose_widths(picture, quality, region)
-        return super()._code_inter(picture, reference, state, quality, region)
+        return super()._code_inter(picture, state, quality, region)
 
     def _propose_widths(self, picture: Tensor, quality: Tensor, region: PictureRegion | None) -> None:
         """Octaves of each position, on the grid of the map; gradients pass the rounding."""

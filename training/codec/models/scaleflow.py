@@ -15,21 +15,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scaleflow.codec.models.clip_coding import (
+    CodedInterPicture,
+    InterState,
+    as_reference,
+    code_inter,
+    first_state,
+    motion_vectors,
+)
 from scaleflow.codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
-from scaleflow.codec.models.motion_estimation import match_blocks, vector_smoothness
-from scaleflow.codec.models.quality import HIGHEST_QUALITY, LatentGain
+from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.region_coding import LatentKind
-from scaleflow.codec.models.scaleflow import InterPrediction, ScaleFlowConfig, ScaleFlowNetwork, block_difference
+from scaleflow.codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.transforms import (
     PATCH,
-    SAMPLE_RANGE,
     pack_planes,
     principal_components,
     start_from_basis,
     unpack_planes,
 )
 from scaleflow.codec.picture import WorkingFormat
+from scaleflow.quality_range import HIGHEST_QUALITY
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
 from scaleflow.training.codec.losses import distortion, rate_distortion
 from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, StepResult
@@ -133,21 +140,20 @@ class ScaleFlowTraining:
             decoded, bits = self._code_intra(pictures[0], intra_quality, regions[0])
             if intra_learns:
                 losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality, regions[0])[0])
-        reference = as_reference(decoded)
-        state = self._zero_state(reference)
+        state = first_state(self.network, decoded)
         for picture, region in zip(pictures[1:], regions[1:], strict=True):
-            loss, scalars, prediction, decoded, state = self._code_inter(picture, reference, state, quality, region)
+            loss, scalars, coded = self._code_inter(picture, state, quality, region)
             losses.append(loss)
             records.append(scalars)
-            reference = as_reference(decoded)
+            state = coded.next_state()
         scalars = {key: sum(record[key] for record in records) / len(records) for key in records[0]}
         return StepResult(
             torch.stack(losses).mean(),
             scalars,
             unpack_planes(pictures[-1]),
-            unpack_planes(reference.detach()),
-            unpack_planes(prediction.picture.detach()),
-            FlowField(prediction.flow.detach(), prediction.scale.detach()),
+            unpack_planes(state.reference.detach()),
+            unpack_planes(coded.prediction.picture.detach()),
+            FlowField(coded.prediction.flow.detach(), coded.prediction.scale.detach()),
         )
 
     def _code_intra(self, picture: Tensor, quality: Tensor, region: PictureRegion | None) -> tuple[Tensor, Tensor]:
@@ -156,28 +162,15 @@ class ScaleFlowTraining:
         return self.network.intra.synthesis(coded.values, quality), coded.bits_latents + coded.bits_hyper
 
     def _code_inter(
-        self,
-        picture: Tensor,
-        reference: Tensor,
-        state: tuple[Tensor, Tensor],
-        quality: Tensor,
-        region: PictureRegion | None = None,
-    ) -> tuple[Tensor, dict[str, float], InterPrediction, Tensor, tuple[Tensor, Tensor]]:
-        network = self.network
-        motion_before, residual_before = state
-        vectors = self._vectors(picture, reference.detach(), quality)
-        difference = block_difference(picture, reference.detach(), vectors)
-        motion_latents = network.motion.analysis(vectors, difference, quality)
-        motion = self._code("motion", motion_latents, quality, motion_before, motion_before, region)
-        prediction = network.predict(motion.values, reference, quality)
-        latents = network.residual.analysis(picture - prediction.picture, quality, prediction.picture)
-        context = torch.cat((residual_before, motion.values), 1)
-        residual = self._code("residual", latents, quality, context, None, region)
-        change = network.residual.synthesis(residual.values, quality, motion.values, prediction.picture)
-        decoded = prediction.picture + change
+        self, picture: Tensor, state: InterState, quality: Tensor, region: PictureRegion | None = None
+    ) -> tuple[Tensor, dict[str, float], CodedInterPicture]:
+        def code(kind: LatentKind, latents: Tensor, context: Tensor | None, cheapest: Tensor | None) -> CodedLatents:
+            return self._code(kind, latents, quality, context, cheapest, region)
+
+        coded = code_inter(self.network, picture, state, quality, code)
+        motion, residual, prediction = coded.motion, coded.residual, coded.prediction
         motion_bits = motion.bits_latents + motion.bits_hyper
-        bits = motion_bits + residual.bits_latents + residual.bits_hyper
-        loss, scalars = self._picture_loss(picture, decoded, bits, quality, region)
+        loss, scalars = self._picture_loss(picture, coded.decoded, coded.bits, quality, region)
         predicted_error = self._error(picture, prediction.picture, region)
         nothing = torch.zeros_like(predicted_error)
         loss = loss + self._loss.prediction * rate_distortion(nothing, predicted_error, quality, self._loss).mean()
@@ -188,17 +181,7 @@ class ScaleFlowTraining:
             "hyper bpp": float((motion.bits_hyper + residual.bits_hyper).detach().mean()) / pixels,
             "blurred share": float((prediction.scale.detach() > 0.5).float().mean()),
         }
-        return loss, scalars, prediction, decoded, (motion.values.detach(), residual.values.detach())
-
-    def _vectors(self, picture: Tensor, reference: Tensor, quality: Tensor) -> Tensor:
-        if not self._model.guided_motion:
-            height, width = picture.shape[2] // 4, picture.shape[3] // 4
-            return picture.new_zeros(len(picture), 2, height, width)
-        current, earlier = (unpack_planes(packed)[0].float() * 255 for packed in (picture, reference))
-        smoothness = [vector_smoothness(float(value)) for value in quality]
-        with torch.autocast(picture.device.type, enabled=False), torch.no_grad():
-            parts = [match_blocks(current[n : n + 1], earlier[n : n + 1], price) for n, price in enumerate(smoothness)]
-        return torch.cat(parts)
+        return loss, scalars, coded
 
     def _code(
         self,
@@ -226,12 +209,6 @@ class ScaleFlowTraining:
         loss = rate_distortion(bits_per_pixel, error, quality, self._loss).mean()
         return loss, {"bpp": float(bits_per_pixel.detach().mean()), "error": float(error.detach().mean())}
 
-    def _zero_state(self, reference: Tensor) -> tuple[Tensor, Tensor]:
-        height, width = reference.shape[2] // PATCH, reference.shape[3] // PATCH
-        config = self.network.config
-        motion = reference.new_zeros(len(reference), config.motion_latents, height, width)
-        return motion, reference.new_zeros(len(reference), config.residual_latents, height, width)
-
     def _start_intra(self, batches: list[ClipBatch]) -> None:
         pictures = [pack_planes(batch.planes[0][:, 0], batch.planes[1][:, 0]) for batch in batches]
         patches = torch.cat([random_patches(picture) for picture in pictures])
@@ -248,7 +225,7 @@ class ScaleFlowTraining:
             pictures = [pack_planes(batch.planes[0][:, t], batch.planes[1][:, t]) for t in range(2)]
             intra_quality = (batch.quality + INTRA_QUALITY_OFFSET).clamp(max=HIGHEST_QUALITY)
             reference = as_reference(network.intra(pictures[0], intra_quality)[0])
-            vectors = self._vectors(pictures[1], reference, batch.quality)
+            vectors = motion_vectors(network, pictures[1], reference, batch.quality.tolist())
             latents = network.motion.analysis.linear(F.pixel_unshuffle(vectors, 2))
             missed = pictures[1] - network.predict(latents, reference, batch.quality).picture
             patches.append(random_patches(missed))
@@ -261,13 +238,6 @@ class ScaleFlowTraining:
         spread = torch.cat(vectors_seen).abs().mean((0, 2, 3)).clamp_min(0.05)
         network.motion.hyperprior.start_from_deviations(spread)
         network.motion.hyperprior.start_hyper_latents(vectors_seen[-1] * 2)
-
-
-def as_reference(decoded: Tensor) -> Tensor:
-    """A packed picture as the decoder keeps it: within range and rounded to 8 bits; gradients pass the rounding."""
-    values = ((decoded / SAMPLE_RANGE + 0.5) * 255).clamp(0, 255)
-    rounded = values + (values.round() - values).detach()
-    return (rounded / 255 - 0.5) * SAMPLE_RANGE
 
 
 def _pixels(packed: Tensor) -> int:

@@ -8,8 +8,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from scaleflow.codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
+from scaleflow.codec.models.picture_order import LatentRefinement, PictureOrder
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
+from scaleflow.codec.models.video_model import PictureGeometry
 from scaleflow.codec.picture import Planes
 from scaleflow.errors import DataError, UsageError
 from tests.codec.models.conftest import packaged_clip, read_planes
@@ -128,9 +130,8 @@ def test_sizes_are_checked() -> None:
         RecurrentConfig(context=100)
 
 
-def test_regions_are_refused(codec: RecurrentCodec) -> None:
+def test_what_it_cannot_do_is_refused(codec: RecurrentCodec) -> None:
     planes = read_planes(packaged_clip("bikes.mp4"), 1, (64, 64))[0]
-    with pytest.raises(UsageError, match="no regions"):
-        FrameEncoder(codec, width=64, height=64).encode(
-            planes, key=True, quality=30.0, region=np.ones((64, 64), np.uint8)
-        )
+    with pytest.raises(UsageError, match="refines no latents"):
+        order = PictureOrder(30.0, refinement=LatentRefinement(2))
+        codec.encode_picture(planes, PictureGeometry(64, 64), None, order)

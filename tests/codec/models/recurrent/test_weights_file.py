@@ -71,5 +71,5 @@ def test_other_files_are_refused(written: tuple[RecurrentCodec, Path], tmp_path:
     other.write_bytes(b"nothing")
     with pytest.raises(DataError, match="safetensors"):
         load_model("recurrent", weights=other)
-    with pytest.raises(UsageError, match="--weights"):
+    with pytest.raises(UsageError, match="weights"):
         load_model("recurrent")
