@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from scaleflow.errors import DataError, UsageError
-from scaleflow.training.codec.configuration import DataConfig, DataPart
 from scaleflow.training.data.clip import Clip, ClipRequest
 from scaleflow.training.data.clip_pool import ClipPool, remove_oldest, write_packed
+from scaleflow.training.data.configuration import DataConfig, DataPart
 from scaleflow.training.data.mixture import Mixture
 from scaleflow.training.data.packed import MANIFEST, PackedClips
 from scaleflow.training.data.sources import open_source
