@@ -39,6 +39,11 @@ from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, Step
 from scaleflow.training.loop.parts import ParameterGroup
 
 
+HYPER_SCALE_HASTE = 8.0
+"""How much faster scales of hyper-latents learn than other priors. They are logarithms, far from where they belong at
+first; where they lag behind, hyper-latents cost several times what they should."""
+
+
 @dataclass(frozen=True)
 class _PictureOutcome:
     loss: Tensor
@@ -60,7 +65,7 @@ class RecurrentTraining:
         self._model, self._loss, self._optimization = model, loss, optimization
 
     def parameter_groups(self, stage: StageConfig) -> list[ParameterGroup]:
-        """Transforms, and priors and gains; the latter learn faster."""
+        """Transforms; priors and gains, which learn faster; scales of hyper-latents, which learn fastest."""
         quick_ids = {
             id(parameter)
             for module in self.network.modules()
@@ -69,12 +74,14 @@ class RecurrentTraining:
         }
         parts = {"intra": ["intra"], "inter": ["inter"], "all": ["intra", "inter"]}[stage.trains]
         slow, fast = ParameterGroup([]), ParameterGroup([], self._optimization.prior_rate)
+        fastest = ParameterGroup([], self._optimization.prior_rate * HYPER_SCALE_HASTE)
         for name, parameter in self.network.named_parameters():
             if name.split(".")[0] in parts:
                 group = fast if id(parameter) in quick_ids else slow
+                group = fastest if ".hyper_scales." in name else group
                 group.parameters.append(parameter)
                 group.names.append(name)
-        return [slow, fast]
+        return [slow, fast, fastest]
 
     def start(self, stage: StageConfig, batches: Iterator[ClipBatch]) -> None:
         """Measure how the linear transforms and the priors should begin, where a part has not been trained yet."""
