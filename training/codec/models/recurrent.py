@@ -38,7 +38,6 @@ from scaleflow.training.codec.models.scaleflow import INTRA_QUALITY_OFFSET, STAR
 from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, StepResult
 from scaleflow.training.loop.parts import ParameterGroup
 
-
 HYPER_SCALE_HASTE = 8.0
 """How much faster scales of hyper-latents learn than other priors. They are logarithms, far from where they belong at
 first; where they lag behind, hyper-latents cost several times what they should."""
