@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.reader import open_video
 from scaleflow.codec.video.working_format import color_coding, from_working
 from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import write_whole_file
 
 CLIP = Path("datasets", "data", "bikes.mp4")
 X264 = ("-c:v", "libx264", "-preset", "medium", "-tune", "zerolatency", "-bf", "0", "-g", "32")
@@ -114,11 +116,9 @@ def draw_comparison(videos: dict[str, tuple[Path, str]], picture_number: int, ou
         draw.text((left + 8, 5), label, fill="black", font=font)
         enlarged = Image.fromarray(crop).resize((scale * width, scale * height), Image.Resampling.NEAREST)
         canvas.paste(enlarged, (left, LABEL_HEIGHT))
-    try:
-        canvas.save(output)
-    except OSError as error:
-        output.unlink(missing_ok=True)
-        raise DataError(f"{output}: cannot be written: {error.strerror or error}") from error
+    encoded = io.BytesIO()
+    canvas.save(encoded, "PNG")
+    write_whole_file(str(output), encoded.getvalue(), overwrite=True)
 
 
 def _rgb_picture(path: Path, number: int) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from scaleflow.cli.console import ProgressReport, check_json, console, print_jso
 from scaleflow.cli.interruption import StopRequest
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import bitrate_text, size_text
-from scaleflow.cli.video_source import check_input, video_source
+from scaleflow.cli.video_source import check_input, exit_if_damaged, video_source
 
 if TYPE_CHECKING:
     from scaleflow.codec.encoding.session import EncodeProgress
@@ -53,8 +53,9 @@ def encode(
     )
     video = video_source(source, raw)
     check_request(video, output, settings)
-    check_input(source)
-    region = region_options.region_request(video, model.model, region_of_interest)
+    check_input(source, raw)
+    region = region_options.region_of(region_of_interest, model.model)
+    masks, region_settings = (None, None) if region is None else region.open(video)
 
     from scaleflow.codec.encoding.file import encode_file
     from scaleflow.codec.models.picture_order import LatentRefinement
@@ -62,7 +63,7 @@ def encode(
 
     settings = replace(
         settings,
-        region=None if region is None else region.settings,
+        region=region_settings,
         refinement=None if rate.refine is None else LatentRefinement(rate.refine),
     )
     set_threads(machine.threads)
@@ -78,11 +79,12 @@ def encode(
                 settings,
                 progress=lambda now: show_encoding(report, now),
                 stop=stop.is_set,
-                masks=None if region is None else region.masks,
+                masks=masks,
             )
     _report("standard output" if output == "-" else output, summary, written.json)
     if summary.interrupted:
         raise typer.Exit(stop.exit_code)
+    exit_if_damaged(summary.damage, raw)
 
 
 def show_encoding(report: ProgressReport, now: EncodeProgress) -> None:

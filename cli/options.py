@@ -105,13 +105,23 @@ class PartOptions:
 
 @dataclass(frozen=True)
 class RawOptions:
-    """What an input does not say itself."""
+    """What an input does not say itself, and how far it is trusted."""
 
     PANEL: ClassVar[str] = "Input"
 
     size: Size = None
     fps: FrameRate = None
     pix_fmt: PixelFormat = None
+    allow_protocols: Annotated[
+        str | None,
+        typer.Option(
+            help="Protocols that an address as input, or a playlist, may use, such as file or https,tls,tcp.",
+            show_default="none",
+        ),
+    ] = None
+    tolerate_damage: Annotated[
+        bool, typer.Option("--tolerate-damage", help="Exit with 0 although the input is damaged.")
+    ] = False
 
 
 @dataclass(frozen=True)

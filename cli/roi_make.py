@@ -9,7 +9,7 @@ import typer
 from scaleflow.cli import options, region_options
 from scaleflow.cli.console import ProgressReport, check_json, console, print_json
 from scaleflow.cli.threads import set_threads
-from scaleflow.cli.video_source import check_input, video_source
+from scaleflow.cli.video_source import check_input, exit_if_damaged, video_source
 
 if TYPE_CHECKING:
     from scaleflow.roi.make_masks import MakingProgress
@@ -44,7 +44,7 @@ def make(
     """Make masks of a video's regions of interest: grey, without loss, a mask for each picture."""
     check_json(written.json, output)
     video = video_source(source, raw)
-    check_input(source)
+    check_input(source, raw)
 
     from scaleflow.roi.make_masks import make_masks
 
@@ -66,6 +66,7 @@ def make(
         console.print(
             f"{output}: {made.masks} masks, {100 * made.mean_share:.1f} % of the pictures inside", markup=False
         )
+    exit_if_damaged(made.damage, raw)
 
 
 def _show(report: ProgressReport, now: MakingProgress) -> None:

@@ -45,7 +45,9 @@ class VideoProperties:
     """What must be known about a video, besides its pictures, to write it back as it was.
 
     Colour tags carry FFmpeg's names and are ``"unknown"`` where the source is untagged. ``rotation`` is the clockwise
-    angle in degrees by which a player turns the coded picture.
+    angle in degrees by which a player turns the coded picture. ``mastering_display`` (SMPTE ST 2086) is empty or has
+    ten integers: x and y of green, blue, red and white in 1/50000, most and least luminance in 1/10000 cd/m2;
+    ``content_light_level`` (CTA-861.3) is empty or has two, MaxCLL and MaxFALL in cd/m2.
     """
 
     width: int
@@ -61,6 +63,8 @@ class VideoProperties:
     sample_aspect_ratio: Fraction = Fraction(1)
     rotation: int = 0
     working_format: WorkingFormat = "yuv420"
+    mastering_display: tuple[int, ...] = ()
+    content_light_level: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, side in (("width", self.width), ("height", self.height)):
@@ -72,5 +76,12 @@ class VideoProperties:
             raise DataError(f"frame rate {self.frame_rate} and time base {self.time_base} must be positive")
         if self.rotation not in (0, 90, 180, 270):
             raise DataError(f"rotation {self.rotation} is not one of 0, 90, 180, 270 degrees")
+        if len(self.mastering_display) not in (0, 10) or len(self.content_light_level) not in (0, 2):
+            raise DataError(
+                f"HDR metadata of {len(self.mastering_display)} and {len(self.content_light_level)} numbers, "
+                "where 10 and 2 make up a mastering display and content light levels"
+            )
+        if any(not 0 <= value < 2**32 for value in (*self.mastering_display, *self.content_light_level)):
+            raise DataError("HDR metadata hold a number outside 0..4294967295")
         if self.working_format not in ("yuv420", "rgb"):
             raise DataError(f"working format {self.working_format!r} is not 'yuv420' or 'rgb'")

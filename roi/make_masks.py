@@ -36,11 +36,12 @@ class MakingProgress:
 
 @dataclass(frozen=True)
 class MadeMasks:
-    """How many masks were made, and how much of them is inside on average."""
+    """How many masks were made, how much of them is inside on average, and what of the source was found damaged."""
 
     masks: int
     mean_share: float
     seconds: float
+    damage: tuple[str, ...] = ()
 
 
 def make_masks(
@@ -81,7 +82,8 @@ def make_masks(
                 output.write(_gray_picture(mask, picture.pts))
                 if progress is not None:
                     progress(MakingProgress(count, total, time.monotonic() - started, share))
-    return MadeMasks(count, total_share / count, time.monotonic() - started)
+        damage = reader.damage.sentences()
+    return MadeMasks(count, total_share / count, time.monotonic() - started, damage)
 
 
 def check_masks_output(source: VideoSource, destination: str | os.PathLike[str], overwrite: bool) -> None:

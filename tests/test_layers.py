@@ -33,12 +33,7 @@ KNOWN_ARROWS: frozenset[tuple[str, str]] = frozenset()
 """Imports (module, module) against the layers that are still to be mended. The list may only shrink: an entry that is
 no longer needed fails."""
 
-KNOWN_CIRCLES: frozenset[frozenset[str]] = frozenset(
-    {
-        # For type checkers only: what an order says of regions takes a model, which takes an order.
-        frozenset(f"{NAMESPACE}.codec.models.{name}" for name in ("picture_order", "region_coding", "video_model")),
-    }
-)
+KNOWN_CIRCLES: frozenset[frozenset[str]] = frozenset()
 """Modules that still import each other in a circle; the same holds."""
 
 Graph = Mapping[str, Collection[str]]

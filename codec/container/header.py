@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from scaleflow.codec.container import cbor_subset
 from scaleflow.codec.picture import VideoProperties
-from scaleflow.codec.video.audio import AudioStream
+from scaleflow.codec.video.audio import LARGEST_EXTRADATA, LONGEST_TEXT, MOST_AUDIO_STREAMS, AudioStream
 from scaleflow.errors import DataError
 
 MAGIC = b"\x93SFV\r\n\x1a\n"
@@ -19,9 +19,6 @@ MAGIC = b"\x93SFV\r\n\x1a\n"
 
 VERSION = 1
 LARGEST_HEADER = 1 << 20
-LARGEST_EXTRADATA = 1 << 19
-LONGEST_TEXT = 255
-MOST_AUDIO_STREAMS = 16
 LARGEST_INT = 2**31 - 1
 
 PRELUDE_SIZE = len(MAGIC) + 1 + 4
@@ -60,6 +57,8 @@ class VideoKey(IntEnum):
     SAMPLE_ASPECT_RATIO = 11
     ROTATION = 12
     WORKING_FORMAT = 13
+    MASTERING_DISPLAY = 14
+    CONTENT_LIGHT_LEVEL = 15
 
 
 class AudioKey(IntEnum):
@@ -163,6 +162,8 @@ _DEFAULTS: dict[str, Any] = {
     "sample_aspect_ratio": Fraction(1),
     "rotation": 0,
     "working_format": "yuv420",
+    "mastering_display": (),
+    "content_light_level": (),
     "extradata": b"",
     "channel_layout": "",
     "sample_format": "",
@@ -173,6 +174,8 @@ _DEFAULTS: dict[str, Any] = {
 _FRACTIONS = frozenset({"frame_rate", "time_base", "sample_aspect_ratio"})
 _INTEGERS = frozenset({"width", "height", "bit_depth", "rotation", "sample_rate", "channels"})
 _BYTES = frozenset({"extradata"})
+_NUMBERS = frozenset({"mastering_display", "content_light_level"})
+"""Arrays of integers, left out where they are empty."""
 
 
 def _header_to_map(header: SfvHeader) -> dict[int, Any]:
@@ -195,7 +198,9 @@ def _fields_to_map(fields: object, keys: type[IntEnum]) -> dict[int, Any]:
     for key in keys:
         value = getattr(fields, key.name.lower())
         if value != _DEFAULTS.get(key.name.lower()):
-            entries[int(key)] = [value.numerator, value.denominator] if isinstance(value, Fraction) else value
+            if isinstance(value, Fraction):
+                value = [value.numerator, value.denominator]
+            entries[int(key)] = list(value) if isinstance(value, tuple) else value
     return entries
 
 
@@ -231,6 +236,8 @@ def _fields_from_map(entries: dict[Any, Any], keys: type[IntEnum]) -> dict[str, 
             values[field] = _get(entries, key, int, name, default)
         elif field in _BYTES:
             values[field] = _get(entries, key, bytes, name, default)
+        elif field in _NUMBERS:
+            values[field] = _get_numbers(entries, key, name)
         else:
             values[field] = _get(entries, key, str, name, default)
     return values
@@ -259,6 +266,13 @@ def _get_fraction(entries: dict[Any, Any], key: int, name: str, default: Fractio
     return Fraction(pair[0], pair[1])
 
 
+def _get_numbers(entries: dict[Any, Any], key: int, name: str) -> tuple[int, ...]:
+    numbers = _get(entries, key, list, name, [])
+    if any(not isinstance(number, int) or isinstance(number, bool) for number in numbers):
+        raise DataError(f"header has {_short(numbers)} as {name}, not integers")
+    return tuple(numbers)
+
+
 def _as_map(name: str, value: Any) -> dict[Any, Any]:
     if not isinstance(value, dict):
         raise DataError(f"{name} is {_short(value)}, not a map: the file is damaged")
@@ -285,7 +299,7 @@ def _check_fields(fields: object, keys: type[IntEnum]) -> None:
         elif field in _BYTES:
             if len(value) > LARGEST_EXTRADATA:
                 raise DataError(f"{name} of {len(value)} bytes exceed {LARGEST_EXTRADATA}")
-        elif field not in _INTEGERS:
+        elif field not in _INTEGERS and field not in _NUMBERS:
             _check_text(name, value, empty=_DEFAULTS.get(field) == "")
 
 

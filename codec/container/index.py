@@ -68,10 +68,14 @@ class KeyFrameIndex:
 
 @dataclass(frozen=True)
 class EndBody:
-    """Body of the end packet: the index and the number of pictures in the file."""
+    """Body of the end packet: the index, the number of pictures in the file, and how long the last one is shown.
+
+    The latter is in units of the video's time base, None where it is the usual time.
+    """
 
     index: KeyFrameIndex
     frame_count: int
+    last_duration: int | None = None
 
     def to_bytes(self) -> bytes:
         """Number of pictures, number of key frames, then for each the differences from the one before."""
@@ -82,6 +86,8 @@ class EndBody:
             body += write_signed(entry.pts - before.pts)
             body += write_varint(entry.offset - before.offset)
             before = entry
+        if self.last_duration is not None:
+            body += write_varint(self.last_duration)
         return bytes(body)
 
 
@@ -106,11 +112,16 @@ def parse_index(body: bytes) -> EndBody:
             if max(frame_number, abs(pts), offset) > LARGEST_TIME:
                 raise DataError("index is out of range")
             index.append(KeyFrame(pts, frame_number, offset))
+        last_duration = None
+        if position != len(body):
+            last_duration, position = read_varint(body, position)
+            if not 0 < last_duration <= LARGEST_TIME:
+                raise DataError("the duration of the last picture is out of range")
     except MalformedVarint as error:
         raise DataError(f"index is damaged: {error}") from error
     if position != len(body):
         raise DataError(f"index has {len(body) - position} bytes too many")
-    return EndBody(index, frame_count)
+    return EndBody(index, frame_count, last_duration)
 
 
 def write_trailer(end_packet_size: int) -> bytes:

@@ -132,6 +132,8 @@ class PacketStream(Iterator[Item]):
     def __init__(self, source: ByteSource, header: SfvHeader, *, at_start: bool) -> None:
         self.index: KeyFrameIndex | None = None
         """The index, once the end packet has been read."""
+        self.last_duration: int | None = None
+        """How long the last picture is shown, in units of the time base, where the end packet says so."""
         self._source = source
         self._packets = PacketReader(source, header)
         self._clock = FrameClock(header.video)
@@ -210,6 +212,7 @@ class PacketStream(Iterator[Item]):
     def _deliver_end(self, head: PacketHead, end: EndBody, offset: int) -> None:
         self._ended = True
         self.index = end.index
+        self.last_duration = end.last_duration
         self._check_number(end.frame_count, offset)
         after = self._source.position
         if parse_trailer(self._source.peek(TRAILER_SIZE)) != head.size:

@@ -75,6 +75,11 @@ class SfvReader(Iterator[Item]):
         return self._source.position
 
     @property
+    def last_duration(self) -> int | None:
+        """How long the last picture is shown, in units of the time base, once the end packet is read; None as usual."""
+        return self._stream.last_duration
+
+    @property
     def key_frames(self) -> KeyFrameIndex:
         """Key frames of the file, from its index; where that is missing or wrong, from reading all of it once.
 

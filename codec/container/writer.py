@@ -94,6 +94,8 @@ class SfvWriter:
         self._audio_count = 0
         self._checkpoint = _Checkpoint(0, 0, 0, 0)
         self._open = True
+        self.last_duration: int | None = None
+        """How long the last picture is shown, in units of the time base; to be set before :meth:`close`."""
         start = header.to_bytes()
         self._output = _open_target(target, overwrite)
         self._put(start)
@@ -202,10 +204,17 @@ class SfvWriter:
         if not self._open:
             return
         self._write_pending()
-        end = write_end(EndBody(self._index, self._frame_count).to_bytes())
+        end = write_end(EndBody(self._index, self._frame_count, self._unusual_duration()).to_bytes())
         self._put(end + write_trailer(len(end)))
         self._open = False
         self._output.commit()
+
+    def _unusual_duration(self) -> int | None:
+        duration = self.last_duration
+        if duration is None or not 0 < duration <= LARGEST_TIME or not self._frame_count:
+            return None
+        usual = self._clock.after(self._last_pts, self._frame_count - 1) - self._last_pts
+        return None if abs(duration - usual) <= 1 else duration
 
     def abort(self) -> None:
         """Remove what was written, as far as it can be taken back; aborting again does nothing."""

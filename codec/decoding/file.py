@@ -17,7 +17,7 @@ from scaleflow.codec.encoding.request import check_destination
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.audio import AudioPacketData
-from scaleflow.codec.video.excerpt import AUDIO_DELAY, Excerpt, ExcerptClock
+from scaleflow.codec.video.excerpt import LONGEST_INTERLEAVING, Excerpt, ExcerptClock, ExcerptCutter
 from scaleflow.codec.video.picture_writer import is_picture_output
 from scaleflow.codec.video.writer import open_output
 from scaleflow.errors import DataError, UsageError
@@ -145,7 +145,7 @@ def decode_file(
         header = reader.header
         model = choose_model(header)
         check_weights(header, model)
-        clock, events = _decode_excerpt(reader, model, excerpt)
+        clock, cutter, events = _decode_excerpt(reader, model, excerpt)
         with open_output(
             destination,
             header.video,
@@ -156,16 +156,23 @@ def decode_file(
         ) as writer:
             for event in events:
                 if isinstance(event, AudioPacket):
-                    packet = clock.shift_audio(_audio_data(event))
-                    if packet is not None:
+                    for packet in cutter.take_audio(_audio_data(event)):
                         writer.write_audio(packet)
-                elif isinstance(event, DecodedPicture) and clock.has_picture(event.pts):
-                    writer.write(Picture(event.planes, clock.shift_picture(event.pts)))
+                elif isinstance(event, DecodedPicture):
+                    belongs, packets = cutter.take_picture(event.pts)
+                    for packet in packets:
+                        writer.write_audio(packet)
+                    if belongs:
+                        writer.write(Picture(event.planes, clock.shift_picture(event.pts)))
+                        report.note(event, reader)
+                else:
                     report.note(event, reader)
-                elif not isinstance(event, DecodedPicture):
-                    report.note(event, reader)
-                if report.summary.pictures == settings.frames:
+                if cutter.is_done:
                     break
+            else:
+                writer.last_duration = reader.last_duration if excerpt.duration is None else None
+            for packet in cutter.finish():
+                writer.write_audio(packet)
     return report.finish()
 
 
@@ -219,26 +226,32 @@ class _Report:
         return self.summary
 
 
-def _decode_excerpt(reader: SfvReader, model: VideoModel, excerpt: Excerpt) -> tuple[ExcerptClock, Iterator[Event]]:
-    """The events of an excerpt and some around it, and the clock that tells which belong to it."""
+def _decode_excerpt(
+    reader: SfvReader, model: VideoModel, excerpt: Excerpt
+) -> tuple[ExcerptClock, ExcerptCutter, Iterator[Event]]:
+    """The events of an excerpt and some around it, and what tells which belong to it."""
     header = reader.header
     decoder = StreamDecoder(header, model)
-    if not excerpt.start and excerpt.duration is None:
-        return ExcerptClock(excerpt, header.video, header.audio, 0), decoder.decode(reader)
+    if excerpt.is_all or not (excerpt.start or excerpt.duration is not None):
+        clock = ExcerptClock(excerpt, header.video, header.audio, 0)
+        cutter = ExcerptCutter(excerpt, clock, header.video, header.audio)
+        return clock, cutter, decoder.decode(_before_end(reader, clock, cutter))
     if not reader.seekable:
         early = _until_first_picture(reader)
         first_pts = next((item.pts for item in early if isinstance(item, VideoPacket)), 0)
         clock = ExcerptClock(excerpt, header.video, header.audio, first_pts)
-        return clock, decoder.decode(_before_end(chain(early, reader), clock, header))
+        cutter = ExcerptCutter(excerpt, clock, header.video, header.audio)
+        return clock, cutter, decoder.decode(_before_end(chain(early, reader), clock, cutter))
     if not len(reader.key_frames):
         raise DataError(f"{reader.name}: holds no key frame")
     clock = ExcerptClock(excerpt, header.video, header.audio, reader.key_frames[0].pts)
+    cutter = ExcerptCutter(excerpt, clock, header.video, header.audio)
     # Audio may stand before pictures that are shown earlier.
-    delay = round(AUDIO_DELAY / header.video.time_base) if header.audio else 0
+    delay = round(LONGEST_INTERLEAVING / header.video.time_base) if header.audio else 0
     reader.seek_to_key_frame(clock.start_pts - delay)
     key = reader.key_frames.at_or_before(clock.start_pts)
-    items = _before_end(_from_key_frame(reader, key), clock, header)
-    return clock, decoder.decode(items, from_picture=key.frame_number)
+    items = _before_end(_from_key_frame(reader, key), clock, cutter)
+    return clock, cutter, decoder.decode(items, from_picture=key.frame_number)
 
 
 def _until_first_picture(reader: SfvReader) -> list[Item]:
@@ -258,18 +271,27 @@ def _from_key_frame(items: Iterable[Item], key: KeyFrame) -> Iterator[Item]:
             yield item
 
 
-def _before_end(items: Iterable[Item], clock: ExcerptClock, header: SfvHeader) -> Iterator[Item]:
+def _before_end(items: Iterable[Item], clock: ExcerptClock, cutter: ExcerptCutter) -> Iterator[Item]:
     """Leave out pictures after the end; go on a little for audio that belongs before it."""
-    end = clock.end_pts
-    delay = AUDIO_DELAY / header.video.time_base if header.audio else 0
     for item in items:
-        if end is None or not isinstance(item, VideoPacket) or item.pts < end:
+        is_behind = cutter.is_full or (
+            clock.end_pts is not None and isinstance(item, VideoPacket) and item.pts >= clock.end_pts
+        )
+        if isinstance(item, VideoPacket) and is_behind:
+            cutter.pass_picture(item.pts)
+        else:
             yield item
-        elif item.pts >= end + delay:
+        if cutter.is_done:
             return
 
 
 def _audio_data(packet: AudioPacket) -> AudioPacketData:
     return AudioPacketData(
-        packet.stream_index, packet.pts, packet.dts, packet.duration, bool(packet.flags & 1), packet.payload
+        packet.stream_index,
+        packet.pts,
+        packet.dts,
+        packet.duration,
+        bool(packet.flags & 1),
+        packet.payload,
+        packet.flags >> 1,
     )

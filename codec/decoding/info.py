@@ -63,7 +63,10 @@ def read_info(source: str | os.PathLike[str]) -> StreamInfo:
         duration = 0.0
         if statistics.pts_range is not None:
             low, high = statistics.pts_range
-            duration = float((high - low) * video.time_base + 1 / video.frame_rate)
+            last = 1 / video.frame_rate
+            if reader.last_duration is not None:
+                last = reader.last_duration * video.time_base
+            duration = float((high - low) * video.time_base + last)
         return StreamInfo(
             header=reader.header,
             counts=statistics.counts,

@@ -25,6 +25,7 @@ class VideoSource:
     raw: RawVideoFormat | None = None
     frame_rate: Fraction | None = None
     threads: int = 0
+    allow_protocols: tuple[str, ...] = ()
 
     @property
     def can_reopen(self) -> bool:
@@ -40,6 +41,7 @@ class VideoSource:
             frame_rate=self.frame_rate,
             working_format=working_format,
             threads=self.threads,
+            allow_protocols=self.allow_protocols,
         )
 
 

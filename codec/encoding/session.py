@@ -104,6 +104,8 @@ class EncodeSession:
             software=f"scaleflow {scaleflow_version()}",
         )
         self._stopped = False
+        self._last_duration: int | None = None
+        self._damage: tuple[str, ...] = ()
         self._pool: WorkerPool | None = None
         if settings.workers > 1:
             self._pool = WorkerPool(
@@ -125,6 +127,8 @@ class EncodeSession:
             items = cut_excerpt(items, self._excerpt, self.properties, opened.audio_streams)
             planned = plan_key_frames(items, self.properties, self.settings)
             yield from planned if self._masks is None else self._masks.attach(planned)
+            self._last_duration = opened.last_duration if self._excerpt.duration is None else None
+            self._damage = opened.damage.sentences()
 
     def code(
         self,
@@ -193,6 +197,9 @@ class EncodeSession:
                 raise DataError(f"{self._source.path}: {self._why_empty()}")
             if self.interrupted and self._pool is None and sink.group_length != self.settings.intra_period:
                 sink.drop_last_group()
+            if not self.interrupted:
+                sink.end_with(self._last_duration)
+                sink.statistics.damage = self._damage
             kept = accept(sink.statistics, sink.file_bits) or self.interrupted
             if kept:
                 writer.close()

@@ -74,10 +74,20 @@ class FileSink(CountingSink):
         """Write an audio packet."""
         size, payload = self._writer.size, len(packet.data)
         self._writer.write_audio(
-            packet.stream_index, packet.pts, packet.dts, packet.duration, int(packet.is_keyframe), packet.data
+            packet.stream_index,
+            packet.pts,
+            packet.dts,
+            packet.duration,
+            int(packet.is_keyframe) | packet.discarded << 1,
+            packet.data,
         )
         super().write_audio(packet)
         self._overhead_bits += 8 * (self._writer.size - size - payload)
+
+    def end_with(self, duration: int | None) -> None:
+        """Note how long the last picture lasts, in units of the time base, where the source says so."""
+        self._writer.last_duration = duration
+        self.statistics.last_duration = duration
 
     def drop_last_group(self) -> None:
         """Take back the last group of pictures, where the file has others and can be shortened."""

@@ -28,6 +28,7 @@ class EncodeSummary:
         passes: how often the whole source was encoded.
         seconds: that it all took.
         interrupted: whether it was stopped before the end of the source.
+        damage: what of the source was found damaged, a sentence each; it is coded as far as it could be read.
     """
 
     pictures: int
@@ -45,6 +46,7 @@ class EncodeSummary:
     passes: int
     seconds: float
     interrupted: bool
+    damage: tuple[str, ...] = ()
 
 
 @dataclass
@@ -62,6 +64,8 @@ class PassStatistics:
     measured_regions: int = 0
     first_pts: int | None = None
     last_pts: int = 0
+    last_duration: int | None = None
+    damage: tuple[str, ...] = ()
 
     @property
     def pictures(self) -> int:
@@ -70,10 +74,16 @@ class PassStatistics:
 
     @property
     def duration(self) -> Fraction:
-        """Seconds from the first picture to the end of the last, which lasts as long as pictures do on average."""
+        """Seconds from the first picture to the end of the last.
+
+        That one lasts as long as the source says, or as pictures do on average.
+        """
         if self.first_pts is None:
             return Fraction(0)
-        return (self.last_pts - self.first_pts) * self.properties.time_base + 1 / self.properties.frame_rate
+        last = 1 / self.properties.frame_rate
+        if self.last_duration is not None:
+            last = self.last_duration * self.properties.time_base
+        return (self.last_pts - self.first_pts) * self.properties.time_base + last
 
     @property
     def mean_quality(self) -> float:
@@ -132,4 +142,5 @@ class PassStatistics:
             passes=passes,
             seconds=seconds,
             interrupted=interrupted,
+            damage=self.damage,
         )

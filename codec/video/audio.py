@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import av
 
 from scaleflow.errors import DataError
+
+log = logging.getLogger(__name__)
+
+MOST_AUDIO_STREAMS = 16
+"""Of a file."""
+
+SKIP_SAMPLES = "skip_samples"
+"""Side data of packets, by PyAV's name: samples to leave out at their start and end."""
+
+MOST_DISCARDED = 1 << 20
+"""Samples at the end of one packet; beyond them the number is wrong."""
+
+LARGEST_EXTRADATA = 1 << 19
+LONGEST_TEXT = 255
+LARGEST_TIME_BASE = 2**31 - 1
 
 _CODEC_OF_DECODER = {
     "mp3float": "mp3",
@@ -58,23 +73,45 @@ class AudioPacketData:
     duration: int | None
     is_keyframe: bool
     data: bytes
+    discarded: int = 0
+    """Samples at its end that are not to be heard: what the codec filled its last frame with."""
 
 
-def describe_audio(stream: av.AudioStream) -> AudioStream | None:
-    """Describe a stream of an open container; None when FFmpeg cannot tell its codec or its form."""
+def describe_audio(stream: av.AudioStream, name: str) -> AudioStream | None:
+    """Describe a stream of the open container ``name``; None when FFmpeg cannot tell its codec or its form.
+
+    Raises:
+        DataError: the description is out of the range that files can hold.
+    """
     context = stream.codec_context
     if context is None or not stream.time_base or not context.sample_rate or not context.layout.nb_channels:
         return None
+    extradata = context.extradata or b""
+    if len(extradata) > LARGEST_EXTRADATA:
+        raise DataError(f"its codec's header of {len(extradata)} bytes exceeds {LARGEST_EXTRADATA}")
+    base = Fraction(stream.time_base)
+    if max(base.numerator, base.denominator) > LARGEST_TIME_BASE:
+        raise DataError(f"its time base {base} is out of range")
+    language = stream.metadata.get("language", "")
+    if not is_text(language):
+        log.warning("%s: the language %r of audio stream %d is left out", name, language[:40], stream.index)
+        language = ""
+    layout = _layout_name(context.layout)
     return AudioStream(
         codec=_codec_name(context),
-        extradata=context.extradata or b"",
-        time_base=stream.time_base,
+        extradata=extradata,
+        time_base=base,
         sample_rate=context.sample_rate,
-        channel_layout=_layout_name(context.layout),
+        channel_layout=layout if is_text(layout) else "",
         channels=context.layout.nb_channels,
         sample_format=context.format.name if context.format else "",
-        language=stream.metadata.get("language", ""),
+        language=language,
     )
+
+
+def is_text(text: str) -> bool:
+    """Whether a name can be kept in a file."""
+    return len(text) <= LONGEST_TEXT and text.isprintable()
 
 
 def _layout_name(layout: av.AudioLayout) -> str:
@@ -88,10 +125,3 @@ def _codec_name(context: av.AudioCodecContext) -> str:
     # The canonical name is that of the codec, where the plain one is that of the decoder; PyAV 14 has only the latter.
     canonical = getattr(context.codec, "canonical_name", None)
     return canonical or _CODEC_OF_DECODER.get(context.name, context.name)
-
-
-def packet_data(packet: Any, stream_index: int) -> AudioPacketData:
-    """Copy a demuxed packet."""
-    return AudioPacketData(
-        stream_index, packet.pts, packet.dts, packet.duration or None, bool(packet.is_keyframe), bytes(packet)
-    )

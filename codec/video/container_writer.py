@@ -12,10 +12,12 @@ import av.error
 
 from scaleflow.codec.picture import Planes, VideoProperties
 from scaleflow.codec.video.audio import AudioPacketData, AudioStream
+from scaleflow.codec.video.audio_output import AudioClock, add_audio_stream, discard_at_end, why_not_copied
 from scaleflow.codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_code
 from scaleflow.codec.video.frame_planes import frame_from_planes
+from scaleflow.codec.video.hdr_metadata import x264_parameters
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
-from scaleflow.codec.video.stream_template import audio_template, video_template
+from scaleflow.codec.video.stream_template import video_template
 from scaleflow.codec.video.video_encoding import VideoEncoding
 from scaleflow.codec.video.video_writer import VideoWriter
 from scaleflow.errors import DataError, UsageError
@@ -40,12 +42,17 @@ class ContainerWriter(VideoWriter):
         audio: Sequence[AudioStream],
     ) -> None:
         super().__init__(output.name, properties, describe_pixel_format(encoding.pixel_format))
+        if encoding.codec != "libx264" and (properties.mastering_display or properties.content_light_level):
+            log.warning("%s: %s has no place for the HDR metadata of the source", output.name, encoding.codec)
         if not isinstance(output, OutputFile) and container in ("mp4", "mov"):
             raise UsageError(f"{output.name}: {container} cannot be written to a pipe or device; use mkv or y4m")
         self._output = output
         self._layout = encoding.pixel_format
         self._audio = tuple(audio)
+        self._container_format = container
         self._duration = max(1, round(1 / (properties.frame_rate * properties.time_base)))
+        self._held: Any = None
+        self._audio_clocks: dict[int, AudioClock] = {}
         self._container = av.open(
             output,
             mode="w",
@@ -90,22 +97,13 @@ class ContainerWriter(VideoWriter):
         return stream
 
     def _add_audio(self, audio: AudioStream, container: str) -> Any:
-        try:
-            with audio_template(audio) as template:
-                stream: Any = self._container.add_stream_from_template(template, opaque=True)
-        except (DataError, ValueError, av.error.FFmpegError) as error:
+        reason = why_not_copied(audio, container)
+        if reason is not None:
             log.warning(
-                "%s: %s audio cannot be copied into %s and is left out (%s)", self.name, audio.codec, container, error
+                "%s: %s audio cannot be copied into %s and is left out (%s)", self.name, audio.codec, container, reason
             )
             return None
-        stream.time_base = audio.time_base
-        try:
-            stream.codec_context.layout = audio.channel_layout  # Matroska tells the number of channels only.
-        except ValueError:
-            log.debug("%s: FFmpeg knows no channel layout %r", self.name, audio.channel_layout)
-        if audio.language:
-            stream.metadata["language"] = audio.language
-        return stream
+        return add_audio_stream(self._container, audio)
 
     def _write_planes(self, planes: Planes, pts: int) -> None:
         frame = frame_from_planes(planes, self._layout)
@@ -120,9 +118,19 @@ class ContainerWriter(VideoWriter):
                 packet.stream = self._video
                 if not packet.duration:
                     packet.duration = self._duration  # Players leave out a last picture that has none.
-                self._container.mux(packet)
+                self._mux_held()
+                self._held = packet  # How long the last one is shown is known at the end.
+            if frame is None and self._held is not None:
+                if self.last_duration is not None:
+                    self._held.duration = self.last_duration
+                self._mux_held()
         except av.error.FFmpegError as error:
             raise DataError(f"{self.name}: writing failed: {error.strerror}; nothing was kept") from error
+
+    def _mux_held(self) -> None:
+        if self._held is not None:
+            self._container.mux(self._held)
+            self._held = None
 
     def write_audio(self, packet: AudioPacketData) -> None:
         """Mux one audio packet as it is."""
@@ -133,13 +141,16 @@ class ContainerWriter(VideoWriter):
         stream = self._audio_streams[packet.stream_index]
         if stream is None:
             return
+        described = self._audio[packet.stream_index]
+        clock = self._audio_clocks.setdefault(packet.stream_index, AudioClock(described, stream.time_base))
         copy = av.Packet(packet.data)
-        copy.time_base = self._audio[packet.stream_index].time_base
-        copy.pts = packet.pts
-        copy.dts = packet.dts if packet.dts is not None else packet.pts
+        copy.time_base = described.time_base
+        copy.pts, copy.dts = clock.times(packet)
         copy.is_keyframe = packet.is_keyframe
         if packet.duration:
             copy.duration = packet.duration
+        if packet.discarded:
+            discard_at_end(copy, packet.discarded, described, self._container_format)
         copy.stream = stream
         try:
             self._container.mux(copy)
@@ -192,8 +203,11 @@ def _configure(
     encoder.color_trc = tag_code(TRANSFERS, properties.color_transfer)
     options = dict(encoding.options)
     if encoding.codec == "libx264":
+        parameters = x264_parameters(properties.mastering_display, properties.content_light_level)
         if color_range == "tv":
-            options["x264-params"] = "videoformat=component"  # Without it x264 leaves out a range that is limited.
+            parameters.append("videoformat=component")  # Without it x264 leaves out a range that is limited.
+        if parameters:
+            options["x264-params"] = ":".join(parameters)
         encoder.max_b_frames = 0  # Decoding order is display order, so that times need no edit list.
     encoder.options = options
     encoder.flags = int(encoder.flags) | _GLOBAL_HEADER

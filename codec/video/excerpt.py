@@ -10,8 +10,8 @@ from fractions import Fraction
 from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.audio import AudioPacketData, AudioStream
 
-AUDIO_DELAY = 1.0
-"""Seconds that audio may stand behind its pictures in a file, and is still found at the end of an excerpt."""
+LONGEST_INTERLEAVING = 10
+"""Seconds that audio may stand before or behind its pictures in a file, and still be found for an excerpt."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class ExcerptClock:
         self, excerpt: Excerpt, properties: VideoProperties, audio: Iterable[AudioStream], first_pts: int
     ) -> None:
         time_base = properties.time_base
+        self._time_base = time_base
         origin = first_pts * time_base
         start = Fraction(excerpt.start).limit_denominator(1_000_000)
         self._bases = [stream.time_base for stream in audio]
@@ -74,22 +75,127 @@ class ExcerptClock:
         """The time in the excerpt."""
         return pts - self._picture_shift
 
+    def end_at(self, pts: int) -> None:
+        """End it where the picture after its last one is shown."""
+        self.end_pts = pts
+        self._end_time = pts * self._time_base
+
+    def audio_time(self, packet: AudioPacketData) -> Fraction | None:
+        """Seconds at which a packet begins in the source; None where it does not say."""
+        time = packet.pts if packet.pts is not None else packet.dts
+        return None if time is None else time * self._bases[packet.stream_index]
+
     def shift_audio(self, packet: AudioPacketData) -> AudioPacketData | None:
         """The packet with its time in the excerpt; None when it is not part of it."""
-        base = self._bases[packet.stream_index]
-        time = packet.pts if packet.pts is not None else packet.dts
+        time = self.audio_time(packet)
         if time is None:
             return None if self._cuts_start else packet
-        if self._cuts_start and time * base < self._start_time:
+        if self._cuts_start and time < self._start_time:
             return None
-        if self._end_time is not None and time * base >= self._end_time:
+        if self._end_time is not None and time >= self._end_time:
             return None
-        ticks = round(self._shift / base)
+        ticks = round(self._shift / self._bases[packet.stream_index])
         return replace(
             packet,
             pts=None if packet.pts is None else packet.pts - ticks,
             dts=None if packet.dts is None else packet.dts - ticks,
         )
+
+
+class ExcerptCutter:
+    """Decides in the order of a file what belongs to an excerpt, so that its audio ends where its pictures do.
+
+    Where the excerpt has a number of pictures, its end is known only when they have come: audio that stands before them
+    in the file waits for them.
+    """
+
+    def __init__(
+        self, excerpt: Excerpt, clock: ExcerptClock, properties: VideoProperties, audio: Iterable[AudioStream]
+    ) -> None:
+        self._clock = clock
+        self._frames = excerpt.frames
+        self._count = 0
+        self._picture_ticks = max(1, round(1 / (properties.frame_rate * properties.time_base)))
+        self._delay = LONGEST_INTERLEAVING / properties.time_base
+        self._time_base = properties.time_base
+        self._unfinished = set(range(len(tuple(audio))))
+        self._waiting: list[AudioPacketData] = []
+        self._last_pts: int | None = None
+        self._is_past = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has all its pictures by number."""
+        return self._count == self._frames
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing that follows belongs to it."""
+        has_end = self.is_full or self._clock.end_pts is not None
+        is_past = self.is_full or self._is_past
+        return has_end and (self._is_past or (is_past and not self._unfinished))
+
+    def take_picture(self, pts: int) -> tuple[bool, list[AudioPacketData]]:
+        """Whether the next picture belongs to it, and the audio that can now be told to belong to it."""
+        clock = self._clock
+        if self.is_full:
+            self.pass_picture(pts)
+            return False, self._release()
+        end = clock.end_pts
+        if end is not None and pts >= end:
+            self.pass_picture(pts)
+            return False, self._release()
+        if not clock.has_picture(pts):
+            return False, []
+        self._count += 1
+        self._last_pts = pts
+        return True, self._release()
+
+    def pass_picture(self, pts: int) -> None:
+        """Note a picture that is not taken since it is behind the end."""
+        clock = self._clock
+        if self.is_full and self._last_pts is not None and pts > self._last_pts:
+            if clock.end_pts is None or pts < clock.end_pts:
+                clock.end_at(pts)
+        if clock.end_pts is not None and (pts >= clock.end_pts + self._delay or not self._unfinished):
+            self._is_past = True
+
+    def take_audio(self, packet: AudioPacketData) -> list[AudioPacketData]:
+        """The audio that can be told to belong to it, after one more packet."""
+        self._waiting.append(packet)
+        return self._release()
+
+    def finish(self) -> list[AudioPacketData]:
+        """The rest of the audio, when nothing follows."""
+        if self.is_full and self._clock.end_pts is None and self._last_pts is not None:
+            self._clock.end_at(self._last_pts + self._picture_ticks)
+        waiting, self._waiting = self._waiting, []
+        return self._shifted(waiting)
+
+    def _release(self) -> list[AudioPacketData]:
+        clock = self._clock
+        if self._frames is None or clock.end_pts is not None:
+            ready, self._waiting = self._waiting, []
+            if clock.end_pts is not None:
+                for packet in ready:
+                    time = clock.audio_time(packet)
+                    if time is not None and time >= clock.end_pts * self._time_base:
+                        self._unfinished.discard(packet.stream_index)
+            return self._shifted(ready)
+        if self._last_pts is None:
+            return []
+        # The excerpt ends later than its last picture begins.
+        reached = self._last_pts * self._time_base
+        ready = []
+        waiting: list[AudioPacketData] = []
+        for packet in self._waiting:
+            time = clock.audio_time(packet)
+            (ready if time is None or time <= reached else waiting).append(packet)
+        self._waiting = waiting
+        return self._shifted(ready)
+
+    def _shifted(self, packets: list[AudioPacketData]) -> list[AudioPacketData]:
+        return [shifted for packet in packets if (shifted := self._clock.shift_audio(packet)) is not None]
 
 
 def cut_excerpt(
@@ -103,22 +209,25 @@ def cut_excerpt(
         yield from items
         return
     clock: ExcerptClock | None = None
+    cutter: ExcerptCutter | None = None
     early: list[AudioPacketData] = []
-    count = 0
     for item in items:
         if isinstance(item, AudioPacketData):
-            if clock is None:
+            if cutter is None:
                 early.append(item)  # The time of the first picture, from which times count, is not known yet.
-            elif (packet := clock.shift_audio(item)) is not None:
-                yield packet
-            continue
-        if clock is None:
-            clock = ExcerptClock(excerpt, properties, audio, item.pts)
-            yield from filter(None, map(clock.shift_audio, early))
-        if clock.end_pts is not None and item.pts >= clock.end_pts + AUDIO_DELAY / properties.time_base:
-            return
-        if clock.has_picture(item.pts):
-            yield replace(item, pts=clock.shift_picture(item.pts))
-            count += 1
-            if count == excerpt.frames:
-                return
+            else:
+                yield from cutter.take_audio(item)
+        else:
+            if clock is None or cutter is None:
+                clock = ExcerptClock(excerpt, properties, audio, item.pts)
+                cutter = ExcerptCutter(excerpt, clock, properties, audio)
+                for packet in early:
+                    yield from cutter.take_audio(packet)
+            belongs, packets = cutter.take_picture(item.pts)
+            yield from packets
+            if belongs:
+                yield replace(item, pts=clock.shift_picture(item.pts))
+        if cutter is not None and cutter.is_done:
+            break
+    if cutter is not None:
+        yield from cutter.finish()

@@ -15,7 +15,7 @@ from scaleflow.codec.picture import Planes, VideoProperties
 from scaleflow.codec.video.color import ColorCoding
 from scaleflow.codec.video.color_tags import PRIMARIES, TRANSFERS, tag_code
 from scaleflow.codec.video.frame_planes import frame_from_planes
-from scaleflow.codec.video.picture_sequence import PICTURE_SUFFIXES, has_printf_number, printf_expression
+from scaleflow.codec.video.numbered_names import NumberedName, has_printf_number
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
 from scaleflow.codec.video.video_writer import EvenTimingCheck, VideoWriter
 from scaleflow.codec.video.working_format import from_working
@@ -39,51 +39,54 @@ class PictureWriter(VideoWriter):
     """One file a picture, numbered from 1, in the folder or after the pattern ``path``; no audio.
 
     PNG (also TIFF) holds 8 bit as 8 and more as 16, grey as grey; JPEG is written at its best quality. The files are
-    collected in a hidden folder and moved to their place when all are complete.
+    collected in a hidden folder and moved to their place when all are complete. Only files of the very names that are
+    written are replaced, all of them or none; whatever else lies in the folder stays.
     """
 
     def __init__(self, path: str, properties: VideoProperties, overwrite: bool) -> None:
-        self._folder, self._pattern = _split(path)
-        codec = _CODECS.get(Path(self._pattern).suffix.lower())
+        self._folder, pattern = _split(path)
+        self._names = NumberedName(pattern)
+        self._overwrite = overwrite
+        codec = _CODECS.get(Path(pattern).suffix.lower())
         if codec is None:
             raise UsageError(f"{path}: pictures can be written as {', '.join(_CODECS)}")
         self._codec = codec
         self._layout = _layout(codec, properties)
         super().__init__(path, properties, describe_pixel_format(self._layout))
-        self._expression = printf_expression(self._pattern)
-        self._check_target(overwrite)
+        self._check_target()
+        self._keep = False
         self._timing = EvenTimingCheck(path, properties)
         if properties.rotation:
             log.warning("%s: pictures have no place for the rotation of %d degrees", path, properties.rotation)
-        self._partial = partial_name(self._folder)
+        # Within the folder where it is there: its parent may be another disk, or not ours to write.
+        self._partial = partial_name(self._folder / "pictures" if self._folder.is_dir() else self._folder)
         try:
             self._partial.mkdir()
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 
-    def _check_target(self, overwrite: bool) -> None:
+    def _check_target(self) -> None:
         folder = self._folder
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder}: exists and is no folder")
         if not folder.exists() and not folder.parent.is_dir():
             raise UsageError(f"{folder}: the folder {folder.parent} does not exist; create it first")
-        existing = self._existing()
-        if existing and not overwrite:
+        existing = self._numbered()
+        if existing and not self._overwrite:
             raise UsageError(
                 f"{existing[0]}: exists already; choose another folder or pass overwrite=True", fields=("overwrite",)
             )
 
-    def _existing(self) -> list[Path]:
-        """Pictures already there that would be replaced or would mix with those that are written."""
+    def _numbered(self) -> list[Path]:
+        """What lies under names that this pattern makes, in the order of their numbers."""
         if not self._folder.is_dir():
             return []
-        if self._pattern == FOLDER_PATTERN:
-            return sorted(file for file in self._folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
-        return sorted(file for file in self._folder.iterdir() if self._expression.fullmatch(file.name))
+        found = [(self._names.number_of(file.name), file) for file in self._folder.iterdir()]
+        return [file for number, file in sorted((number, file) for number, file in found if number is not None)]
 
     def _write_planes(self, planes: Planes, pts: int) -> None:
         self._timing.observe(pts)
-        file = self._partial / (self._pattern % (self._count + 1))
+        file = self._partial / self._names.name_of(self._count + 1)
         try:
             file.write_bytes(self._encode(planes))
         except OSError as error:
@@ -116,18 +119,57 @@ class PictureWriter(VideoWriter):
             raise DataError(f"{self.name}: the picture cannot be encoded as {self._codec}: {error.strerror}") from error
 
     def _finish(self) -> None:
+        names = [self._names.name_of(number + 1) for number in range(self._count)]
+        replaced = self._partial / "replaced"
+        placed: list[str] = []
+        is_new = not self._folder.exists()
         try:
-            for file in self._existing():
-                file.unlink()
             self._folder.mkdir(exist_ok=True)
-            for file in sorted(self._partial.iterdir()):
-                os.replace(file, self._folder / file.name)
-            self._partial.rmdir()
-        except OSError as error:
-            raise write_failure(self.name, error) from error
+            replaced.mkdir()
+            for name in names:
+                target = self._folder / name
+                if target.is_dir() and not target.is_symlink():
+                    raise DataError(f"{target}: is a folder; nothing was replaced")
+                if os.path.lexists(target) and not self._overwrite:
+                    raise DataError(f"{target}: has appeared in the meantime; nothing was replaced")
+                placed.append(name)
+                if os.path.lexists(target):
+                    os.replace(target, replaced / name)
+                os.replace(self._partial / name, target)
+        except BaseException as error:
+            self._put_back(placed, replaced)
+            if is_new and self._folder.is_dir() and not any(self._folder.iterdir()):
+                self._folder.rmdir()
+            if isinstance(error, OSError):
+                raise write_failure(self.name, error) from error
+            raise
+        self._abort()
+        left = [file for file in self._numbered() if file.name not in set(names)]
+        if left:
+            log.warning(
+                "%s: %d pictures of another sequence stay beside the new ones, from %s on; "
+                "remove them before the folder is read as one video",
+                self.name,
+                len(left),
+                left[0].name,
+            )
+
+    def _put_back(self, placed: list[str], replaced: Path) -> None:
+        """Undo a replacement that could not be completed."""
+        for name in placed:
+            target = self._folder / name
+            try:
+                if not (self._partial / name).exists():
+                    target.unlink()
+                if os.path.lexists(replaced / name):
+                    os.replace(replaced / name, target)
+            except OSError as error:
+                log.error("%s: cannot be put back (%s); it is kept in %s", target, error.strerror, replaced)
+        self._keep = replaced.is_dir() and any(replaced.iterdir())
 
     def _abort(self) -> None:
-        shutil.rmtree(self._partial, ignore_errors=True)
+        if not self._keep:
+            shutil.rmtree(self._partial, ignore_errors=True)
 
 
 def _split(path: str) -> tuple[Path, str]:

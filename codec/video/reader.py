@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -16,14 +17,18 @@ import av
 from scaleflow.codec.picture import Picture, Planes, VideoProperties, WorkingFormat
 from scaleflow.codec.video.audio import AudioPacketData, AudioStream
 from scaleflow.codec.video.color_tags import MATRICES, PRIMARIES, RANGES, TRANSFERS, tag_name
+from scaleflow.codec.video.container_crop import Crop
 from scaleflow.codec.video.container_source import ContainerSource
 from scaleflow.codec.video.frame_planes import planes_of
 from scaleflow.codec.video.frame_source import FrameSource
-from scaleflow.codec.video.picture_sequence import PictureSequence, is_picture_sequence
+from scaleflow.codec.video.hdr_metadata import read_hdr_metadata
+from scaleflow.codec.video.picture_sequence import STILL_SUFFIXES, PictureSequence, is_picture_sequence
 from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_format
 from scaleflow.codec.video.raw_format import RawVideoFormat
 from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
-from scaleflow.codec.video.rotation import clockwise_rotation
+from scaleflow.codec.video.rotation import clockwise_rotation, turn_planes
+from scaleflow.codec.video.side_data import side_data
+from scaleflow.codec.video.source_damage import SourceDamage
 from scaleflow.codec.video.timestamps import RisingTimestamps
 from scaleflow.codec.video.working_format import color_coding, to_working, working_bit_depth
 from scaleflow.errors import DataError, UsageError
@@ -52,6 +57,7 @@ def open_video(
     frame_rate: Fraction | None = None,
     working_format: WorkingFormat = "yuv420",
     threads: int = 0,
+    allow_protocols: Sequence[str] = (),
 ) -> VideoReader:
     """Open a video for reading.
 
@@ -63,6 +69,8 @@ def open_video(
         frame_rate: constant rate of a folder of pictures (25 where not given); replaces the timing of other inputs.
         working_format: "yuv420" or "rgb", see :mod:`scaleflow.codec.video.working_format`.
         threads: decoder threads, 0 for one a core. The pictures do not depend on it.
+        allow_protocols: FFmpeg's names of protocols, such as "https", that an address as ``path``, or a playlist, may
+            use. Without them a file is read and nothing else is opened, whatever its name or its content says.
 
     Raises:
         UsageError: there is no such file.
@@ -77,7 +85,8 @@ def open_video(
     if raw is None and name != "-" and is_picture_sequence(name):
         source = PictureSequence(name, frame_rate)
     else:
-        source = ContainerSource(name, raw, frame_rate, threads)
+        is_still = Path(name).suffix.lower() in STILL_SUFFIXES
+        source = ContainerSource(name, raw, frame_rate, threads, allow_protocols=allow_protocols, still=is_still)
     try:
         return VideoReader(source, working_format)
     except BaseException:
@@ -101,10 +110,15 @@ class VideoReader:
         self._items = source.items()
         self._early: deque[av.VideoFrame | AudioPacketData] = deque()
         first = self._find_first_frame()
+        self._crop = source.crop if source.crop.fits(first.width, first.height) else Crop()
+        self.last_duration: int | None = None
+        """How long the last picture lasts, in ``time_base`` units, where the source says so; once all are read."""
         self.properties = self._describe(first, working_format)
         self._coding = color_coding(self.properties)
-        self._is_rgb = describe_pixel_format(self.properties.pixel_format).family == "rgb"
+        family = describe_pixel_format(self.properties.pixel_format).family
+        self._is_rgb, self._is_gray = family == "rgb", family == "gray"
         self._taken = False
+        self._count = 0
         self.frame_count = source.frame_count
         self.audio_streams: tuple[AudioStream, ...] = source.audio_streams
 
@@ -117,7 +131,10 @@ class VideoReader:
 
     def _describe(self, frame: av.VideoFrame, working_format: WorkingFormat) -> VideoProperties:
         source = self._source
-        pixel_format = describe_pixel_format(frame.format.name)
+        name = frame.format.name
+        if isinstance(source, PictureSequence) and describe_pixel_format(name).family == "gray":
+            name = source.colored_format() or name
+        pixel_format = describe_pixel_format(name)
         tags = _color_tags(frame)
         # FFmpeg calls any full-range video yuvj; the name is kept only where chroma lies as in JPEG.
         keeps_name = source.chroma_is_centered or not pixel_format.is_jpeg
@@ -128,10 +145,11 @@ class VideoReader:
             log.warning("%s: transparency is left out", source.name)
         if working_format == "yuv420" and pixel_format.family != "gray" and pixel_format.chroma_shifts != (1, 1):
             log.warning("%s: %s is coded in 4:2:0: its colours lose resolution", source.name, pixel_format.name)
+        width, height = self._crop.size(frame.width, frame.height)
         try:
             return VideoProperties(
-                width=frame.width,
-                height=frame.height,
+                width=width,
+                height=height,
                 pixel_format=name,
                 bit_depth=working_bit_depth(pixel_format, working_format),
                 frame_rate=source.frame_rate,
@@ -140,8 +158,9 @@ class VideoReader:
                 color_primaries=tag_name(PRIMARIES, source.color_primaries),
                 color_transfer=tag_name(TRANSFERS, source.color_transfer),
                 sample_aspect_ratio=source.sample_aspect_ratio,
-                rotation=clockwise_rotation(frame),
+                rotation=clockwise_rotation(frame, source.name),
                 working_format=working_format,
+                **read_hdr_metadata(side_data(frame)),
             )
         except DataError as error:
             raise DataError(f"{source.name}: {error}") from None
@@ -162,8 +181,15 @@ class VideoReader:
             if isinstance(item, AudioPacketData) or item.pts is None or item.pts >= pts
         )
 
+    @property
+    def damage(self) -> SourceDamage:
+        """What of the source is damaged, as far as it has been read."""
+        return self._source.damage
+
     def items(self) -> Iterator[Picture | AudioPacketData]:
         """Pictures and audio packets in the order in which the file holds them. Can be taken once.
+
+        Damage to the source is told by warnings at the end, and by :attr:`damage`.
 
         Raises:
             DataError: the pictures change size, or reading fails.
@@ -180,35 +206,72 @@ class VideoReader:
         for item in self._timed():
             if not isinstance(item, AudioPacketData):
                 frame, pts = item
-                yield SourcePicture(*planes_of(frame), pts, bool(frame.is_corrupt))
+                yield SourcePicture(*self._planes(frame), pts, bool(frame.is_corrupt))
 
     def _timed(self) -> Iterator[tuple[av.VideoFrame, int] | AudioPacketData]:
         if self._taken:
             raise RuntimeError("a video can be read only once; open it again")
         self._taken = True
-        properties, name = self.properties, self._source.name
-        timestamps = RisingTimestamps(name, properties.frame_rate, properties.time_base)
-        count = 0
+        properties = self.properties
+        timestamps = RisingTimestamps(self._source.name, properties.frame_rate, properties.time_base)
+        waiting: av.VideoFrame | None = None
+        behind: list[AudioPacketData] = []
         for item in self._remaining():
             if isinstance(item, AudioPacketData):
-                yield item
+                if waiting is None:
+                    yield item
+                else:
+                    behind.append(item)
                 continue
-            if (item.width, item.height) != (properties.width, properties.height):
-                raise DataError(
-                    f"{name}: picture {count} is {item.width}x{item.height} after pictures of "
-                    f"{properties.width}x{properties.height}; split or scale the input so that all have one size"
-                )
-            yield item, timestamps.next(item.pts)
-            count += 1
+            if waiting is not None:
+                yield waiting, timestamps.next(waiting.pts, item.pts)
+                yield from behind
+                behind.clear()
+                waiting = None
+            if not self._source.has_even_times and timestamps.needs_following(item.pts):
+                waiting = item  # Whether its time is right shows beside that of the next.
+            else:
+                yield item, timestamps.next(item.pts)
+        if waiting is not None:
+            yield waiting, timestamps.next(waiting.pts)
+            yield from behind
+        self.last_duration = self._source.last_duration
+        for sentence in self.damage.sentences():
+            log.warning("%s", sentence)
 
     def _remaining(self) -> Iterator[av.VideoFrame | AudioPacketData]:
         while self._early:
             yield self._early.popleft()
         yield from self._items
 
-    def _convert(self, frame: av.VideoFrame, pts: int) -> Picture:
+    def _planes(self, frame: av.VideoFrame) -> tuple[Planes, PixelFormat]:
+        """Samples of a frame as those of the first are: of its size, without what is cropped, turned as it is.
+
+        Raises:
+            DataError: it is of another size.
+        """
+        properties, name = self.properties, self._source.name
         planes, pixel_format = planes_of(frame)
+        if self._crop.fits(frame.width, frame.height):
+            planes = self._crop.apply(planes, pixel_format.chroma_shifts)
+        planes = turn_planes(planes, (clockwise_rotation(frame) - properties.rotation) % 360)
+        height, width = planes[0].shape
+        if (width, height) != (properties.width, properties.height):
+            raise DataError(
+                f"{name}: picture {self._count} is {width}x{height} after pictures of "
+                f"{properties.width}x{properties.height}; split or scale the input so that all have one size"
+            )
+        self._count += 1
+        return planes, pixel_format
+
+    def _convert(self, frame: av.VideoFrame, pts: int) -> Picture:
+        planes, pixel_format = self._planes(frame)
         properties, coding = self.properties, self._coding
+        if pixel_format.family != "gray" and self._is_gray:
+            raise DataError(
+                f"{self._source.name}: picture {self._count - 1} has colours after grey ones, which would be lost; "
+                "convert all to one pixel format"
+            )
         if pixel_format.family != "rgb" and self._is_rgb:
             # A JPEG or grey picture among RGB ones: its own Y'CbCr is not that of the others.
             own = color_coding(replace(properties, **_color_tags(frame), pixel_format=pixel_format.name))

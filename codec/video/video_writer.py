@@ -24,6 +24,8 @@ class VideoWriter(ABC):
     def __init__(self, name: str, properties: VideoProperties, target: PixelFormat) -> None:
         self.name = name
         self.properties = properties
+        self.last_duration: int | None = None
+        """How long the last picture is shown, in units of the time base, where that is not as usual."""
         self._target = target
         self._coding = color_coding(properties)
         self._count = 0

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from scaleflow.codec.picture import Picture
+from scaleflow.codec.video.input_file import OpenedInput
 from scaleflow.codec.video.reader import open_video
 from scaleflow.efficient_nets.data.labelled_frames import LabelledFrame
 from scaleflow.errors import DataError
@@ -46,12 +47,14 @@ def video_frames(path: Path, video: str) -> list[VideoFrame]:
     Raises:
         DataError: it holds none, or is no video.
     """
+    opened = OpenedInput(str(path), str(path))
     try:
-        with av.open(str(path)) as container:
-            packets = container.demux(container.streams.video[0])
-            times = sorted(packet.pts for packet in packets if packet.pts is not None and packet.size)
+        packets = opened.container.demux(opened.container.streams.video[0])
+        times = sorted(packet.pts for packet in packets if packet.pts is not None and packet.size)
     except (av.FFmpegError, IndexError) as error:
         raise DataError(f"{path}: is no video that can be read") from error
+    finally:
+        opened.close()
     if not times:
         raise DataError(f"{path}: holds no pictures whose times are known")
     return [

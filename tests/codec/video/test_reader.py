@@ -137,9 +137,15 @@ def test_rotation_is_read_and_not_applied(
 
 
 def test_mirrored_and_empty_matrices_are_no_rotation() -> None:
-    assert rotation_of_matrix(np.array([0] * 9, np.int32).tobytes()) == 0
-    quarter = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], np.int32)
-    assert rotation_of_matrix(quarter.tobytes()) == 90
+    one = 1 << 16
+    for matrix, found in [
+        ([0] * 9, (0, "")),
+        ([0, one, 0, -one, 0, 0, 0, 0, 1 << 30], (90, "")),
+        ([-one, 0, 0, 0, one, 0, 0, 0, 1 << 30], (0, "mirrored left to right")),
+        ([one, 0, 0, 0, -one, 0, 0, 0, 1 << 30], (0, "mirrored top to bottom")),
+        ([46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30], (0, "turned by 45.0 degrees")),
+    ]:
+        assert rotation_of_matrix(np.array(matrix, np.int32).tobytes()) == found
 
 
 def test_tags_and_pixel_shape_are_read(tmp_path: Path, ffmpeg: Any, read_all: Any) -> None:

@@ -382,15 +382,76 @@ def test_existing_output_is_kept_unless_overwritten(tmp_path: Path, read_all: An
         assert len(read_all(tmp_path / name)[1]) == 4
 
 
-def test_pictures_of_a_longer_clip_do_not_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pattern", ["", "frame_%06d.png"])
+def test_only_pictures_of_the_names_that_are_written_are_replaced(tmp_path: Path, pattern: str, caplog: Any) -> None:
     properties = properties_of()
     folder = tmp_path / "out"
-    write(f"{folder}/", properties, pictures_for(properties, 6))
-    (folder / "notes.txt").write_text("kept")
+    write(f"{folder}/", properties, pictures_for(properties, 3))
+    others = {"holiday.png": b"mine", "frame_7.png": b"7", "frame_0000001.png": b"long", "notes.txt": b"kept"}
+    for name, content in others.items():
+        (folder / name).write_bytes(content)
+    third = (folder / "frame_000003.png").read_bytes()
     with pytest.raises(UsageError, match="exists already"):
-        open_output(folder, properties)
-    write(folder, properties, pictures_for(properties, 2), overwrite=True)
-    assert sorted(file.name for file in folder.iterdir()) == ["frame_000001.png", "frame_000002.png", "notes.txt"]
+        open_output(f"{folder}/{pattern}", properties)
+    (folder / "frame_000001.png").write_bytes(b"old")
+    write(f"{folder}/{pattern}", properties, pictures_for(properties, 2), overwrite=True)
+    assert {name: (folder / name).read_bytes() for name in others} == others
+    assert (folder / "frame_000003.png").read_bytes() == third
+    assert (folder / "frame_000001.png").read_bytes() != b"old"
+    assert len(list(folder.iterdir())) == len(others) + 3
+    assert "1 pictures of another sequence stay" in caplog.text
+
+
+def test_pictures_are_replaced_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    properties = properties_of()
+    folder = tmp_path / "out"
+    write(f"{folder}/", properties, pictures_for(properties, 3))
+    for number in (1, 2, 3):
+        (folder / f"frame_{number:06}.png").write_bytes(b"old")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    replace_file = os.replace
+    moves: list[Path] = []
+
+    def fail_late(source: Path, target: Path) -> None:
+        moves.append(source)
+        if len(moves) == 4:
+            raise OSError(28, "No space left on device")
+        replace_file(source, target)
+
+    monkeypatch.setattr(os, "replace", fail_late)
+    with pytest.raises(DataError, match="No space left"):
+        write(folder, properties, pictures_for(properties, 3), overwrite=True)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    monkeypatch.undo()
+    (folder / "frame_000002.png").unlink()
+    (folder / "frame_000002.png").mkdir()
+    with pytest.raises(DataError, match="is a folder"):
+        write(folder, properties, pictures_for(properties, 3), overwrite=True)
+    assert (folder / "frame_000001.png").read_bytes() == b"old"
+
+
+def test_a_picture_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    properties = properties_of()
+    writer = open_output(f"{tmp_path}/out/p%d.png", properties) if (tmp_path / "out").mkdir() is None else None
+    assert writer is not None
+    for picture in pictures_for(properties, 2):
+        writer.write(picture)
+    (tmp_path / "out" / "p2.png").write_bytes(b"mine")
+    with pytest.raises(DataError, match="has appeared"):
+        writer.close()
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["p2.png"]
+
+
+def test_pictures_go_into_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    properties = properties_of()
+    write("p%03d.png", properties, pictures_for(properties, 2))
+    write("100%_%d%%.png", properties, pictures_for(properties, 1))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["100%_1%.png", "p001.png", "p002.png"]
+    with pytest.raises(UsageError, match="has 2"):
+        open_output("p%d_%d.png", properties)
+    write(".", properties, pictures_for(properties, 1))
+    assert (tmp_path / "frame_000001.png").exists()
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.y4m", "clip.yuv", "pictures/"])
