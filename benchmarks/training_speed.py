@@ -1,6 +1,7 @@
 """Pixels that one training step works through in a second, beside CompressAI's ``train_video``, in the same run.
 
     python -m benchmarks.training_speed CLIP [--crop 128 256] [--batch 4] [--frames 3] [--threads 1] [--device cuda]
+        [--only 'inter stage']
 
 All steps see the same crops of the same pictures and take turns step by step, so that other load on the machine falls
 on all of them; medians are reported. Loading is left out, see :mod:`benchmarks.data_loading`. A step is forward,
@@ -34,7 +35,7 @@ from scaleflow.training.codec.run import make_model
 from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.loop.moving_average import MovingAverage
 
-ModelName = Literal["default", "ssf2020"]
+ModelName = Literal["default", "recurrent", "ssf2020"]
 Trained = Literal["inter", "all"]
 Step = Callable[[], Tensor]
 """One step of one model on its batch; returns the loss."""
@@ -141,16 +142,19 @@ class Contender:
     make: Callable[[Material], Step]
 
 
-def contenders() -> list[Contender]:
-    """The first one is what the others are compared with."""
+def contenders(wanted: str = "") -> list[Contender]:
+    """Those whose names hold ``wanted``; the first one is what the others are compared with."""
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     ours: dict[str, tuple[ModelName, Trained]] = {
         "ScaleFlow ssf2020": ("ssf2020", "all"),
         "ScaleFlow default, inter stage": ("default", "inter"),
         "ScaleFlow default, all parts": ("default", "all"),
+        "ScaleFlow recurrent, inter stage": ("recurrent", "inter"),
+        "ScaleFlow recurrent, all parts": ("recurrent", "all"),
     }
     found = [Contender("CompressAI train_video", p, partial(CompressaiStep, p)) for p in precisions]
-    return found + [Contender(name, p, partial(OurStep, *kind, p)) for name, kind in ours.items() for p in precisions]
+    found += [Contender(name, p, partial(OurStep, *kind, p)) for name, kind in ours.items() for p in precisions]
+    return [contender for contender in found if wanted in contender.name]
 
 
 def read_material(clip: Path, crop: int, batch: int, frames: int, device: torch.device) -> Material:
@@ -185,9 +189,9 @@ def seconds_of(step: Step, device: torch.device) -> float:
     return seconds
 
 
-def measure(material: Material, steps: int, device: torch.device) -> dict[Contender, float | str]:
+def measure(material: Material, steps: int, device: torch.device, wanted: str) -> dict[Contender, float | str]:
     """Median seconds of a step of each contender, or why there is none."""
-    field = contenders()
+    field = contenders(wanted)
     made: dict[Contender, Step] = {}
     failed: dict[Contender, str] = {}
     times: dict[Contender, list[float]] = {}
@@ -217,6 +221,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=7, help="that are measured, of each")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", default="", help="steps whose names hold this, such as 'inter stage'")
     options = parser.parse_args()
     if any(crop % CELL for crop in options.crop):
         parser.error(f"--crop {options.crop}: CompressAI's model needs multiples of {CELL}")
@@ -224,11 +229,11 @@ def main() -> None:
     device = torch.device(options.device)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {options.threads} threads"
     print(f"Batch {options.batch}, {options.frames} pictures, {where}, median of {options.steps} steps.")
-    print("\n| crop | step | precision | seconds | pixels a second | times CompressAI's |\n|---|---|---|---|---|---|")
+    print("\n| crop | step | precision | seconds | pixels a second | times the first |\n|---|---|---|---|---|---|")
     for crop in options.crop:
         material = read_material(options.clip, crop, options.batch, options.frames, device)
         pixels = options.batch * options.frames * crop**2
-        seconds = measure(material, options.steps, device)
+        seconds = measure(material, options.steps, device, options.only)
         anchor = next(iter(seconds.values()))
         for contender, outcome in seconds.items():
             line = f"| {crop} | {contender.name} | {contender.precision} | "

@@ -95,7 +95,13 @@ def join_objects(
     decode_objects(
         source,
         output,
-        lambda header: load_stream_model(header, device=machine.device, model=decoder.model, weights=decoder.weights),
+        lambda header: load_stream_model(
+            header,
+            device=machine.device,
+            model=decoder.model,
+            weights=decoder.weights,
+            weights_folder=decoder.weights_folder,
+        ),
         overwrite,
     )
 

@@ -123,7 +123,13 @@ def _playable(
         summary = decode_file(
             decoded,
             played,
-            lambda header: load_stream_model(header, device=device, model=decoder.model, weights=decoder.weights),
+            lambda header: load_stream_model(
+                header,
+                device=device,
+                model=decoder.model,
+                weights=decoder.weights,
+                weights_folder=decoder.weights_folder,
+            ),
             DecodeSettings(frames=frames, lossless=True),
             progress=lambda now: show_decoding(report, "decode", now),
         )

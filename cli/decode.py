@@ -61,7 +61,11 @@ def decode(
             source,
             output,
             lambda header: load_stream_model(
-                header, device=machine.device, model=decoder.model, weights=decoder.weights
+                header,
+                device=machine.device,
+                model=decoder.model,
+                weights=decoder.weights,
+                weights_folder=decoder.weights_folder,
             ),
             settings,
             progress=lambda now: show_decoding(report, "decode", now),

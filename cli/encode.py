@@ -54,7 +54,8 @@ def encode(
     video = video_source(source, raw)
     check_request(video, output, settings)
     check_input(source, raw)
-    region = region_options.region_request(video, model.model, region_of_interest)
+    region = region_options.region_of(region_of_interest, model.model)
+    masks, region_settings = (None, None) if region is None else region.open(video)
 
     from scaleflow.codec.encoding.file import encode_file
     from scaleflow.codec.models.picture_order import LatentRefinement
@@ -62,7 +63,7 @@ def encode(
 
     settings = replace(
         settings,
-        region=None if region is None else region.settings,
+        region=region_settings,
         refinement=None if rate.refine is None else LatentRefinement(rate.refine),
     )
     set_threads(machine.threads)
@@ -78,7 +79,7 @@ def encode(
                 settings,
                 progress=lambda now: show_encoding(report, now),
                 stop=stop.is_set,
-                masks=None if region is None else region.masks,
+                masks=masks,
             )
     _report("standard output" if output == "-" else output, summary, written.json)
     if summary.interrupted:

@@ -78,11 +78,15 @@ def _record(source: str, found: StreamInfo) -> dict[str, Any]:
 
 
 def _lines(source: str, found: StreamInfo) -> list[str]:
+    from scaleflow.codec.models.released_weights import RELEASED_WEIGHTS
+
     header, video = found.header, found.header.video
+    released = RELEASED_WEIGHTS.get(header.weights_hash)
+    name = "" if released is None else f"{released.name}, "
     colors = (video.color_matrix, video.color_primaries, video.color_transfer, video.color_range)
     lines = [
         source,
-        f"  model       {header.model}, weights {header.weights_hash[:16]}..., {header.precision}"
+        f"  model       {header.model}, weights {name}{header.weights_hash[:16]}..., {header.precision}"
         + (f", by {header.software}" if header.software else ""),
         f"  video       {video.width}x{video.height} {video.pixel_format}, {float(video.frame_rate):.6g} pictures/s"
         + (f", rotated by {video.rotation} degrees" if video.rotation else "")

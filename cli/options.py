@@ -32,6 +32,14 @@ Weights = Annotated[
     Path | None,
     typer.Option(help="Another file of weights for the model.", show_default=False),
 ]
+WeightsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights-folder",
+        help="Folder of weights files, among which those of an older file are found by their hash.",
+        show_default="the environment variable SCALEFLOW_WEIGHTS",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line on standard output.")]
 Start = Annotated[float, typer.Option(help="Seconds from the first picture at which to start.")]
@@ -81,6 +89,7 @@ class StreamModelOptions:
 
     model: StreamModel = None
     weights: Weights = None
+    weights_folder: WeightsFolder = None
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,16 @@ class ClipOptions:
             show_default=False,
         ),
     ] = None
+    shift: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y",
+            help="Cut X columns and Y rows off before all codecs, such as 6,6: compressed sources favour codecs whose "
+            "blocks lie where theirs did.",
+            show_default=False,
+        ),
+    ] = None
+    reduce: Annotated[int, typer.Option(min=1, help="Reduce pictures by this factor, by area, before all codecs.")] = 1
     frames: Annotated[int, typer.Option(min=1, help="Most pictures of each clip.")] = 96
     fps: Annotated[
         str | None,
@@ -119,6 +129,7 @@ def rd(
     """Measure rate-distortion: clips, coded by codecs at several settings, decoded and compared."""
     from scaleflow.evaluation.metrics.comparison import check_metrics
     from scaleflow.evaluation.metrics.names import expand_metrics
+    from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
     from scaleflow.evaluation.rate_distortion.clip_files import find_clips
     from scaleflow.evaluation.rate_distortion.clip_masks import find_masks
     from scaleflow.evaluation.rate_distortion.codec_software import check_codecs
@@ -142,6 +153,9 @@ def rd(
     frame_rate = parse_frame_rate(coded.fps) if coded.fps is not None else None
     files = find_clips(clips, frame_rate=frame_rate, partial=coded.partial)
     masks = find_masks(coded.roi, files) if coded.roi is not None else {}
+    change = ClipChange(_pair(coded.shift), coded.reduce)
+    if masks and str(change):
+        raise UsageError("--roi: masks are of pictures as they are; leave out --shift and --reduce")
     program = check_codecs(codecs, aids.ffmpeg) or aids.ffmpeg
     check_metrics(names, aids.lpips_backbone, program)
     settings = MeasuringSettings(names, coders.intra_period, machine.threads, program, aids.lpips_backbone)
@@ -166,6 +180,7 @@ def rd(
                     settings,
                     out,
                     masks=masks,
+                    change=change,
                     frames=coded.frames,
                     workers=machine.workers,
                     overwrite=overwrite,
@@ -182,10 +197,21 @@ def rd(
         if json:
             print_json({"event": "done", "points": len(found.points), "failed": len(found.problems)})
         else:
-            typer.echo("\n".join([f"{out}: {len(found.points)} points", *lines]))
+            done = f"{out}: {len(found.points)} points" + (f", clips after {change}" if str(change) else "")
+            typer.echo("\n".join([done, *lines]))
     if found.problems:
         total = len(found.points) + len(found.problems)
         raise DataError(f"{len(found.problems)} of {total} could not be measured: {found.problems[0]}")
+
+
+def _pair(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 0, 0
+    try:
+        x, y = (int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--shift {text!r}: give two numbers of samples, such as 6,6") from None
+    return x, y
 
 
 def _qualities(text: str) -> tuple[float, ...]:

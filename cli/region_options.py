@@ -14,9 +14,9 @@ from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
     from scaleflow.codec.encoding.region_masks import OpenMasks
-    from scaleflow.codec.encoding.request import VideoSource
-    from scaleflow.roi.coding import RegionMode, RegionSettings
+    from scaleflow.roi.coding import RegionMode
     from scaleflow.roi.finders.region_finder import RegionFinder
+    from scaleflow.roi.region import Region
 
 Masks = Annotated[
     str | None,
@@ -106,20 +106,12 @@ class RegionOptions(MaskOptions):
     roi_weights: Networks = None
 
 
-@dataclass(frozen=True)
-class RegionRequest:
-    """Masks to open once the video is known, and how to code what they mark."""
-
-    masks: OpenMasks
-    settings: RegionSettings
-
-
-def region_request(source: VideoSource, model: str, options: RegionOptions) -> RegionRequest | None:
+def region_of(options: RegionOptions, model: str) -> Region | None:
     """What the options ask for, checked as far as the video need not be known; None without a region.
 
     Raises:
         UsageError: they do not go together, or with the model, or name what is not there.
-        DataError: a file of boxes is malformed.
+        DataError: the network of a finder is damaged.
     """
     sources: dict[str, str | Path | None] = {
         "--roi": options.roi,
@@ -141,17 +133,32 @@ def region_request(source: VideoSource, model: str, options: RegionOptions) -> R
         return None
 
     from scaleflow.codec.models.registry import DEFAULT_MODEL
-    from scaleflow.roi.coding import DEFAULT_MODE, DEFAULT_STRENGTH, RegionSettings
+    from scaleflow.roi.coding import DEFAULT_MODE
+    from scaleflow.roi.region import Region
 
     if model != DEFAULT_MODEL:
         raise UsageError(f"{given[0]}: model {model} codes no regions of interest: use the default model")
-    opened, meant = _masks(source, options)
-    strength = options.roi_strength
-    if strength is None:
-        strength = meant or DEFAULT_STRENGTH
-    # an unknown mode is refused by the settings
-    mode = cast("RegionMode", options.roi_mode or DEFAULT_MODE)
-    return RegionRequest(opened, RegionSettings(mode, strength, options.roi_weights))
+    finder = _finder(options)
+    if options.roi is not None:
+        check_input(options.roi)
+    return Region(
+        masks=options.roi,
+        boxes=options.roi_boxes,
+        finder=finder,
+        # an unknown mode is refused by the settings
+        mode=cast("RegionMode", options.roi_mode or DEFAULT_MODE),
+        strength=options.roi_strength,
+        networks=options.roi_weights,
+    )
+
+
+def _finder(options: RegionOptions) -> RegionFinder | None:
+    if options.roi_from is not None:
+        return region_finder(options.roi_from, options.roi_network, options.roi_classes)
+    for name, value in (("--roi-network", options.roi_network), ("--roi-classes", options.roi_classes)):
+        if value is not None:
+            raise UsageError(f"{name} is of --roi-from, which is not given")
+    return None
 
 
 def _given(sources: dict[str, str | Path | None]) -> list[str]:
@@ -160,19 +167,6 @@ def _given(sources: dict[str, str | Path | None]) -> list[str]:
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} given: a region comes from one of them")
     return given
-
-
-def _masks(source: VideoSource, options: RegionOptions) -> tuple[OpenMasks, float | None]:
-    """The one source that is given, and the strength that it asks for, if it does."""
-    if options.roi_from is not None:
-        from scaleflow.roi.mask_sources.found import open_found_masks
-
-        finder = region_finder(options.roi_from, options.roi_network, options.roi_classes)
-        return partial(open_found_masks, source, finder), None
-    for name, value in (("--roi-network", options.roi_network), ("--roi-classes", options.roi_classes)):
-        if value is not None:
-            raise UsageError(f"{name} is of --roi-from, which is not given")
-    return _masks_of_files(options)
 
 
 def region_finder(name: str, network: Path | None, classes: str | None) -> RegionFinder:
@@ -197,21 +191,6 @@ def region_finder(name: str, network: Path | None, classes: str | None) -> Regio
     return NetworkRegionFinder(read_network(weights_of_run(network)), chosen, boxes=name == "detection")
 
 
-def _masks_of_files(options: MaskOptions) -> tuple[OpenMasks, float | None]:
-    """As :func:`_masks`, of sources that do not look at the video."""
-    if options.roi_boxes is not None:
-        from scaleflow.roi.mask_sources.box_file import read_box_file
-
-        box_file = read_box_file(options.roi_boxes)
-        return box_file.masks, box_file.strength
-
-    from scaleflow.roi.mask_sources.mask_file import open_mask_file
-
-    assert options.roi is not None
-    check_input(options.roi)
-    return partial(open_mask_file, options.roi), None
-
-
 def open_region(options: MaskOptions) -> OpenMasks | None:
     """Masks or boxes, whichever is given; None where neither is.
 
@@ -219,8 +198,18 @@ def open_region(options: MaskOptions) -> OpenMasks | None:
         UsageError: both are given, or name what is not there.
         DataError: a file of boxes is malformed.
     """
-    sources: dict[str, str | Path | None] = {"--roi": options.roi, "--roi-boxes": options.roi_boxes}
-    return _masks_of_files(options)[0] if _given(sources) else None
+    if not _given({"--roi": options.roi, "--roi-boxes": options.roi_boxes}):
+        return None
+    if options.roi_boxes is not None:
+        from scaleflow.roi.mask_sources.box_file import read_box_file
+
+        return read_box_file(options.roi_boxes).masks
+
+    from scaleflow.roi.mask_sources.mask_file import open_mask_file
+
+    assert options.roi is not None
+    check_input(options.roi)
+    return partial(open_mask_file, options.roi)
 
 
 def required_region(options: MaskOptions) -> OpenMasks:

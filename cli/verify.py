@@ -25,7 +25,11 @@ def verify(
         summary = verify_file(
             source,
             lambda header: load_stream_model(
-                header, device=machine.device, model=decoder.model, weights=decoder.weights
+                header,
+                device=machine.device,
+                model=decoder.model,
+                weights=decoder.weights,
+                weights_folder=decoder.weights_folder,
             ),
             progress=lambda now: show_decoding(report, "verify", now),
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-import re
+import sys
 from pathlib import Path
 
 # Typer and rich look at the terminal when they are imported; the site must not depend on it.
@@ -11,11 +12,11 @@ os.environ.setdefault("COLUMNS", "100")
 
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
-import scaleflow
 from scaleflow.version import scaleflow_version
 
 project = "ScaleFlow"
 author = "the ScaleFlow authors"
+project_copyright = author
 release = scaleflow_version()
 
 # Napoleon takes what stands before a colon in the docstring of a value for its type; ours are sentences.
@@ -47,51 +48,45 @@ napoleon_use_rtype = False
 nitpicky = True
 suppress_warnings = ["ref.python"]  # Names of attributes that several classes have.
 nitpick_ignore_regex = [
-    # Of other projects, whose inventories would have to be fetched from the network.
-    (r"py:.*", r"(abc|av|collections|compressai|enum|fractions|nn|np|numpy|os|pathlib|torch|typing)\..+"),
-    (
-        r"py:.*",
-        r"(Enum|Figure|Fraction|Path|Tensor|EntropyBottleneck|GaussianConditional|ModelMixin|fuse_conv_bn_eval|re\.Pattern)",
-    ),
-    # Type variables, aliases and constants, which have no entries of their own in the reference.
-    (
-        r"py:.*",
-        r"(scaleflow\..+\.)?(Any[A-Z]\w+|Batch|BatchSource|Bytes|Config|Data|Item|Kernel|Result|Side|Stage|StageOf)",
-    ),
-    (r"py:.*", r"(scaleflow\..+\.)?(Categorical|NetworkCost|Schedule|StrPath|TakenBatch|_\w+)"),
-    (r"py:data", r".+"),
-    # Annotations that Sphinx cannot parse, and takes apart at their commas.
-    (r"py:.*", r".*\[.*"),
+    (r"py:.*", r".*\[.*"),  # Annotations that Sphinx takes apart at their commas.
+    (r"py:.*", r"EntropyBottleneck|Figure|GaussianConditional"),  # Imported for the type checker alone.
 ]
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+highlight_language = "text"  # Blocks without a language are command lines.
 html_title = f"ScaleFlow {release}"
 html_show_sphinx = False
 html_copy_source = False
 
 
 HERE = Path(__file__).parent
-PAGES_ABOVE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES_ABOVE = {
+    "README.md": "readme.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "examples/README.md": "examples.md",
+}
 
 
 def copy_pages_above(app):
-    """Pages at the top of the repository become pages of the site; links between them and ours are turned."""
+    """Pages outside ``docs/`` become pages of the site; links between them and ours are turned."""
     folder = HERE / "project"
     folder.mkdir(exist_ok=True)
-    for name in PAGES_ABOVE:
-        text = (HERE.parent / name).read_text(encoding="utf-8")
-        text = re.sub(r"\]\(docs/", "](../", text)
-        for other in PAGES_ABOVE:
-            text = text.replace(f"]({other}", f"]({other.lower()}")
-        page = folder / name.lower()
+    for name, copy in PAGES_ABOVE.items():
+        text = (HERE.parent / name).read_text(encoding="utf-8").replace("](docs/", "](../")
+        for other, place in PAGES_ABOVE.items():
+            text = text.replace(f"]({other}", f"]({place}")
+        page = folder / copy
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
 
 
 def link_pages_above(app, docname, source):
     """Our pages link to ``../README.md``, as a code host wants it."""
-    for name in PAGES_ABOVE:
-        source[0] = source[0].replace(f"](../{name}", f"](project/{name.lower()}")
+    for name, copy in PAGES_ABOVE.items():
+        source[0] = source[0].replace(f"](../{name}", f"](project/{copy}")
 
 
 def skip_names_of_others(app, what, name, obj, skip, options):
@@ -103,24 +98,44 @@ def skip_names_of_others(app, what, name, obj, skip, options):
     return None
 
 
-def resolve_short_name(app, env, node, contnode):
-    """Docstrings name a class without its module; find it where exactly one module has it."""
+def find_value(name, module):
+    """What a name means: a dotted one from its package on, others in the module that says it, or in any of ours."""
+    *places, last = name.split(".")
+    ours = [known for known in list(sys.modules) if known.startswith("scaleflow.")]
+    ours = [module, *ours] if module else ours
+    for start, parts in [(".".join(places), [last]), *((known, name.split(".")) for known in ours)]:
+        try:
+            found = importlib.import_module(start)
+            for part in parts:
+                found = getattr(found, part)
+        except (ImportError, AttributeError, ValueError):
+            continue
+        return found
+    return None
+
+
+def resolve_python_name(app, env, node, contnode):
+    """Link what Sphinx does not find by itself.
+
+    That are public names of ``scaleflow``, names that a package hands on, and short names in docstrings. What is there
+    but has no entry is shown without a link: aliases, type variables, constants, and what other projects define.
+    """
     if node.get("refdomain") != "py":
         return None
     domain, target = env.get_domain("py"), node["reftarget"]
-    public = target.removeprefix("scaleflow.")
-    if public in scaleflow.__all__ and public != "__version__":
-        value = getattr(scaleflow, public)
-        target = f"{value.__module__}.{value.__qualname__}".removeprefix("scaleflow.")
-    found = {name for name in domain.objects if name.endswith("." + target)}
-    if len(found) != 1:
-        return None
-    (name,) = found
-    return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], name, node, contnode)
+    value = find_value(target, node.get("py:module"))
+    if value is None:
+        names = {name for name in domain.objects if name.endswith("." + target)}
+        value_name = names.pop() if len(names) == 1 else None
+    else:
+        value_name = f"{getattr(value, '__module__', None)}.{getattr(value, '__qualname__', None)}"
+    if value_name in domain.objects:
+        return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", value_name, node, contnode)
+    return None if value is None else contnode
 
 
 def setup(app):
     app.connect("builder-inited", copy_pages_above)
     app.connect("source-read", link_pages_above)
     app.connect("autodoc-skip-member", skip_names_of_others)
-    app.connect("missing-reference", resolve_short_name)
+    app.connect("missing-reference", resolve_python_name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -43,26 +42,6 @@ def find_ffmpeg(program: Path | None = None, *, filters: Sequence[str] = (), enc
         f'{wanted}: {known}; pip install ".[evaluate]" brings an ffmpeg, or name another program',
         fields=("program",),
     )
-
-
-def run_ffmpeg(program: Path, arguments: Sequence[str | os.PathLike[str]], folder: Path | None = None) -> None:
-    """Run ffmpeg to its end, without its questions; files that are in its way are overwritten.
-
-    Args:
-        program: as :func:`find_ffmpeg` gives it.
-        arguments: all that follows the general options.
-        folder: in which it runs, where not the current one.
-
-    Raises:
-        DataError: it failed; shows its last line.
-    """
-    command = [program, "-hide_banner", "-v", "error", "-nostdin", "-y", *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, cwd=folder, stdin=subprocess.DEVNULL, check=False)
-    except OSError as error:
-        raise DataError(f"{program}: cannot be run: {error.strerror}") from error
-    if done.returncode:
-        raise ffmpeg_failure(program, done.returncode, done.stderr)
 
 
 def ffmpeg_failure(program: Path, code: int, stderr: bytes) -> DataError:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import scaleflow
+from scaleflow.codec.video.reader import open_video
+from scaleflow.codec.video.writer import open_output
 from tests.codec.conftest import carphone, ffmpeg
 from tests.places import REPOSITORY
 
@@ -31,6 +34,15 @@ def coded(carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("examples") / "clip.sfv"
     scaleflow.encode(carphone, path, scaleflow.EncodeSettings(quality=30, frames=4))
     return path
+
+
+def test_encode_with_a_region(carphone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = tmp_path / "short.y4m"
+    with open_video(carphone, threads=1) as reader, open_output(short, reader.properties) as writer:
+        for picture in islice(reader, 3):
+            writer.write(picture)
+    example("encode_with_a_region").main(str(short), str(tmp_path / "clip.sfv"))
+    assert "3 pictures" in capsys.readouterr().out
 
 
 def test_decode_to_tensors(coded: Path, capsys: pytest.CaptureFixture[str]) -> None:

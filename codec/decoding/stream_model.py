@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Literal
 
 from scaleflow.codec.container import SfvHeader
+from scaleflow.codec.models.released_weights import RELEASED_WEIGHTS, describe_weights
 from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.models.weights_folder import FOLDER_VARIABLE, find_weights
 from scaleflow.errors import DataError, UsageError
+
+logger = logging.getLogger(__name__)
 
 
 def load_stream_model(
-    header: SfvHeader, *, device: str = "cpu", model: str | None = None, weights: Path | None = None
+    header: SfvHeader,
+    *,
+    device: str = "cpu",
+    model: str | None = None,
+    weights: Path | None = None,
+    weights_folder: Path | None = None,
 ) -> VideoModel:
     """Load the model that the header names, in the stream's precision.
+
+    Where the model's own weights are not those of the stream, and none are named, the file that has the stream's hash
+    is looked for in a folder.
 
     Args:
         header: of the stream to decode.
         device: see :func:`scaleflow.codec.models.registry.load_model`.
         model: another name or place of the model than the header's.
         weights: another file of weights.
+        weights_folder: of weights files; without, the folder that the environment variable ``SCALEFLOW_WEIGHTS``
+            names, if it names any.
 
     Raises:
-        UsageError: the precision or the model is unknown here.
+        UsageError: the precision or the model is unknown here, or there is no such folder.
         DataError: the weights are missing, or are not those that the stream was encoded with.
     """
-    from scaleflow.codec.models.registry import load_model
+    from scaleflow.codec.models.registry import load_model, takes_weights
 
     if header.precision not in ("fp32", "bf16"):
         raise DataError(f"the stream needs precision {header.precision!r}, which is unknown here: update scaleflow")
@@ -39,6 +54,11 @@ def load_stream_model(
                 fields=("model",),
             ) from error
         raise
+    if loaded.weights_hash != header.weights_hash and model is None and weights is None:
+        found = find_weights(header.weights_hash, weights_folder) if takes_weights(header.model) else None
+        if found is not None:
+            logger.info("weights of the stream: %s", found)
+            loaded = load_model(header.model, device=device, precision=precision, weights=found)
     check_weights(header, loaded)
     return loaded
 
@@ -51,12 +71,23 @@ def check_weights(header: SfvHeader, model: VideoModel) -> None:
     """
     if model.weights_hash != header.weights_hash:
         raise DataError(
-            f"the stream was encoded by {header.model} of hash {header.weights_hash}, but {model.name} is of hash "
-            f"{model.weights_hash} here: give the right model or weights"
-            + (f", or install {header.software.replace(' ', ' version ')}" if header.software else ""),
-            fields=("model", "weights"),
+            f"the stream was encoded by {header.model}, {describe_weights(header.weights_hash)}, but {model.name} is "
+            f"{describe_weights(model.weights_hash)} here: {_remedy(header)}",
+            fields=("weights", "weights_folder"),
         )
     if model.working_format != header.video.working_format:
         raise DataError(
             f"the stream holds {header.video.working_format} pictures, model {model.name} makes {model.working_format}"
         )
+
+
+def _remedy(header: SfvHeader) -> str:
+    """Where the weights of a stream come from, and how they are named."""
+    named = f"give the file as weights, or its folder as weights_folder or in {FOLDER_VARIABLE}"
+    released = RELEASED_WEIGHTS.get(header.weights_hash)
+    if released is None:
+        return named + (f"; the stream was written by {header.software}" if header.software else "")
+    return (
+        f"{released.name} came with ScaleFlow {released.release} of {released.shipped}: in a clone of the repository, "
+        f"'{released.command}' writes its file; {named}"
+    )

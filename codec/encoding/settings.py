@@ -11,7 +11,7 @@ from scaleflow.quality_range import HIGHEST_QUALITY, round_quality
 
 if TYPE_CHECKING:
     from scaleflow.codec.models.picture_order import LatentRefinement
-    from scaleflow.codec.models.region_coding import RegionMethod
+    from scaleflow.codec.models.region_method import RegionMethod
 
 DEFAULT_QUALITY = 32.0
 

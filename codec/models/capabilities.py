@@ -95,6 +95,9 @@ def require_regions(model: VideoModel) -> CodesRegions:
 def require_refinement(model: VideoModel) -> RefinesLatents:
     """The model, if it refines latents. Raises :class:`UsageError` where it, or its weights, do not."""
     if not isinstance(model, RefinesLatents):
-        raise UsageError(f"model {model.name} refines no latents: use the default model, or leave out refinement")
+        raise UsageError(
+            f"model {model.name} refines no latents: use the default model, or leave out refinement",
+            fields=("refinement",),
+        )
     model.check_refinement()
     return model

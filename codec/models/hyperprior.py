@@ -38,7 +38,7 @@ class CodedLatents:
 
 
 def compand(values: Tensor) -> Tensor:
-    """sign(v) * log(1 + |v|): latents of any size become small inputs of a network."""
+    """``sign(v) * log(1 + |v|)``: latents of any size become small inputs of a network."""
     return values.sign() * torch.log1p(values.abs())
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from scaleflow.codec.models.video_model import VideoModel
 
 RegionMask = NDArray[np.uint8]
 """Of a picture's (height, width): 255 inside the region, 0 outside, other values between."""
@@ -36,18 +33,6 @@ class RegionCoding(Protocol):
         """Widths (h, w) of the bins of all latents, as :mod:`scaleflow.codec.models.bin_width_map` counts them.
 
         ``analyse`` gives the intra latents of the picture, to those who want to see what is in it.
-        """
-
-
-class RegionMethod(Protocol):
-    """How regions of interest are to be coded, said before the model is loaded."""
-
-    def coding_for(self, model: VideoModel) -> RegionCoding:
-        """What codes regions with this model.
-
-        Raises:
-            UsageError: the model codes no regions, or the method lacks what it needs.
-            DataError: what it needs cannot be read, or does not fit the model.
         """
 
 

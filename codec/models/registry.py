@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError, safe_open
 
+from scaleflow.codec.models.recurrent.codec import RecurrentCodec
+from scaleflow.codec.models.recurrent.weights_file import WEIGHTS_FORMAT as RECURRENT_FORMAT
+from scaleflow.codec.models.recurrent.weights_file import load_recurrent
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import Precision, VideoModel
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "default"
+RECURRENT_MODEL = "recurrent"
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 WEIGHTS_FORMAT = "scaleflow-1"
 """Layout of a weights file; another value is refused."""
@@ -57,6 +61,21 @@ def load_scaleflow(path: Path) -> ScaleFlowCodec:
     return codec
 
 
+def weights_format(path: Path) -> str:
+    """What a weights file says of its layout; nothing where it says nothing.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return str((file.metadata() or {}).get("format", ""))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such weights file") from error
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: not a safetensors file ({error})") from error
+
+
 def load_model(
     name: str = DEFAULT_MODEL,
     *,
@@ -67,10 +86,11 @@ def load_model(
     """A model ready to code pictures.
 
     Args:
-        name: ``default``, ``ssf2020-1`` to ``ssf2020-9`` (downloaded by CompressAI) or ``ssf2020:PATH``.
+        name: ``default``, ``recurrent`` (with ``weights``), ``ssf2020-1`` to ``ssf2020-9`` (downloaded by CompressAI)
+            or ``ssf2020:PATH``.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:n``.
         precision: of the transforms; entropy coding is exact in either.
-        weights: another weights file for ``default``.
+        weights: another weights file for ``default``, of this model or of the recurrent one.
 
     Raises:
         UsageError: unknown name, or a device that is not there.
@@ -85,8 +105,12 @@ def load_model(
     place = choose_device(device)
     if precision not in ("fp32", "bf16"):
         raise UsageError(f"precision {precision!r} is unknown: use fp32 or bf16")
-    codec: ScaleFlowCodec | Ssf2020Codec
-    if name == DEFAULT_MODEL:
+    codec: ScaleFlowCodec | RecurrentCodec | Ssf2020Codec
+    if name in (DEFAULT_MODEL, RECURRENT_MODEL) and weights is not None and weights_format(weights) == RECURRENT_FORMAT:
+        codec = load_recurrent(weights)
+    elif name == RECURRENT_MODEL:
+        raise UsageError(f"model {name!r} comes with no weights yet: name a file of weights", fields=("weights",))
+    elif name == DEFAULT_MODEL:
         codec = scaleflow_small(weights)
     elif name.startswith("ssf2020"):
         if weights is not None:
@@ -102,6 +126,11 @@ def load_model(
     codec.precision = precision
     codec.to(place)
     return codec
+
+
+def takes_weights(name: str) -> bool:
+    """Whether weights of another file can be given to the model of this name."""
+    return name == DEFAULT_MODEL
 
 
 def list_models() -> list[str]:

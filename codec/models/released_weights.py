@@ -44,4 +44,4 @@ RELEASED_WEIGHTS = {
 def describe_weights(weights_hash: str) -> str:
     """A hash for people: with the name of the set, where it is one that was shipped."""
     released = RELEASED_WEIGHTS.get(weights_hash)
-    return weights_hash if released is None else f"{released.name} ({weights_hash})"
+    return f"hash {weights_hash}" if released is None else f"{released.name} (hash {weights_hash})"

@@ -33,14 +33,26 @@ class ScaleFlowReference:
 
     def planes(self) -> Planes:
         """Luma and two chroma planes in code values."""
-        luma, chroma = unpack_planes(self.packed)
-        width, height, largest = self.geometry.width, self.geometry.height, self.geometry.largest_code
-        kind = torch.uint8 if self.geometry.bit_depth == 8 else torch.int32
-        codes = [(plane * largest).round().clamp(0, largest).to(kind).cpu().numpy() for plane in (luma[0], chroma[0])]
-        half = (slice(0, (height + 1) // 2), slice(0, (width + 1) // 2))
-        planes = (codes[0][0, :height, :width], codes[1][0][half], codes[1][1][half])
-        dtype = np.uint8 if self.geometry.bit_depth == 8 else np.uint16
-        return tuple(np.ascontiguousarray(plane, dtype=dtype) for plane in planes)
+        return planes_of(self.packed, self.geometry)
+
+
+def planes_of(packed: Tensor, geometry: PictureGeometry) -> Planes:
+    """Luma and two chroma planes in code values, of a packed picture (1, 6, H, W) that is rounded already."""
+    luma, chroma = unpack_planes(packed)
+    width, height, largest = geometry.width, geometry.height, geometry.largest_code
+    kind = torch.uint8 if geometry.bit_depth == 8 else torch.int32
+    codes = [(plane * largest).round().clamp(0, largest).to(kind).cpu().numpy() for plane in (luma[0], chroma[0])]
+    half = (slice(0, (height + 1) // 2), slice(0, (width + 1) // 2))
+    planes = (codes[0][0, :height, :width], codes[1][0][half], codes[1][1][half])
+    dtype = np.uint8 if geometry.bit_depth == 8 else np.uint16
+    return tuple(np.ascontiguousarray(plane, dtype=dtype) for plane in planes)
+
+
+def rounded_to_depth(decoded: Tensor, geometry: PictureGeometry) -> Tensor:
+    """A packed picture as both sides keep it: within range, rounded to the bit depth."""
+    largest = geometry.largest_code
+    codes = ((decoded.float() / SAMPLE_RANGE + 0.5) * largest).round().clamp(0, largest)
+    return (codes / largest - 0.5) * SAMPLE_RANGE
 
 
 def cells_of(geometry: PictureGeometry) -> tuple[int, int]:
@@ -76,12 +88,10 @@ def reference_of(
         config: says how many channels these have.
         quality, geometry, widths: of the picture.
     """
-    largest = geometry.largest_code
-    codes = ((decoded.float() / SAMPLE_RANGE + 0.5) * largest).round().clamp(0, largest)
     if latents is None:
         size = decoded.shape[2] // 8, decoded.shape[3] // 8
         channels = config.motion_latents, config.residual_latents
         motion, residual = (torch.zeros(1, n, *size, dtype=torch.float64, device=decoded.device) for n in channels)
     else:
         motion, residual = latents
-    return ScaleFlowReference((codes / largest - 0.5) * SAMPLE_RANGE, motion, residual, quality, geometry, widths)
+    return ScaleFlowReference(rounded_to_depth(decoded, geometry), motion, residual, quality, geometry, widths)

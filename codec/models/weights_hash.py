@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from torch import Tensor
 
 FOR_TRAINING = "training."
-"""Names of tensors begin so that coding needs none of: they are not part of the identity."""
+"""How names begin of tensors that coding does not need: these are not part of the identity."""
 
 
 def hash_tensors(tensors: dict[str, Tensor]) -> str:
     """SHA-256, as hexadecimal digits, of names, types, shapes and bytes of all tensors."""
+    return hash_named_tensors((key, tensors[key]) for key in sorted(tensors))
+
+
+def hash_named_tensors(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """:func:`hash_tensors` of tensors that come one at a time, by rising names."""
     digest = hashlib.sha256()
-    for key in sorted(tensors):
-        tensor = tensors[key]
+    for key, tensor in tensors:
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -17,7 +17,6 @@ from scaleflow.output_file import OutputStream
 log = logging.getLogger(__name__)
 
 _Y4M_CHROMA = {(1, 1): "420", (1, 0): "422", (0, 0): "444", (2, 0): "411"}
-_Y4M_DEPTHS = (8, 9, 10, 12, 14, 16)
 
 
 class UncompressedWriter(VideoWriter):

@@ -14,7 +14,7 @@ from scaleflow.efficient_nets.tasks.segmentation import Segmentation
 from scaleflow.efficient_nets.tasks.task import Task
 
 TASKS: Registry[TaskDescription] = Registry(
-    "task",
+    "task.name =",
     [
         TaskDescription(
             Segmentation.name,

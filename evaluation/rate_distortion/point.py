@@ -27,6 +27,7 @@ class EvaluatedClip:
         frame_rate: pictures a second, on average.
         masks: SHA-256, shortened, of the masks of its regions of interest; empty where there are none.
         masks_path: where they were found.
+        change: what was done to all pictures before they were coded, such as ``shift 6,6``; empty for nothing.
     """
 
     name: str
@@ -39,6 +40,7 @@ class EvaluatedClip:
     bit_depth: int = 8
     masks: str = ""
     masks_path: str = ""
+    change: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from pathlib import Path
 from scaleflow.codec.picture import Picture, Planes, VideoProperties
 from scaleflow.codec.video.reader import VideoReader, open_video
 from scaleflow.codec.video.writer import open_output
+from scaleflow.errors import UsageError
+from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
 from scaleflow.evaluation.rate_distortion.clip_masks import WrittenMasks, open_masks_at
 from scaleflow.evaluation.rate_distortion.point import EvaluatedClip
@@ -58,26 +60,35 @@ def open_clip(source: ClipFile) -> VideoReader:
     return open_video(str(source.path), raw=source.raw, frame_rate=source.frame_rate, threads=1)
 
 
-def prepare_clip(source: ClipFile, frames: int, folder: Path, masks: Path | None = None) -> SourceClip:
+def prepare_clip(
+    source: ClipFile, frames: int, folder: Path, masks: Path | None = None, change: ClipChange | None = None
+) -> SourceClip:
     """Write the first pictures of a clip to a y4m file in ``folder``, at the clip's mean rate, and their masks.
 
-    Chroma of 4:2:2, 4:4:4 and RGB sources is reduced to 4:2:0 here, once for all codecs; 10 bits stay.
+    Chroma of 4:2:2, 4:4:4 and RGB sources is reduced to 4:2:0 here, once for all codecs; 10 bits stay. ``change`` is
+    what is done to all pictures before.
 
     Raises:
-        UsageError, DataError: the clip or its masks cannot be read.
+        UsageError, DataError: the clip or its masks cannot be read, or masks do not go with the change.
     """
+    change = change or ClipChange()
+    if masks is not None and str(change):
+        raise UsageError(f"{source.name}: masks are of pictures as they are, not of those after {change}")
     lossless = folder / f"{hashlib.sha256(str(source.path.resolve()).encode()).hexdigest()[:16]}.y4m"
     written = None if masks is None else WrittenMasks(lossless.with_suffix(".masks"))
     with open_clip(source) as reader:
         found = reader.properties
+        width, height = change.size(found.width, found.height) if str(change) else (found.width, found.height)
+        found = replace(found, width=width, height=height)
         content = ContentHash(found)
         count = first_pts = 0
         opened = None if masks is None else open_masks_at(masks)(found, reader.frame_count)
         with open_output(lossless, _constant_rate(found), overwrite=True) as writer:
             for picture in islice(reader, frames):
                 first_pts = picture.pts if not count else first_pts
-                content.add(picture.planes)
-                writer.write(Picture(picture.planes, count))
+                planes = change.apply(picture.planes) if str(change) else picture.planes
+                content.add(planes)
+                writer.write(Picture(planes, count))
                 if written is not None and opened is not None:
                     written.write(opened.mask_at(count, float((picture.pts - first_pts) * found.time_base)))
                 count += 1
@@ -92,6 +103,7 @@ def prepare_clip(source: ClipFile, frames: int, folder: Path, masks: Path | None
         bit_depth=found.bit_depth,
         masks="" if written is None else written.content.digest(),
         masks_path="" if masks is None else str(masks),
+        change=str(change),
     )
     return SourceClip(clip, lossless, None if written is None else written.folder)
 

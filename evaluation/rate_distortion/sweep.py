@@ -18,6 +18,7 @@ from types import FrameType
 import torch
 
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
+from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
 from scaleflow.evaluation.rate_distortion.codecs import EvaluatedCodec
 from scaleflow.evaluation.rate_distortion.measure_point import (
@@ -65,6 +66,7 @@ def measure(
     results: Path,
     *,
     masks: Mapping[str, Path] | None = None,
+    change: ClipChange | None = None,
     frames: int = 96,
     workers: int = 1,
     overwrite: bool = False,
@@ -77,6 +79,7 @@ def measure(
 
     Args:
         masks: by the names of clips, where the masks of their regions of interest are.
+        change: what is done to all pictures before they are coded.
         frames: most pictures of each clip.
         workers: points that are measured at the same time.
         overwrite: delete points of these clips and codecs that were measured otherwise, which is refused else, since
@@ -108,7 +111,7 @@ def measure(
         scratch = Path(scratch_name)
         for clip in clips:
             try:
-                source = prepare_clip(clip, frames, scratch, (masks or {}).get(clip.name))
+                source = prepare_clip(clip, frames, scratch, (masks or {}).get(clip.name), change)
             except ScaleFlowError as error:
                 logger.warning("%s is left out: %s", clip.name, error)
                 found.problems.append(f"{clip.name}: {error}")

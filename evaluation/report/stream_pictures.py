@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from scaleflow.codec.picture import Planes, VideoProperties
 from scaleflow.codec.video.reader import VideoReader, open_video
 from scaleflow.codec.video.working_format import rgb_picture
 from scaleflow.errors import DataError
+from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import clip_file
 from scaleflow.evaluation.rate_distortion.codec_programs import OBJECTS_SUFFIX
 from scaleflow.evaluation.rate_distortion.point import EvaluatedClip, RatePoint
@@ -87,12 +88,15 @@ def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures
         UsageError: it does not exist.
     """
     with open_original(clip) as reader:
-        content = ContentHash(reader.properties)
+        change = ClipChange.from_text(clip.change)
+        properties = replace(reader.properties, width=clip.width, height=clip.height)
+        content = ContentHash(properties)
         found: dict[int, Rgb] = {}
         for number, picture in enumerate(islice(reader, clip.frames)):
-            content.add(picture.planes)
+            planes = change.apply(picture.planes) if clip.change else picture.planes
+            content.add(planes)
             if number in numbers:
-                found[number] = rgb_picture(picture.planes, reader.properties)
+                found[number] = rgb_picture(planes, properties)
         if content.digest() != clip.content:
             raise DataError(f"{clip.path}: is not what was measured")
         return ChosenPictures(clip.width, clip.height, found)

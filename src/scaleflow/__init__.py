@@ -19,6 +19,7 @@ __all__ = [
     "EncodeSettings",
     "FrameDecoder",
     "FrameEncoder",
+    "Region",
     "ScaleFlowError",
     "UsageError",
     "VideoDecoder",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from scaleflow.files import info as info
     from scaleflow.files import open_decoder as open_decoder
     from scaleflow.files import verify as verify
+    from scaleflow.roi.region import Region as Region
 
     __version__: str
 
@@ -63,6 +65,7 @@ _PLACES = {
     "EncodeSettings": "codec.encoding.settings",
     "FrameDecoder": "codec.frame_coder",
     "FrameEncoder": "codec.frame_coder",
+    "Region": "roi.region",
     "ScaleFlowError": "errors",
     "UsageError": "errors",
     "VideoDecoder": "codec.decoding.video_decoder",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,20 +15,23 @@ if TYPE_CHECKING:
     from scaleflow.codec.decoding.file import DecodeProgress, DecodeSettings, DecodeSummary
     from scaleflow.codec.decoding.info import StreamInfo
     from scaleflow.codec.decoding.video_decoder import VideoDecoder
+    from scaleflow.codec.encoding.request import VideoSource
     from scaleflow.codec.encoding.session import EncodeProgress
     from scaleflow.codec.encoding.settings import EncodeSettings
     from scaleflow.codec.encoding.summary import EncodeSummary
     from scaleflow.codec.models.video_model import Precision, VideoModel
+    from scaleflow.roi.region import Region
 
 StrPath = str | os.PathLike[str]
 
 
 def encode(
-    source: StrPath,
+    source: StrPath | VideoSource,
     destination: StrPath,
     settings: EncodeSettings | None = None,
     *,
     quality: float | None = None,
+    region: Region | None = None,
     model: VideoModel | str = "default",
     weights: StrPath | None = None,
     device: str = "auto",
@@ -37,9 +41,11 @@ def encode(
     """Encode a video to an ``.sfv`` file.
 
     Args:
-        source: anything that FFmpeg reads, or a folder of pictures; ``-`` is standard input.
+        source: anything that FFmpeg reads, or a folder of pictures; ``-`` is standard input; raw video as a
+            :class:`scaleflow.codec.encoding.request.VideoSource` that says its form.
         destination: the file to write, which appears when it is complete; ``-`` is standard output.
         settings: everything that can be asked for; in place of ``quality``.
+        region: what bits are spent on; its mode and strength hold in place of the settings' ``region``.
         quality: 0..63; 32 where neither this nor ``settings`` is given.
         model: a name of :func:`list_models`, or what :func:`load_model` gave.
         weights: another weights file for the model that is named.
@@ -61,6 +67,7 @@ def encode(
         (8, 1)
     """
     from scaleflow.codec.encoding.file import encode_file
+    from scaleflow.codec.encoding.request import VideoSource
     from scaleflow.codec.encoding.settings import DEFAULT_QUALITY, EncodeSettings
     from scaleflow.codec.models.registry import load_model
 
@@ -73,7 +80,12 @@ def encode(
         model = load_model(model, device=device, precision=precision, weights=place)
     elif weights is not None:
         raise UsageError(f"weights = {os.fspath(weights)!r} is of a model that is named, and a loaded one is given")
-    return encode_file(source, destination, model, settings, progress=progress)
+    video = source if isinstance(source, VideoSource) else VideoSource(source)
+    masks = None
+    if region is not None:
+        masks, how = region.open(video)
+        settings = replace(settings, region=how)
+    return encode_file(video, destination, model, settings, masks=masks, progress=progress)
 
 
 def decode(

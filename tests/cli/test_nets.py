@@ -267,7 +267,7 @@ def test_boxes_in_the_form_of_coco(scaleflow: Run, boxes: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("segmentation",), 2, "data.path is empty"),
+        (("segmentation",), 2, "--data is empty"),
         (("segmentation", "--data", "{tmp}/none"), 2, "there is no such folder"),
         (("segmentation", "--data", "{tmp}"), 2, "has no folders images and labels"),
         (("segmentation", "--data", "{camvid}", "task.classes=[sky,road]"), 1, "is no class: there are 0 to 1"),

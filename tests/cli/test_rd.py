@@ -15,6 +15,7 @@ import pytest
 
 from scaleflow.evaluation.rate_distortion import measure_point
 from scaleflow.evaluation.rate_distortion.results import read_points
+from scaleflow.evaluation.report.stream_pictures import read_original
 from tests.cli.conftest import Result, encoders_in_this_process, typed
 from tests.places import REPOSITORY
 
@@ -236,6 +237,19 @@ def test_clips_of_different_sizes_and_a_broken_one(tmp_path: Path, carphone: Pat
     assert whole[0] == "whole.y4m" and whole[1] == mean[1] and float(whole[1]) != 0
 
 
+def test_clips_may_be_moved_and_reduced_before_all_codecs(tmp_path: Path, carphone: Path) -> None:
+    result = rd(carphone, *options(tmp_path, "x264"), "--shift", "8,4", "--reduce", 2)
+    assert result.code == 0, result.stderr
+    assert "clips after shift 8,4, reduce 2" in result.stdout
+    for point in read_points(tmp_path):
+        assert point.clip.change == "shift 8,4, reduce 2"
+        assert (point.clip.width, point.clip.height) == (40, 34)
+    original = read_original(read_points(tmp_path)[0].clip, [1])
+    assert original.pictures[1].shape == (34, 40, 3)
+    other = rd(carphone, *options(tmp_path, "x264"), "--reduce", 2)
+    assert other.code == 2 and "other pictures" in other.stderr
+
+
 def test_a_codec_without_loss_is_identical(tmp_path: Path, carphone: Path) -> None:
     lossless = "ffv1=ffmpeg -c:v ffv1 -g {intra_period}"
     result = rd(carphone, *options(tmp_path / "results", lossless, X264))
@@ -260,6 +274,9 @@ def test_an_anchor_may_have_been_measured_before(copy: Path, carphone: Path) -> 
         (["{clip}", "--codec", "x264", "--codec", "x264"], "two codecs are named x264"),
         (["{clip}", "--quality", "10,100"], "qualities are 0 to 63"),
         (["{clip}", "--quality", "high"], "give numbers with commas between"),
+        (["{clip}", "--shift", "6"], "give two numbers of samples"),
+        (["{clip}", "--shift", "5,6"], "give two even numbers"),
+        (["{clip}", "--reduce", "20"], "--reduce 20 is outside"),
         (["{clip}", "--metrics", "psnr-z"], "there is no metric 'psnr-z'"),
         (["{clip}", "--codec", "x264", "--anchor", "x265"], "--anchor x265 was not measured"),
         (["{clip}", "--codec", "x264", "--ffmpeg", "none"], "there is no such program"),

@@ -296,7 +296,7 @@ def forbid_maps(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--roi", "{still}", "--roi-strength", "nan"], 2, "--roi-strength nan is outside 1..64"),
         (["--roi", "{still}", "--roi-strength", "100"], 2, "--roi-strength 100 is outside 1..64"),
         (["--roi", "{still}", "--roi-mode", "magic"], 2, "--roi-mode 'magic' is unknown: use latent-scaling"),
-        (["--roi", "{still}", "--roi-mode", "both"], 2, "none are shipped: train and export some (scaleflow train, preset roi"),
+        (["--roi", "{still}", "--roi-mode", "both"], 2, "none are shipped: train and export some"),
         (["--roi", "{still}", "--roi-mode", "both", "--roi-weights", "{still}"], 1, "is no safetensors file"),
         (["--roi", "{still}", "--roi-mode", "implicit", "--roi-weights", "no.x"], 1, "no.x: there is no such file"),
         (["--roi", "{still}", "--model", "ssf2020-4"], 2, "model ssf2020-4 codes no regions of interest"),

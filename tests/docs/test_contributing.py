@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from scaleflow.efficient_nets.methods.description import MethodDescription
+from scaleflow.efficient_nets.registry import Registry
+from scaleflow.efficient_nets.tasks.description import TaskDescription, TaskSettings
 from scaleflow.evaluation.metrics import comparison, names
 from tests.codec.conftest import carphone, ffmpeg
 from tests.docs.pages import code_blocks
@@ -20,13 +23,23 @@ __all__ = ["carphone", "ffmpeg"]
 PAGE = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
+def section(heading: str) -> str:
+    """What stands below a heading."""
+    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    assert found, f"CONTRIBUTING.md has no section {heading!r}"
+    return found[1]
+
+
 def blocks(heading: str) -> list[str]:
     """The Python blocks below a heading."""
-    section = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
-    assert section, f"CONTRIBUTING.md has no section {heading!r}"
-    found = code_blocks(section[1], "python")
+    found = code_blocks(section(heading), "python")
     assert found
     return found
+
+
+def added(heading: str) -> list[str]:
+    """The lines that a contributor adds elsewhere, without their marks."""
+    return [block.strip().removeprefix("+").strip().rstrip(",") for block in code_blocks(section(heading), "diff")]
 
 
 def run(code: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -51,16 +64,11 @@ def videos(tmp_path: Path, carphone: Path, ffmpeg: Callable[..., None], monkeypa
 def test_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     definition, use = blocks("Add a metric")
     values = run(definition)
-    # What the two lines of the page add.
-    lines = code_blocks(PAGE, "diff")
-    assert len(lines) == 2
-    group = eval(f"{{{lines[0].strip(' +').strip()}}}")
-    maker = lines[1].strip("+ \n").rstrip(",")
+    group, makers = (eval(f"{{{line}}}", {**values, "regions": ()}) for line in added("Add a metric"))
     plain = comparison._metrics
 
     def metrics(wanted: tuple[str, ...], *rest: Any) -> Iterator[Any]:
         yield from plain(wanted, *rest)
-        makers = eval(f"{{{maker}}}", {**values, "regions": rest[-1]})
         for name, make in makers.items():
             if chosen := tuple(metric for metric in wanted if metric in group[name]):
                 yield make(chosen)
@@ -80,13 +88,16 @@ def test_mask_source() -> None:
 
 
 def test_task() -> None:
-    (example,) = blocks("Add a task")
-    assert run(example)["Recall"]().measure == "recall"
+    values = run(*blocks("Add a task"))
+    description = eval(*added("Add a task"), {**values, "TaskDescription": TaskDescription})
+    task = Registry("task", [description])["recall"].task(TaskSettings())
+    assert task.measure == "recall"
 
 
 def test_method() -> None:
-    (example,) = blocks("Add a method for video networks")
-    assert run(example)["video_network"].cost().ratio == 4
+    values = run(*blocks("Add a method for video networks"))
+    description = eval(*added("Add a method for video networks"), {**values, "MethodDescription": MethodDescription})
+    assert Registry("method", [description])["hold"].settings is values["Hold"]
 
 
 @pytest.mark.usefixtures("videos")

@@ -15,6 +15,9 @@ from tests.docs.pages import PAGES, anchors, code_blocks, name_of, without_code
 from tests.places import REPOSITORY
 
 MOST_CHARACTERS = 99
+MOST_IN_A_CELL = 120
+MOST_ROWS = 6
+RESULTS = ("README.md", "docs/clockwork.md", "docs/network-results.md", "docs/results.md")
 GENERATED = ("docs/_build", "docs/api/", "docs/project/")
 FOLDERS = ("adversarial", "benchmarks", "cli", "codec", "docs", "efficient_nets", "entropy", "evaluation", "examples")
 FOLDERS += ("roi", "src", "tests", "training")
@@ -47,6 +50,15 @@ def test_prose_is_wrapped(page: Path) -> None:
         and not re.fullmatch(r"[\s*-]*!?\[.*\]\(.*\)\S*", line)
     ]
     assert not long
+
+
+@every_page
+def test_tables_are_short(page: Path) -> None:
+    """Cells hold no paragraphs, and tables of results a few rows: complete outputs lie beside the page."""
+    for table in re.findall(r"(?:^\|.*\n)+", without_code(page.read_text(encoding="utf-8")), re.MULTILINE):
+        rows = table.splitlines()[2:]
+        assert max(len(cell.strip()) for row in rows for cell in row.split("|")) <= MOST_IN_A_CELL
+        assert name_of(page) not in RESULTS or len(rows) <= MOST_ROWS
 
 
 @every_page

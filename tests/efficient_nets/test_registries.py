@@ -54,7 +54,7 @@ def test_what_methods_add_is_told_by_parts_of_names() -> None:
 
 def test_tasks_take_their_own_settings_only() -> None:
     assert [name for name in TASKS if TASKS[name].outputs(3) != 3] == ["detection"]
-    with pytest.raises(UsageError, match="task 'flow' is unknown: use segmentation, foreground"):
+    with pytest.raises(UsageError, match=r"task\.name = 'flow' is unknown: use segmentation, foreground"):
         make_task("flow")
     with pytest.raises(UsageError, match=r"task\.objects: keypoints takes none"):
         make_task("keypoints", TaskSettings(objects=("car=8",)))

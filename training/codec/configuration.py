@@ -32,6 +32,8 @@ class LossConfig:
         distortion: ``mse`` or ``ms-ssim`` (1 - MS-SSIM of luma, or of RGB).
         weights: of Y, Cb and Cr in the squared error; (1, 1, 1) weighs samples alike, (6, 1, 1) / 8 planes as PSNR-YUV
             does. Ignored by models that work in RGB.
+        chroma: ``quality`` weighs chroma beside luma as PSNR-YUV asks for at each quality, see
+            :mod:`scaleflow.training.codec.losses`; ``fixed`` as ``weights`` say. Of the recurrent model.
         distortion_over_step: slope of rate over distortion: squared error that one bit is worth, in squared
             quantization steps. Of models with one rate, see ``model.distortion_weight``.
         low_rate_emphasis: power of the quantization step by which losses are weighed; at 0 high rates drown low ones.
@@ -42,6 +44,7 @@ class LossConfig:
 
     distortion: Literal["mse", "ms-ssim"] = "mse"
     weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    chroma: Literal["fixed", "quality"] = "fixed"
     distortion_over_step: float = DISTORTION_OVER_STEP
     low_rate_emphasis: float = 0.45
     prediction: float = 0.1
@@ -68,9 +71,12 @@ class StageConfig:
             result does not depend on the number of processes.
         unroll: pictures of a clip, the first being intra; two numbers grow from the first to the second over the stage.
         learning_rate: at its highest, after warm-up.
-        schedule: ``cosine`` falls to 2 % of it, ``step`` divides it by ten at 80 % of the steps.
+        schedule: ``cosine`` falls to 2 % of it, ``step`` divides it by ten at 80 % of the steps, ``flat`` falls
+            linearly to 2 % over the last fifth.
         warm_up: steps.
         quality: lowest and highest of the random qualities, for models with variable rate.
+        gradients: ``clip``, a picture also learns from those that are predicted from it; ``picture``, its samples learn
+            from itself only, and its memory from the next: that takes less time. Of the recurrent model.
     """
 
     __pydantic_config__ = STRICT
@@ -85,6 +91,7 @@ class StageConfig:
     schedule: Schedule = "cosine"
     warm_up: int = 150
     quality: tuple[float, float] = (0.0, HIGHEST_QUALITY)
+    gradients: Literal["picture", "clip"] = "clip"
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -131,7 +138,8 @@ class ModelConfig:
     """What is trained.
 
     Attributes:
-        name: ``default``, ``ssf2020``, or ``regions``: networks for regions of interest, beside a ``default`` codec.
+        name: ``default``, ``recurrent``, ``ssf2020``, or ``regions``: networks for regions of interest, beside a
+            ``default`` codec.
         start: ``transform`` (principal components, measured deviations), ``random``, ``default`` (the shipped
             weights), or a checkpoint or weights file to continue from; of ``regions``, the codec's weights.
         guided_motion: give the motion encoder block-matched vectors; without, it must find motion alone.
@@ -142,7 +150,7 @@ class ModelConfig:
 
     __pydantic_config__ = STRICT
 
-    name: Literal["default", "ssf2020", "regions"] = "default"
+    name: Literal["default", "recurrent", "ssf2020", "regions"] = "default"
     start: str = "transform"
     guided_motion: bool = True
     intra_latents: int = 256

@@ -15,6 +15,8 @@ from safetensors.torch import save as serialized
 
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
 from scaleflow.codec.models.picture_order import RegionOrder
+from scaleflow.codec.models.recurrent.codec import RecurrentCodec
+from scaleflow.codec.models.recurrent.weights_file import load_recurrent, serialized_weights
 from scaleflow.codec.models.region_coding import RegionCoding
 from scaleflow.codec.models.registry import WEIGHTS_FORMAT, load_scaleflow
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
@@ -26,6 +28,7 @@ from scaleflow.roi.coding import RegionSettings
 from scaleflow.training.codec.configuration import TrainingConfig
 from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
+from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
@@ -49,8 +52,8 @@ def export_checkpoint(
 ) -> ExportReport:
     """Write the weights of a checkpoint, averaged where there are averages, in the form that coding needs.
 
-    ``default`` is frozen: integer tables and priors, transforms in float16. ``ssf2020`` is written as it is, under
-    CompressAI's names; its integers are derived when it is loaded.
+    ``default`` and ``recurrent`` are frozen: integer tables and priors, transforms in float16. ``ssf2020`` is written
+    as it is, under CompressAI's names; its integers are derived when it is loaded.
 
     Args:
         checkpoint: of ``scaleflow train``.
@@ -72,7 +75,7 @@ def export_checkpoint(
     temporary = output.with_name(f".{output.stem}.{os.getpid()}.partial.safetensors")
     stages = tuple(f"{stage.name}: {stage.steps} steps" for stage in config.stages[: state["stage"] + 1])
     try:
-        frozen: ScaleFlowCodec | Ssf2020Codec
+        frozen: ScaleFlowCodec | RecurrentCodec | Ssf2020Codec
         costs: tuple[FreezingCost, ...] = ()
         if config.model.name == "regions":
             return _export_regions(config, state, output, temporary, stages)
@@ -80,6 +83,9 @@ def export_checkpoint(
             codec, frozen = _write_default(config, state, temporary, stages)
             require_round_trip(frozen)
             costs = freezing_costs(codec, frozen, calibration, frames)
+        elif config.model.name == "recurrent":
+            frozen = _write_recurrent(config, state, temporary, stages)
+            require_round_trip(frozen)
         else:
             frozen = _write_ssf2020(config, state, temporary, stages)
             require_round_trip(frozen)
@@ -108,6 +114,16 @@ def _write_default(
     }
     path.write_bytes(serialized(codec.frozen_tensors(), metadata))
     return codec, load_scaleflow(path)
+
+
+def _write_recurrent(
+    config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]
+) -> RecurrentCodec:
+    """The codec as it was written."""
+    model = RecurrentTraining(config.model, config.loss, config.optimization)
+    model.network.load_state_dict(final_weights(state))
+    path.write_bytes(serialized_weights(model.freeze(), stages))
+    return load_recurrent(path)
 
 
 def _export_regions(

@@ -39,6 +39,36 @@ def distortion(planes: tuple[Tensor, ...], decoded: tuple[Tensor, ...], config: 
     return squared_error(planes, decoded, config.weights)
 
 
+CHROMA_WEIGHTS = ((10.0, 3.0), (30.0, 1.9), (50.0, 0.7))
+"""Qualities, and what an error of chroma should weigh there beside one of luma: measured where PSNR-YUV is the measure
+(6:1:1, in decibels), which asks for better chroma the coarser a picture is. Between them the logarithm is linear."""
+
+HIGHEST_CHROMA_WEIGHT, LOWEST_CHROMA_WEIGHT = 3.8, 0.5
+
+
+def chroma_weight(quality: Tensor) -> Tensor:
+    """What an error of chroma weighs beside one of luma at qualities 0..63, any shape."""
+    points = [(at, math.log(weight)) for at, weight in CHROMA_WEIGHTS]
+    (first, first_log), (middle, middle_log), (last, last_log) = points
+    below = first_log + (quality - first) * ((middle_log - first_log) / (middle - first))
+    above = middle_log + (quality - middle) * ((last_log - middle_log) / (last - middle))
+    logarithm = torch.where(quality < middle, below, above)
+    return torch.exp(logarithm).clamp(LOWEST_CHROMA_WEIGHT, HIGHEST_CHROMA_WEIGHT)
+
+
+def planes_distortion(
+    planes: tuple[Tensor, ...], decoded: tuple[Tensor, ...], quality: Tensor, config: LossConfig
+) -> Tensor:
+    """As :func:`distortion`; with ``config.chroma`` = ``quality``, chroma weighs what :func:`chroma_weight` says.
+
+    The weight of luma does not change then, nor does its best quantization step.
+    """
+    if config.distortion != "mse" or config.chroma == "fixed":
+        return distortion(planes, decoded, config)
+    luma, chroma = ((ours - theirs).square().mean((1, 2, 3)) for ours, theirs in zip(planes, decoded, strict=True))
+    return (luma * 2 + chroma_weight(quality) * chroma) * (255**2 / 3)
+
+
 def rate_distortion(bits_per_pixel: Tensor, error: Tensor, quality: Tensor, config: LossConfig) -> Tensor:
     """Loss of each picture, (N,), of models with variable rate.
 

@@ -11,6 +11,7 @@ import torch
 from scaleflow.training.codec.clip_batches import ClipBatches
 from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
 from scaleflow.training.codec.model_card import StageRecord, model_card
+from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
@@ -40,6 +41,8 @@ def make_model(config: TrainingConfig) -> TrainableModel:
         return RegionTraining(config.model, config.loss, config.optimization)
     if config.model.name == "default":
         model = ScaleFlowTraining(config.model, config.loss, config.optimization)
+    elif config.model.name == "recurrent":
+        model = RecurrentTraining(config.model, config.loss, config.optimization)
     else:
         model = Ssf2020Training(config.model, config.loss, config.optimization)
     if config.model.start not in ("transform", "random"):

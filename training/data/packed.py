@@ -58,6 +58,11 @@ class PackedClips:
     def __len__(self) -> int:
         return len(self._luma)
 
+    @property
+    def frames(self) -> int:
+        """Pictures of each clip."""
+        return int(self._luma.shape[1])
+
     def weights(self) -> Sequence[float]:
         """All alike: weights were heeded when packing."""
         return [1.0] * len(self)

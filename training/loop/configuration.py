@@ -14,7 +14,7 @@ from scaleflow.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")
 
-Schedule = Literal["cosine", "step"]
+Schedule = Literal["cosine", "step", "flat"]
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,16 @@ class RunConfig:
 
 
 def learning_rate_factor(schedule: Schedule, step: int, steps: int, warm_up: int) -> float:
-    """What the highest learning rate is multiplied by: ``cosine`` falls to 2 %, ``step`` to a tenth at 80 %."""
+    """What the highest learning rate is multiplied by.
+
+    ``cosine`` falls to 2 %, ``step`` to a tenth at 80 %, ``flat`` to 2 % over the last fifth.
+    """
     warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
     progress = step / steps
     if schedule == "step":
         return warm * (1.0 if progress < 0.8 else 0.1)
+    if schedule == "flat":
+        return warm * max(0.02, min(1.0, 5 * (1 - progress)))
     return warm * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
 
 

@@ -211,7 +211,7 @@ class ScaleFlowTraining:
 
     def _start_intra(self, batches: list[ClipBatch]) -> None:
         pictures = [pack_planes(batch.planes[0][:, 0], batch.planes[1][:, 0]) for batch in batches]
-        patches = torch.cat([_patches(picture) for picture in pictures])
+        patches = torch.cat([random_patches(picture) for picture in pictures])
         intra = self.network.intra
         basis, deviations = principal_components(patches, self.network.config.intra_latents)
         start_from_basis(intra.analysis, intra.synthesis, basis)
@@ -228,7 +228,7 @@ class ScaleFlowTraining:
             vectors = motion_vectors(network, pictures[1], reference, batch.quality.tolist())
             latents = network.motion.analysis.linear(F.pixel_unshuffle(vectors, 2))
             missed = pictures[1] - network.predict(latents, reference, batch.quality).picture
-            patches.append(_patches(missed))
+            patches.append(random_patches(missed))
             vectors_seen.append(latents)
             residuals.append(missed)
         basis, deviations = principal_components(torch.cat(patches), network.config.residual_latents)
@@ -244,7 +244,7 @@ def _pixels(packed: Tensor) -> int:
     return packed.shape[2] * packed.shape[3] * 4
 
 
-def _patches(packed: Tensor) -> Tensor:
+def random_patches(packed: Tensor) -> Tensor:
     """Random patches of packed pictures, (M, 6 * 64)."""
     unfolded = nn.functional.unfold(packed.float(), PATCH, stride=PATCH)
     patches = unfolded.transpose(1, 2).reshape(-1, packed.shape[1] * PATCH**2)
