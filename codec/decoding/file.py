@@ -248,7 +248,8 @@ def _decode_excerpt(
     cutter = ExcerptCutter(excerpt, clock, header.video, header.audio)
     # Audio may stand before pictures that are shown earlier.
     delay = round(LONGEST_INTERLEAVING / header.video.time_base) if header.audio else 0
-    reader.seek_to_key_frame(clock.start_pts - delay)
+    if clock.start_pts - delay > reader.key_frames[0].pts:
+        reader.seek_to_key_frame(clock.start_pts - delay)  # Otherwise at the start, where audio may come first.
     key = reader.key_frames.at_or_before(clock.start_pts)
     items = _before_end(_from_key_frame(reader, key), clock, cutter)
     return clock, cutter, decoder.decode(items, from_picture=key.frame_number)
