@@ -124,8 +124,12 @@ def open_file(path: str) -> io.FileIO:
         DataError: it is empty.
     """
     if not os.path.exists(path):
-        remedy = "; what is not a file is opened with allow_protocols only" if "://" in path else ""
-        raise UsageError(f"{path}: there is no such file{remedy}", fields=("allow_protocols",))
+        if "://" in path:
+            raise UsageError(
+                f"{path}: there is no such file; what is not a file is opened with allow_protocols only",
+                fields=("allow_protocols",),
+            )
+        raise UsageError(f"{path}: there is no such file")
     try:
         stream = open(path, "rb", buffering=0)
     except PermissionError:

@@ -71,7 +71,7 @@ def check_grid(size: tuple[int, int], patch: int, name: str = "pictures", fields
     """See that pictures of a size (width, height) are a grid of patches.
 
     Raises:
-        UsageError: they are not; it calls them ``name``, in which ``fields`` are settings, and says which size would fit.
+        UsageError: they are not; it calls them ``name``, of which ``fields`` are settings, and says what would fit.
     """
     if any(side % patch for side in size):
         fitting = "x".join(str(max(patch, side // patch * patch)) for side in size)
