@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.models.ssf2020 import cached_checkpoint, is_ssf2020_name, load_network
 from scaleflow.codec.models.ssf2020_codec import FrozenSsfHyperprior, Ssf2020Codec, load_ssf2020
 from scaleflow.codec.models.video_model import PictureGeometry
@@ -257,8 +258,8 @@ def test_no_latent_is_clipped(codec: Ssf2020Codec) -> None:
 def test_damage_is_a_data_error_or_another_picture(codec: Ssf2020Codec) -> None:
     geometry = PictureGeometry(WIDTH, HEIGHT)
     pictures = _moving_pictures(2, WIDTH, HEIGHT)
-    first = codec.encode_picture(pictures[0], geometry, None, 0)
-    second = codec.encode_picture(pictures[1], geometry, first.reference, 0)
+    first = codec.encode_picture(pictures[0], geometry, None, PictureOrder(0))
+    second = codec.encode_picture(pictures[1], geometry, first.reference, PictureOrder(0))
     generator = np.random.default_rng(5)
     for coded, reference in ((first, None), (second, first.reference)):
         for _ in range(6):
@@ -276,7 +277,7 @@ def test_damage_is_a_data_error_or_another_picture(codec: Ssf2020Codec) -> None:
 def test_deep_pictures_are_refused(codec: Ssf2020Codec) -> None:
     planes = tuple(np.zeros((32, 32), dtype=np.uint16) for _ in range(3))
     with pytest.raises(UsageError, match="8 bits, not 10"):
-        codec.encode_picture(planes, PictureGeometry(32, 32, 10), None, 40)
+        codec.encode_picture(planes, PictureGeometry(32, 32, 10), None, PictureOrder(40))
 
 
 def test_every_form_of_checkpoint_loads_to_the_same_weights(
