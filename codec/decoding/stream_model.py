@@ -70,11 +70,9 @@ def check_weights(header: SfvHeader, model: VideoModel) -> None:
         DataError: its weights or its working format are not those of the stream.
     """
     if model.weights_hash != header.weights_hash:
-        raise DataError(
-            f"the stream was encoded by {header.model}, {describe_weights(header.weights_hash)}, but {model.name} is "
-            f"{describe_weights(model.weights_hash)} here: {_remedy(header)}",
-            fields=("weights", "weights_folder"),
-        )
+        needed, present = describe_weights(header.weights_hash), describe_weights(model.weights_hash)
+        message = f"the stream was encoded by {header.model}, {needed}, but {model.name} is {present} here"
+        raise DataError(": ".join((message, _remedy(header))), fields=("weights", "weights_folder"))
     if model.working_format != header.video.working_format:
         raise DataError(
             f"the stream holds {header.video.working_format} pictures, model {model.name} makes {model.working_format}"

@@ -38,7 +38,8 @@ def find_weights(weights_hash: str, folder: str | os.PathLike[str] | None = None
     place = Path(named)
     if not place.is_dir():
         origin = "weights_folder" if folder is not None else FOLDER_VARIABLE
-        raise UsageError(f"{origin} {os.fspath(named)}: there is no such folder", fields=("weights_folder",))
+        message = f"{origin} {os.fspath(named)}: there is no such folder"
+        raise UsageError(message, fields=("weights_folder",))
     return next((path for path in sorted(place.glob("*.safetensors")) if hash_of_file(path) == weights_hash), None)
 
 

@@ -24,12 +24,13 @@ class ForwardOnly:
     """A binary stream without its ``seek``, so that FFmpeg does not try to rewind a pipe."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+        # What has arrived is coded at once, rather than when the whole of ``size`` has come.
+        self._read = getattr(stream, "read1", stream.read)
         self.position = 0
 
     def read(self, size: int) -> bytes:
-        """As of a file."""
-        data = self._stream.read(size)
+        """As of a file: at most so many bytes, none at the end."""
+        data = self._read(size)
         self.position += len(data)
         return data
 
@@ -124,8 +125,12 @@ def open_file(path: str) -> io.FileIO:
         DataError: it is empty.
     """
     if not os.path.exists(path):
-        remedy = "; what is not a file is opened with allow_protocols only" if "://" in path else ""
-        raise UsageError(f"{path}: there is no such file{remedy}", fields=("allow_protocols",))
+        if "://" in path:
+            raise UsageError(
+                f"{path}: there is no such file; what is not a file is opened with allow_protocols only",
+                fields=("allow_protocols",),
+            )
+        raise UsageError(f"{path}: there is no such file")
     try:
         stream = open(path, "rb", buffering=0)
     except PermissionError:

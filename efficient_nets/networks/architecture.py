@@ -40,7 +40,7 @@ class Architecture(NetworkSettings):
 
     def check_size(self, task: str, size: tuple[int, int], name: str) -> None:
         """Raises :class:`UsageError` where pictures of a size (width, height), called ``name``, do not fit."""
-        check_grid(size, self.size_step(task), f"{name}: pictures")
+        check_grid(size, self.size_step(task), f"{name}: pictures", (name,))
 
 
 def architecture_of(text: str) -> Architecture:

@@ -67,15 +67,18 @@ def base(skipped: tuple[int, int] | None = (3, 8), *, patch: int = 16) -> Transf
     return TransformerConfig(768, 12, patch=patch, skipped=skipped)
 
 
-def check_grid(size: tuple[int, int], patch: int, name: str = "pictures") -> None:
+def check_grid(size: tuple[int, int], patch: int, name: str = "pictures", fields: tuple[str, ...] = ()) -> None:
     """See that pictures of a size (width, height) are a grid of patches.
 
     Raises:
-        UsageError: they are not; it calls them ``name`` and says which size would fit.
+        UsageError: they are not; it calls them ``name``, of which ``fields`` are settings, and says what would fit.
     """
     if any(side % patch for side in size):
         fitting = "x".join(str(max(patch, side // patch * patch)) for side in size)
-        raise UsageError(f"{name} of {size[0]}x{size[1]} do not fit a grid of patches of {patch}: make them {fitting}")
+        raise UsageError(
+            f"{name} of {size[0]}x{size[1]} do not fit a grid of patches of {patch}: make them {fitting}",
+            fields=fields,
+        )
 
 
 class Attention(nn.Module):

@@ -38,9 +38,11 @@ class ClipChange:
     def __post_init__(self) -> None:
         if any(value % 2 or not 0 <= value <= LARGEST_SHIFT for value in self.shift):
             x, y = self.shift
-            raise UsageError(f"--shift {x},{y}: chroma is halved: give two even numbers within 0..{LARGEST_SHIFT}")
+            raise UsageError(
+                f"shift {x},{y}: chroma is halved: give two even numbers within 0..{LARGEST_SHIFT}", fields=("shift",)
+            )
         if not 1 <= self.reduce <= LARGEST_REDUCTION:
-            raise UsageError(f"--reduce {self.reduce} is outside 1..{LARGEST_REDUCTION}")
+            raise UsageError(f"reduce {self.reduce} is outside 1..{LARGEST_REDUCTION}", fields=("reduce",))
 
     def __str__(self) -> str:
         """As points record it, and as options name it; empty where nothing is done."""
