@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from scaleflow.codec.models.capabilities import require_picture_change
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.models.picture_order import LatentRefinement, PictureOrder, RegionOrder
@@ -68,7 +70,7 @@ class FrameEncoder:
             UsageError: a value is out of range or does not fit, or the model cannot do what is asked for.
         """
         order = PictureOrder(quality, region, refinement)
-        _check_planes(planes, self.geometry, self.model.working_format)
+        planes = _checked_planes(planes, self.geometry, self.model.working_format)
         if region is not None and region.mask.shape != (self.geometry.height, self.geometry.width):
             size = f"{self.geometry.width}x{self.geometry.height}"
             raise UsageError(f"region of shape {region.mask.shape} does not fit pictures of {size}")
@@ -100,6 +102,7 @@ class FrameDecoder:
         """Decode one picture; raises :class:`DataError` for damage, or for an inter picture without its reference."""
         if not key and self._reference is None:
             raise DataError("an inter picture came before any key frame: start decoding at a key frame")
+        payload = _checked_payload(payload)
         reference = None if key else self._reference
         self._reference = None  # what follows a damaged picture cannot be decoded either
         self._reference = self.model.decode_picture(payload, self.geometry, reference)
@@ -116,7 +119,7 @@ class FrameDecoder:
         model = require_picture_change(self.model)
         reference = None if key else self._reference
         self._reference = None
-        decoded, change = model.decode_picture_and_change(payload, self.geometry, reference)
+        decoded, change = model.decode_picture_and_change(_checked_payload(payload), self.geometry, reference)
         self._reference = decoded
         return decoded.planes(), change
 
@@ -125,12 +128,36 @@ class FrameDecoder:
         self._reference = None
 
 
-def _check_planes(planes: Planes, geometry: PictureGeometry, working_format: str) -> None:
-    width, height = geometry.width, geometry.height
+def _checked_planes(planes: Planes, geometry: PictureGeometry, working_format: str) -> Planes:
+    """The planes in one piece of memory each and in the machine's byte order, as models take them.
+
+    Raises:
+        UsageError: they are not of the shapes, type or range of the picture.
+    """
+    width, height, depth = geometry.width, geometry.height, geometry.bit_depth
     chroma = (height, width) if working_format == "rgb" else ((height + 1) // 2, (width + 1) // 2)
-    shapes = [plane.shape for plane in planes]
+    shapes = [getattr(plane, "shape", None) for plane in planes]
     if shapes != [(height, width), chroma, chroma]:
         raise UsageError(
             f"planes of shapes {shapes} do not make a {width}x{height} {working_format} picture: "
             f"expected {[(height, width), chroma, chroma]}"
         )
+    wanted = np.dtype(np.uint8 if depth == 8 else np.uint16)
+    checked = []
+    for number, plane in enumerate(planes):
+        dtype = getattr(plane, "dtype", None)
+        if not isinstance(plane, np.ndarray) or plane.dtype.newbyteorder("=") != wanted:
+            raise UsageError(
+                f"plane {number} is {type(plane).__name__} of {dtype}: pictures of {depth} bits are NumPy arrays of "
+                f"{wanted}; round, clip and convert them first"
+            )
+        if depth > 8 and int(plane.max()) >= 1 << depth:
+            raise UsageError(f"plane {number} holds {int(plane.max())}, beyond the {(1 << depth) - 1} of {depth} bits")
+        checked.append(np.ascontiguousarray(plane, wanted))
+    return tuple(checked)
+
+
+def _checked_payload(payload: bytes) -> bytes:
+    if not isinstance(payload, bytes | bytearray | memoryview):
+        raise UsageError(f"payload is {type(payload).__name__}, not bytes")
+    return bytes(payload)

@@ -173,6 +173,7 @@ class EncodeSession:
                 coded = coder.code(item.picture, key=item.key, quality=quality, region=item.region)
             yield coded
             control.observe(item, quality, 8 * len(coded.payload), sink.file_bits)
+        self._stopped = self.stop()  # A pipe may have ended because its other end was stopped as well.
 
     def write_file(
         self,

@@ -7,6 +7,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -27,6 +28,12 @@ log = logging.getLogger(__name__)
 _MOST_LOOKED_AT = 2000
 """Packets at the start of a file that are held back until an audio stream says its form."""
 
+_EVEN_FRAMES = frozenset({"aac", "mp3"})
+"""Codecs whose frames all hold the same number of samples."""
+
+_SHORTEST_TRIM = 32
+"""Samples; smaller differences are those of rounded times."""
+
 
 class AudioInput:
     """One audio stream of an input.
@@ -45,6 +52,7 @@ class AudioInput:
         self._convert = convert
         self._next: int | None = None
         self._offset = 0
+        self._usual = 0
 
     def take(self, packet: Any) -> Iterator[AudioPacketData]:
         """The packet as it is copied; nothing for the empty ones at the end of a file and for what cannot be used."""
@@ -57,16 +65,25 @@ class AudioInput:
             except DataError as error:
                 log.warning("an audio packet of stream %d is left out: %s", self.index, error)
                 return
+        duration, discarded = packet.duration or None, _discarded_samples(packet)
+        if duration and not discarded:
+            duration, discarded = self._whole_frame(duration)
         copied = AudioPacketData(
-            self._place,
-            packet.pts,
-            packet.dts,
-            packet.duration or None,
-            bool(packet.is_keyframe),
-            data,
-            _discarded_samples(packet),
+            self._place, packet.pts, packet.dts, duration, bool(packet.is_keyframe), data, discarded
         )
         yield self._in_order(copied)
+
+    def _whole_frame(self, duration: int) -> tuple[int, int]:
+        """The duration of a frame as its codec has it, and the samples at its end that are not to be heard.
+
+        In mp4 the last frame is said to be shorter than it is; other containers say what to leave out.
+        """
+        described = self.described
+        usual, self._usual = self._usual, max(self._usual, duration)
+        if described.codec in _EVEN_FRAMES and described.time_base == Fraction(1, described.sample_rate):
+            if duration + _SHORTEST_TRIM <= usual:
+                return usual, usual - duration
+        return duration, 0
 
     def _in_order(self, packet: AudioPacketData) -> AudioPacketData:
         """The packet, moved to follow the one before where its times fall back, as times of pictures are."""

@@ -227,7 +227,7 @@ class ContainerSource:
                 audio = self._audio.get(packet.stream.index)
                 if audio is not None:
                     yield from audio.take(packet)
-                elif packet.stream.index == self._video.index:
+                elif packet.stream.index == self._video.index and _is_to_decode(packet):
                     for frame in self._decode(packet):
                         frame.pts = times.next(frame.pts, frame.dts)
                         self.last_duration = getattr(frame, "duration", None) or None
@@ -262,6 +262,8 @@ class ContainerSource:
     def _number_frames(self) -> None:
         """Time by number and rate: elementary streams carry no times of their own."""
         self._constant_rate = True
+        # Their average rate is the demuxer's own; the guess takes in what the pictures' headers say.
+        self.frame_rate = choose_frame_rate(self._video.guessed_rate, None, self.frame_rate)
         self.time_base = 1 / self.frame_rate
 
     def _decode(self, packet: Any) -> list[av.VideoFrame]:
@@ -326,6 +328,11 @@ def _move(packet: Any, continuity: Continuity) -> None:
     if ticks:
         packet.pts = None if packet.pts is None else packet.pts + ticks
         packet.dts = None if packet.dts is None else packet.dts + ticks
+
+
+def _is_to_decode(packet: Any) -> bool:
+    """Whether a packet holds something, or is the one that ends a stream; others say that a picture is shown again."""
+    return bool(packet.size) or (packet.pts is None and packet.dts is None)
 
 
 def _check_raw_size(path: str, raw: RawVideoFormat) -> None:

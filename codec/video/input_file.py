@@ -24,12 +24,13 @@ class ForwardOnly:
     """A binary stream without its ``seek``, so that FFmpeg does not try to rewind a pipe."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+        # What has arrived is coded at once, rather than when the whole of ``size`` has come.
+        self._read = getattr(stream, "read1", stream.read)
         self.position = 0
 
     def read(self, size: int) -> bytes:
-        """As of a file."""
-        data = self._stream.read(size)
+        """As of a file: at most so many bytes, none at the end."""
+        data = self._read(size)
         self.position += len(data)
         return data
 

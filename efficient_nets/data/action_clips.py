@@ -88,7 +88,7 @@ def open_action_data(folder: Path, part: str) -> ActionData:
     grades = _grades(place / LIST)
     clips = []
     for label, own in enumerate(folders):
-        files = sorted(path for path in own.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+        files = sorted(path for path in own.glob("[!.]*") if path.suffix.lower() in VIDEO_SUFFIXES)
         if not files:
             raise DataError(f"{own}: holds no videos ({', '.join(VIDEO_SUFFIXES)}), but every class needs some")
         for path in files:

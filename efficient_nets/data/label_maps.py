@@ -61,7 +61,7 @@ def pictures_below(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    found = sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in PICTURE_SUFFIXES)
     if not found:
         raise DataError(f"{folder}: holds no pictures (.jpg, .png, .bmp)")
     return found

@@ -95,7 +95,7 @@ def _find_raw(dataset: Dataset, expected: ExpectedClip, path: Path) -> Evaluatio
 def _find_pictures(dataset: Dataset, expected: ExpectedClip, path: Path) -> EvaluationClip:
     if not path.is_dir():
         raise DataError(f"{expected.path} is no folder")
-    found = sum(file.suffix.lower() in PICTURE_SUFFIXES for file in path.iterdir())
+    found = sum(file.suffix.lower() in PICTURE_SUFFIXES for file in path.glob("[!.]*"))
     if found != expected.frames:
         raise DataError(f"{expected.path} has {found} pictures, not {expected.frames}")
     size = _picture_size(path)

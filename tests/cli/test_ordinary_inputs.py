@@ -88,6 +88,7 @@ def test_pictures_with_side_data_that_is_not_known(name: str, given: Any, coded:
     with SfvReader(coded(source)) as reader:
         assert (reader.header.video.width, reader.header.video.height) == (64, 48)
         assert sum(isinstance(item, VideoPacket) for item in reader) == 1
+    coded(source, "--roi", source)
     found = scaleflow("compare", source, source, "--json")
     assert found.code == 0 and json.loads(found.stdout)["identical"] == 1
 

@@ -33,7 +33,7 @@ class DavisSource:
             UsageError: the folder is not what DAVIS unpacks to.
             DataError: a picture has no mask.
         """
-        resolutions = sorted((folder / PICTURES).glob("*")) if (folder / PICTURES).is_dir() else []
+        resolutions = sorted((folder / PICTURES).glob("[!.]*")) if (folder / PICTURES).is_dir() else []
         if len(resolutions) != 1 or not (folder / MASKS / resolutions[0].name).is_dir():
             raise UsageError(
                 f"{folder}: is no DAVIS: expected {PICTURES}/480p/SEQUENCE/00000.jpg and {MASKS}/480p/SEQUENCE/"
@@ -42,7 +42,7 @@ class DavisSource:
         self._sequences = []
         for sequence in sorted(path for path in resolutions[0].iterdir() if path.is_dir()):
             masks = folder / MASKS / resolutions[0].name / sequence.name
-            pairs = [(path, masks / f"{path.stem}.png") for path in sorted(sequence.glob("*.jpg"))]
+            pairs = [(path, masks / f"{path.stem}.png") for path in sorted(sequence.glob("[!.]*.jpg"))]
             missing = [mask for _, mask in pairs if not mask.is_file()]
             if missing:
                 raise DataError(f"{missing[0]}: is missing, though {PICTURES} has its picture; unpack DAVIS again")

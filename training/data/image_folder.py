@@ -29,7 +29,7 @@ class ImageFolder:
         if not folder.is_dir():
             raise UsageError(f"{folder}: there is no such folder of pictures")
         self._folder = folder
-        self._paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        self._paths = sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in SUFFIXES)
         if not self._paths:
             raise DataError(f"{folder}: holds no picture ({', '.join(sorted(SUFFIXES))})")
 

@@ -81,7 +81,7 @@ def list_pictures(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder of pictures")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise DataError(f"{folder}: holds no picture ({', '.join(sorted(SUFFIXES))})")
     return paths

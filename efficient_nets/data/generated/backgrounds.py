@@ -33,7 +33,7 @@ def background_files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
+            found += sorted(file for file in path.rglob("[!.]*") if file.suffix.lower() in VIDEO_SUFFIXES)
         elif path.is_file():
             found.append(path)
         else:

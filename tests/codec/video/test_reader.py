@@ -93,6 +93,54 @@ def test_elementary_stream_gets_even_times(evaluation_clip: Any, read_all: Any) 
     assert [picture.pts for picture in pictures] == list(range(30))
 
 
+TIMED = {
+    "b_frames.mp4": ["-c:v", "libx264", "-bf", "2"],
+    "b_frames.mkv": ["-c:v", "libx264", "-bf", "2"],
+    "b_frames.avi": ["-c:v", "mpeg4", "-bf", "2"],
+    "b_frames.ts": ["-c:v", "libx264", "-bf", "2"],
+    "program.mpg": ["-c:v", "mpeg2video", "-bf", "2"],
+    "elementary.h264": ["-c:v", "libx264", "-bf", "2"],
+    "repeated.ogv": ["-c:v", "libtheora"],
+    "flash.flv": ["-c:v", "flv"],
+    "wraps.ts": ["-c:v", "libx264", "-output_ts_offset", "95443.4"],
+    "pictures.gif": ["-c:v", "gif"],
+}
+
+
+@pytest.mark.parametrize("name", TIMED)
+def test_times_are_those_of_ffmpeg(tmp_path: Path, ffmpeg: Any, read_all: Any, name: str) -> None:
+    clip = tmp_path / name
+    pixels = [] if name.endswith("gif") else ["-pix_fmt", "yuv420p"]
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=30000/1001:d=0.7", *TIMED[name], *pixels, clip)
+    listing = ffmpeg(
+        "-i", clip, "-map", "0:v", "-fps_mode", "passthrough", "-enc_time_base", "1/90000", "-f", "framehash", "-"
+    )
+    rows = [line.split(",") for line in listing.decode().splitlines() if not line.startswith("#")]
+    theirs = [int(row[2]) / 90000 for row in rows]
+    reader, pictures, _ = read_all(clip)
+    ours = [float(picture.pts * reader.properties.time_base) for picture in pictures]
+    assert [t - ours[0] for t in ours] == pytest.approx([t - theirs[0] for t in theirs], abs=0.0015)
+    assert not reader.damage.sentences()
+
+
+def test_one_odd_time_moves_no_other_picture(tmp_path: Path, ffmpeg: Any, read_all: Any) -> None:
+    clip, odd = tmp_path / "clip.mkv", tmp_path / "odd.mkv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.6", "-c:v", "libx264", "-bf", "0", clip)
+    ffmpeg("-i", clip, "-c", "copy", "-bsf:v", "setts=pts='if(eq(N,8),PTS+90000,PTS)'", odd)
+    _, pictures, _ = read_all(odd)
+    assert [picture.pts for picture in pictures] == [40 * number for number in range(15)]
+
+
+def test_a_cut_mp4_is_said_to_end_early(tmp_path: Path, ffmpeg: Any, read_all: Any) -> None:
+    clip = tmp_path / "clip.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-g", 5, "-movflags", "+faststart", clip)
+    whole, _, _ = read_all(clip)
+    assert not whole.damage.sentences()
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
+    cut, pictures, _ = read_all(clip)
+    assert 0 < len(pictures) < 50 and any("ends at" in what or "after" in what for what in cut.damage.sentences())
+
+
 def test_audio_comes_between_pictures(evaluation_clip: Any) -> None:
     with open_video(evaluation_clip("flower_cc0.mp4")) as reader:
         kinds = [type(item).__name__ for item in reader.items()]

@@ -31,7 +31,20 @@ def folder(vimeo_septuplets: Path, tmp_path: Path) -> Path:
     shutil.copy(pictures / "im2.png", tmp_path / "a" / "b" / "two.PNG")
     imsave(tmp_path / "three.jpg", imread(pictures / "im3.png")[:150, :141], check_contrast=False)
     (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "._one.png").write_bytes(b"what a file system leaves beside one.png")
     return tmp_path
+
+
+def test_pictures_with_tags_of_cameras(folder: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    tags = image.Exif()
+    tags[0x010F] = "Camera"
+    image.open(folder / "a" / "one.png").save(folder / "four.jpg", exif=tags)
+    image.open(folder / "a" / "one.png").save(folder / "five.tif")
+    source = ImageFolder(folder)
+    assert len(source) == 5
+    for index in range(5):
+        assert source.read(index, REQUEST, generator(index)).planes[0].shape == (1, 1, 128, 128)
 
 
 def test_crops_are_the_files_sample_by_sample(folder: Path) -> None:
