@@ -12,8 +12,9 @@
 The command does whatever is due: it resumes the first stage that is not complete, or starts it from the weights that
 the one before ended with. A stage's length, learning rate and data may be changed in the file between two runs, and
 stages may be added. ``FOLDER/log.jsonl`` has a line for each report: stage, step, time, core-hours of the campaign
-(processor time of the training process, whatever else the machine did), training loss and what is logged with it, or
-the loss on held-out clips. All paths are relative to the folder.
+(processor time of the training processes, whatever else the machine did), training loss and what is logged with it, or
+the loss on held-out clips. All paths are relative to the folder. Under ``torchrun`` the clips of a step are shared
+among its processes.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class Campaign:
             batches = ClipBatches(config, source, model.working_format, processes)
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / "config.yaml", config.to_yaml())
-            record = _Record(self._folder, self._held_out(config), model)
+            record = _Record(self._folder, self._held_out(config), model, processes.count)
             loop = TrainingLoop(config, model, batches, folder, processes, record.hooks)
             if resumed:
                 loop.resume()
@@ -190,8 +191,8 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 class _Record:
     """Writes the log, and measures held-out clips."""
 
-    def __init__(self, folder: Path, held_out: HeldOutClips | None, model: TrainableModel) -> None:
-        self._path, self._held_out, self._model = folder / LOG, held_out, model
+    def __init__(self, folder: Path, held_out: HeldOutClips | None, model: TrainableModel, processes: int) -> None:
+        self._path, self._held_out, self._model, self._processes = folder / LOG, held_out, model, processes
         self._hours_before = max((line["core hours"] for line in read_log(folder)), default=0.0)
         self._started = time.process_time()
 
@@ -222,7 +223,7 @@ class _Record:
         logger.info("%s %d: held-out loss %.4f, %.2f bpp", stage.name, step, measured["loss"], measured["bpp"])
 
     def _write(self, stage: str, step: int, what: dict[str, Any]) -> None:
-        hours = self._hours_before + (time.process_time() - self._started) / 3600
+        hours = self._hours_before + self._processes * (time.process_time() - self._started) / 3600
         known = {"stage": stage, "step": step, "time": round(time.time()), "core hours": round(hours, 5)}
         line = json.dumps({**known, **what})
         try:

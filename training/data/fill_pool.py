@@ -92,7 +92,7 @@ def fill(config: PoolConfig, folder: Path) -> None:
         started = time.monotonic()
         there = {name: len(list((folder / name).glob(f"*/{MANIFEST}"))) for name in config.parts}
         name = min(there, key=lambda name: (there[name] / config.parts[name], generator.random()))
-        write_packed(clips[name], folder / name / f"{int(time.time())}", config.clips_of_part, said[name])
+        write_packed(clips[name], folder / name / f"{time.time_ns()}", config.clips_of_part, said[name])
         remove_oldest(folder / name, config.parts[name])
         seconds = time.monotonic() - started
         logger.info("%s: %d clips in %.0f s; parts %s", name, config.clips_of_part, seconds, there)

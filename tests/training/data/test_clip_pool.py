@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.clip import Clip, ClipRequest
 from scaleflow.training.data.clip_pool import ClipPool, remove_oldest, write_packed
 from scaleflow.training.data.configuration import DataConfig, DataPart
+from scaleflow.training.data.fill_pool import PhotographPart, PoolConfig, VideoPart, fill
 from scaleflow.training.data.mixture import Mixture
 from scaleflow.training.data.packed import MANIFEST, PackedClips
 from scaleflow.training.data.sources import open_source
@@ -118,3 +121,27 @@ def test_parts_are_of_mixtures_only() -> None:
         DataConfig(kind="mixture")
     with pytest.raises(UsageError, match=r"data\.parts"):
         DataConfig(kind="pool", path="a", parts=(DataPart("pool", "b"),))
+
+
+def test_pools_are_filled_in_turn(bikes: Path, tmp_path: Path) -> None:
+    for folder in ("videos-in", "pictures"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "videos-in" / "bikes.mp4").symlink_to(bikes)
+    samples = np.random.default_rng(0).integers(0, 256, (20, 20, 3)).astype(np.uint8)
+    Image.fromarray(samples).resize((200, 200)).save(tmp_path / "pictures" / "noise.png")
+    config = PoolConfig(
+        VideoPart(str(tmp_path / "videos-in"), str(tmp_path / "index.json")),
+        PhotographPart(str(tmp_path / "pictures")),
+        {"videos": 1, "synthetic": 1},
+        frames=2,
+        side=64,
+        clips_of_part=2,
+        seconds=0.0,
+    )
+    fill(config, tmp_path)
+    assert not list(tmp_path.glob(f"*/*/{MANIFEST}"))
+    fill(replace(config, seconds=4.0), tmp_path)
+    for name in config.parts:
+        pool = ClipPool(tmp_path / name)
+        assert "A pool of 2 packed clips" in pool.describe()
+        assert pool.read(0, ClipRequest(2, 64), np.random.default_rng(0)).planes[0].shape == (2, 1, 64, 64)

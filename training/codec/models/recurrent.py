@@ -32,6 +32,7 @@ from scaleflow.codec.models.transforms import (
 )
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.quality_range import HIGHEST_QUALITY
+from scaleflow.training.codec.compiled_matching import compiled_differences
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
 from scaleflow.training.codec.losses import planes_distortion, rate_distortion
 from scaleflow.training.codec.models.scaleflow import INTRA_QUALITY_OFFSET, START_BATCHES, random_patches
@@ -228,7 +229,7 @@ def source_vectors(batch: ClipBatch) -> Tensor:
     prices = torch.tensor([vector_smoothness(float(value)) for value in batch.quality], device=luma.device)
     price = prices.repeat_interleave(frames - 1).view(-1, 1, 1, 1).expand(-1, 1, height // BLOCK, width // BLOCK)
     with torch.autocast(luma.device.type, enabled=False), torch.no_grad():
-        vectors = match_blocks(current, earlier, price)
+        vectors = match_blocks(current, earlier, price, differences=compiled_differences(luma.device))
     return vectors.view(number, frames - 1, *vectors.shape[1:])
 
 
