@@ -72,5 +72,5 @@ def test_networks_of_other_weights_are_refused(run: Run, carphone: Path, tmp_pat
     )
     refused = run("encode", carphone, tmp_path / "out.sfv", *options, code=1)
     (line,) = refused.stderr.splitlines()
-    assert "other.safetensors: was trained for weights abab" in line and "scaleflow train --preset roi" in line
+    assert "other.safetensors: was trained for weights abab" in line and "scaleflow train, preset roi" in line
     assert not (tmp_path / "out.sfv").exists()

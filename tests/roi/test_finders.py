@@ -128,7 +128,9 @@ def test_masks_are_found_when_they_are_asked_for(davis: Path) -> None:
 
 def test_names_of_networks_that_are_not_there() -> None:
     for name in ("segmentation", "detection"):
-        with pytest.raises(UsageError, match=f"'{name}' needs a network: give one of scaleflow nets train"):
+        with pytest.raises(
+            UsageError, match=f"'{name}' needs a network: name a run of scaleflow nets train as finder_network"
+        ):
             make_finder(name)
     with pytest.raises(UsageError, match="'faces' finds no regions: use motion, saliency, segmentation, detection"):
         make_finder("faces")

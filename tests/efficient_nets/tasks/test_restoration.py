@@ -89,7 +89,7 @@ def test_videos_pictures_and_folders_of_pictures(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="val: holds no videos, pictures or folders of pictures"):
         make_task("restoration").open(tmp_path, "val")
     (tmp_path / "val" / "broken.mp4").write_bytes(b"no video")
-    with pytest.raises(DataError, match=r"broken.mp4: is no video that can be read"):
+    with pytest.raises(DataError, match=r"broken.mp4: cannot be opened as a video; it is damaged, empty or no video"):
         make_task("restoration").open(tmp_path, "val")
 
 

@@ -125,7 +125,7 @@ def test_bad_requests(results: Path, tmp_path: Path) -> None:
 
 def test_matplotlib_is_missing(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scaleflow.optional_packages.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r'matplotlib\): pip install "scaleflow\[evaluate\]"'):
+    with pytest.raises(UsageError, match=r'matplotlib\): pip install "\.\[evaluate\]"'):
         draw_figure(read_curves([results]))
 
 
