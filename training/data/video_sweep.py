@@ -2,7 +2,7 @@
 
 Sources are compressed, some heavily, and are soft at full size: crops are taken from pictures that are reduced by 1 to
 4.5, most of them by 2 and more, each clip by a factor of its own. The last part of every scene and some whole videos
-are held out of training, and are what :func:`sweep_held_out` cuts from.
+are held out of training, and are what clips of the held-out part are cut from.
 """
 
 from __future__ import annotations

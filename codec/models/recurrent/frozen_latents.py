@@ -115,7 +115,7 @@ class FrozenScales(nn.Module):
         self.last = IntegerNetwork.from_float(nn.Sequential(_in_grid_steps(source.last)))
 
     def forward(self, hyper: Tensor, quality_code: int, size: tuple[int, int], context: Tensor | None) -> Tensor:
-        """Fixed-point scale indices before gain, (1, C, *size), from whole hyper-latents in float64."""
+        """Fixed-point scale indices before gain, (1, C, h, w) of ``size``, from whole hyper-latents in float64."""
         features = self.spatial(hyper * ONE)[:, :, : size[0], : size[1]]
         if self.context is not None:
             assert context is not None

@@ -39,8 +39,8 @@ LARGEST_MAGNITUDE = 255.0
 class SymbolContext:
     """Symbols of the previous picture of this kind, and their scales: what the next picture's scales may depend on.
 
-    ``magnitudes`` (N, C, h, w) log2(1 + |symbol|), ``octaves`` (N, C, h, w) of the scales before gain; ``activity``
-    (N, 1, h / 4, w / 4) is a class of each hyper-latent's position.
+    ``magnitudes`` (N, C, h, w) are ``log2(1 + |symbol|)``, ``octaves`` (N, C, h, w) of the scales before gain;
+    ``activity`` (N, 1, h / 4, w / 4) is a class of each hyper-latent's position.
     """
 
     magnitudes: Tensor

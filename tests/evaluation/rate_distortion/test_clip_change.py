@@ -60,7 +60,7 @@ def test_changes_are_checked() -> None:
     for shift in ((3, 2), (-2, 0), (0, 100)):
         with pytest.raises(UsageError, match="even numbers"):
             ClipChange(shift)
-    with pytest.raises(UsageError, match="reduce 9 is outside 1..8"):
+    with pytest.raises(UsageError, match=r"reduce 9 is outside 1\.\.8"):
         ClipChange(reduce=9)
     with pytest.raises(DataError, match="leaves"):
         ClipChange(reduce=4).size(60, 80)
