@@ -81,7 +81,7 @@ def code_clip(network: ScaleFlowNetwork, planes: tuple[Tensor, ...], quality: Te
         UsageError: shapes that do not fit.
     """
     _check_shapes(planes, quality)
-    luma, chroma = (_padded(plane, CELL // factor) for plane, factor in zip(planes, (1, 2), strict=True))
+    luma, chroma = (padded(plane, CELL // factor) for plane, factor in zip(planes, (1, 2), strict=True))
     pictures = [pack_planes(luma[:, t], chroma[:, t]) for t in range(luma.shape[1])]
     decoded, coded = network.intra(pictures[0], quality)
     results, bits = [decoded], [coded.bits_latents + coded.bits_hyper]
@@ -149,7 +149,7 @@ def as_reference(decoded: Tensor) -> Tensor:
     return (rounded / 255 - 0.5) * SAMPLE_RANGE
 
 
-def _padded(plane: Tensor, cell: int) -> Tensor:
+def padded(plane: Tensor, cell: int) -> Tensor:
     """(N, T, C, H, W), enlarged on the right and below to multiples of ``cell`` by repeating the border."""
     more = (0, -plane.shape[4] % cell, 0, -plane.shape[3] % cell)
     return F.pad(plane.flatten(0, 1), more, mode="replicate").unflatten(0, plane.shape[:2])

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import logging
+import math
 import pickle
 import re
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -120,3 +122,14 @@ def _first_line(error: Exception) -> str:
     """What torch says on many lines, on one: its heading and the first particular."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2])[:200] if lines else type(error).__name__
+
+
+def bits_of_likelihoods(likelihoods: dict[str, Any]) -> Tensor:
+    """Of each clip, (N,): of all tensors (N, ...) in what CompressAI's models give for a picture, however deep."""
+    bits: list[Tensor] = []
+    for part in likelihoods.values():
+        if isinstance(part, dict):
+            bits.append(bits_of_likelihoods(part))
+        else:
+            bits.append(part.float().log().flatten(1).sum(1) / -math.log(2))
+    return torch.stack(bits).sum(0)

@@ -23,9 +23,10 @@ from compressai.models.video import ScaleSpaceFlow
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from scaleflow.codec.models.clip_coding import CodedClip, padded
 from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
-from scaleflow.codec.models.ssf2020 import load_network
+from scaleflow.codec.models.ssf2020 import bits_of_likelihoods, load_network
 from scaleflow.codec.models.ssf2020_gains import Part, VariableRateScaleSpaceFlow
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from scaleflow.codec.models.weights_hash import hash_tensors
@@ -132,6 +133,10 @@ class FrozenSsfHyperprior(nn.Module):
         return torch.from_numpy(symbols.astype(np.float64)).to(self.medians.device)
 
 
+NETWORK_CELL = 128
+"""CompressAI's network takes sides that are multiples of this."""
+
+
 class Ssf2020Codec(nn.Module):
     """Implements :class:`scaleflow.codec.models.video_model.VideoModel` for CompressAI's network, one rate for each
     checkpoint, or with gains (:mod:`scaleflow.codec.models.ssf2020_gains`), every rate.
@@ -162,6 +167,30 @@ class Ssf2020Codec(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.intra_prior.medians.device
+
+    def forward(self, planes: tuple[Tensor, ...], quality: Tensor) -> CodedClip:
+        """Code clips of tensors as CompressAI's network does, with gradients where its parameters have any.
+
+        Args:
+            planes: one tensor of R'G'B', (N, T, 3, H, W), 0..1, of any size.
+            quality: (N,), 0..63; plays no part without gains.
+
+        Raises:
+            UsageError: shapes that do not fit.
+        """
+        if len(planes) != 1 or planes[0].dim() != 5 or planes[0].shape[2] != 3 or len(quality) != len(planes[0]):
+            raise UsageError(
+                f"planes of shapes {[tuple(plane.shape) for plane in planes]} and quality of shape "
+                f"{tuple(quality.shape)}: expected one of (N, T, 3, H, W), and (N,)"
+            )
+        (rgb,) = planes
+        pictures = list(padded(rgb, NETWORK_CELL).unbind(1))
+        with self._arithmetic():
+            given = (pictures, quality) if isinstance(self.network, VariableRateScaleSpaceFlow) else (pictures,)
+            coded = self.network(*given)
+        shown = torch.stack([picture.float() for picture in coded["x_hat"]], 1)[..., : rgb.shape[3], : rgb.shape[4]]
+        bits = torch.stack([bits_of_likelihoods(likelihoods) for likelihoods in coded["likelihoods"]], 1)
+        return CodedClip((shown.clamp(0, 1),), bits)
 
     def encode_picture(
         self,

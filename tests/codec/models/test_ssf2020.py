@@ -391,3 +391,16 @@ def test_names() -> None:
         assert not is_ssf2020_name(name)
         with pytest.raises(UsageError, match="ssf2020-1 to ssf2020-9"):
             load_ssf2020(name)
+
+
+def test_clips_of_tensors_give_what_the_network_gives(codec: Ssf2020Codec) -> None:
+    clip = torch.rand(2, 2, 3, 40, 56, generator=torch.Generator().manual_seed(3))
+    quality = torch.tensor([20.0, 40.0])
+    with torch.no_grad():
+        coded = codec((clip,), quality)
+        whole = torch.nn.functional.pad(clip.flatten(0, 1), (0, 72, 0, 88), mode="replicate").unflatten(0, (2, 2))
+        expected = codec.network([whole[:, 0], whole[:, 1]])
+    assert coded.planes[0].shape == clip.shape and coded.bits.shape == (2, 2) and bool((coded.bits > 0).all())
+    assert torch.allclose(coded.planes[0][:, 1], expected["x_hat"][1][..., :40, :56].clamp(0, 1), atol=1e-5)
+    with pytest.raises(UsageError, match=r"expected one of \(N, T, 3, H, W\)"):
+        codec((clip[0],), quality)

@@ -7,15 +7,14 @@ of the factorised priors have a loss of their own, added with a rate of their ow
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from compressai.entropy_models import EntropyBottleneck
 from compressai.models.video import ScaleSpaceFlow
 from torch import Tensor
 
+from scaleflow.codec.models.ssf2020 import bits_of_likelihoods
 from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec
 from scaleflow.codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
 from scaleflow.codec.picture import WorkingFormat
@@ -65,7 +64,7 @@ class Ssf2020Training:
             else:
                 coded = self.network(pictures)
         decoded = [picture.float() for picture in coded["x_hat"]]
-        rates = torch.stack([_bits(likelihoods) for likelihoods in coded["likelihoods"]]) / batch.pixels
+        rates = torch.stack([bits_of_likelihoods(likelihoods) for likelihoods in coded["likelihoods"]]) / batch.pixels
         errors = torch.stack(
             [distortion((ours,), (theirs,), self._loss) for ours, theirs in zip(pictures, decoded, strict=True)]
         )
@@ -89,11 +88,3 @@ class Ssf2020Training:
 
 def _empty_network(model: ModelConfig) -> ScaleSpaceFlow:
     return VariableRateScaleSpaceFlow() if model.variable_rate else ScaleSpaceFlow()
-
-
-def _bits(likelihoods: dict[str, Any]) -> Tensor:
-    """Of each clip, (N,): of a tensor of likelihoods (N, ...), or of all tensors below."""
-    bits: list[Tensor] = []
-    for part in likelihoods.values():
-        bits.append(_bits(part) if isinstance(part, dict) else part.float().log().flatten(1).sum(1) / -math.log(2))
-    return torch.stack(bits).sum(0)
