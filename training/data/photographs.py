@@ -25,11 +25,8 @@ LARGEST_REDUCTION = 2.0
 _CODING = ColorCoding(matrix="bt709", full_range=False)
 
 
-class Photographs:
-    """A :class:`scaleflow.training.data.clip.ClipSource` of single pictures, cut from the photographs of a folder.
-
-    All are held in memory once they were read: a folder of hundreds of megapixels is not meant.
-    """
+class PhotographFolder:
+    """The photographs of a folder as places that clips are made from, all alike: a large one is often dull."""
 
     def __init__(self, folder: Path) -> None:
         """List the photographs.
@@ -45,12 +42,19 @@ class Photographs:
         return len(self._paths)
 
     def weights(self) -> Sequence[float]:
-        """All alike: a large one is often dull."""
+        """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return [1.0] * len(self)
 
     def file_of(self, index: int) -> Path:
         """See :class:`scaleflow.training.data.clip.ClipSource`."""
         return self._paths[index]
+
+
+class Photographs(PhotographFolder):
+    """A :class:`scaleflow.training.data.clip.ClipSource` of single pictures, cut from the photographs of a folder.
+
+    All are held in memory once they were read: a folder of hundreds of megapixels is not meant.
+    """
 
     def describe(self) -> str:
         """See :class:`scaleflow.training.data.clip.ClipSource`."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from scaleflow.errors import UsageError
 from scaleflow.training.data.clip import Clip, ClipRequest
-from scaleflow.training.data.photographs import list_pictures, load_picture, to_clip
+from scaleflow.training.data.photographs import PhotographFolder, load_picture, to_clip
 
 OVERSAMPLING = 2
 """Rendered samples for each sample of the clip, along each side."""
@@ -93,32 +93,11 @@ class Layer:
         return samples, F.grid_sample(self.alpha, shape, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-class SyntheticClips:
+class SyntheticClips(PhotographFolder):
     """A :class:`scaleflow.training.data.clip.ClipSource`: each clip is rendered when it is asked for.
 
     A place is the photograph of the background; everything else comes from the generator.
     """
-
-    def __init__(self, folder: Path) -> None:
-        """List the photographs.
-
-        Raises:
-            UsageError: there is no such folder.
-            DataError: it holds no picture.
-        """
-        self._folder = folder
-        self._paths = list_pictures(folder)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def weights(self) -> Sequence[float]:
-        """All alike."""
-        return [1.0] * len(self)
-
-    def file_of(self, index: int) -> Path:
-        """See :class:`scaleflow.training.data.clip.ClipSource`."""
-        return self._paths[index]
 
     def describe(self) -> str:
         """See :class:`scaleflow.training.data.clip.ClipSource`."""
