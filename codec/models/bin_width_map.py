@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scaleflow.codec.models.hyperprior import INTERLEAVED
 from scaleflow.entropy.fixed_point import GAIN_STEPS_PER_OCTAVE
 from scaleflow.entropy.frequency_tables import TOTAL, FrequencyTables
-from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.entropy.symbol_calls import TakesSymbols
+from scaleflow.entropy.symbol_coder import SymbolDecoder
 from scaleflow.errors import DataError
 
 WIDTH_STEPS_PER_OCTAVE = 4
@@ -56,7 +57,7 @@ class BinWidthMap:
 
 
 def encode_bin_widths(
-    widths: NDArray[np.int32], previous: BinWidthMap | None, encoder: SymbolEncoder
+    widths: NDArray[np.int32], previous: BinWidthMap | None, encoder: TakesSymbols
 ) -> tuple[BinWidthMap, float]:
     """Write a map, given that of the picture before, if any. Returns what the next needs, and the ideal bits."""
     bits, usual = 0.0, 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,14 @@ from scaleflow.codec.models.hyperprior import (
     Phase,
     SpatialContext,
 )
+from scaleflow.codec.models.presence import CellMask, positions_of
 from scaleflow.codec.models.quality import ANCHORS, LatentGain
 from scaleflow.entropy.factorized_tables import factorized_tables
 from scaleflow.entropy.fixed_point import GAIN_STEPS_PER_OCTAVE, ONE, apply_gain, scale_index_from_log2
 from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.integer_network import IntegerNetwork
-from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.entropy.symbol_calls import SymbolCall, TakesSymbols
+from scaleflow.entropy.symbol_coder import SymbolDecoder
 from scaleflow.quality_range import HIGHEST_QUALITY_CODE
 
 _INDEX_PER_GAIN = ONE * SCALE_STEPS_PER_OCTAVE // GAIN_STEPS_PER_OCTAVE
@@ -43,6 +46,56 @@ class DecodedLatents:
 
     values: Tensor
     fixed: Tensor
+
+
+@dataclass(frozen=True)
+class ChosenLatents:
+    """Latents that an encoder may write, or weigh against others.
+
+    Attributes:
+        decoded: as the decoder will have them.
+        calls: of the range coder: hyper-latents, then the latents of each phase.
+        phases: what positions these are at.
+        size: rows and columns of the latents.
+        cells: where there are latents; None for everywhere.
+    """
+
+    decoded: DecodedLatents
+    calls: tuple[SymbolCall, ...]
+    phases: tuple[Phase, ...]
+    size: tuple[int, int]
+    cells: CellMask | None
+
+    def write(self, encoder: TakesSymbols) -> None:
+        """Code the symbols."""
+        for call in self.calls:
+            call.write(encoder)
+
+    @cached_property
+    def _bits(self) -> tuple[NDArray[np.float64], ...]:
+        """Of the symbols of each call, summed over channels, in the places of the call; 0 where there are none."""
+        return tuple(call.bits_of_places() for call in self.calls)
+
+    @property
+    def bits(self) -> float:
+        """Ideal bits of the latents."""
+        return float(sum(part.sum() for part in self._bits[1:]))
+
+    @property
+    def hyper_bits(self) -> float:
+        """Ideal bits of the hyper-latents."""
+        return float(self._bits[0].sum())
+
+    def bits_of_cells(self) -> NDArray[np.float64]:
+        """Ideal bits of each hyper-latent's position with the latents below it, (ceil(h / 4), ceil(w / 4))."""
+        hyper, *latents = self._bits
+        places = np.zeros((4 * hyper.shape[0], 4 * hyper.shape[1]))
+        within = places[: self.size[0], : self.size[1]]
+        occurring = [phase for phase in self.phases if within[phase].size]
+        for phase, bits in zip(occurring, latents, strict=True):
+            within[phase] = bits
+        total: NDArray[np.float64] = hyper + places.reshape(hyper.shape[0], 4, hyper.shape[1], 4).sum((1, 3))
+        return total
 
 
 class FrozenGain(nn.Module):
@@ -162,40 +215,48 @@ class FrozenHyperprior(nn.Module):
         self.gain.freeze(gain)
         self.hyper_tables = factorized_tables(self.source.bottleneck)
 
-    def encode(
+    def choose(
         self,
         latents: Tensor,
         quality_code: int,
         context: Tensor | None,
-        encoder: SymbolEncoder,
         widths: NDArray[np.int32] | None = None,
-    ) -> tuple[DecodedLatents, float, float]:
-        """Code ``latents`` (1, C, h, w); also returns the ideal bits of latents and of hyper-latents.
+        cells: CellMask | None = None,
+    ) -> ChosenLatents:
+        """Symbols for ``latents`` (1, C, h, w).
 
-        ``widths`` (h, w), where bins are wider than the quality's, see :mod:`scaleflow.codec.models.bin_width_map`.
+        Args:
+            latents: from the analysis.
+            quality_code: in sixteenths.
+            context: what the prior sees of pictures and latents before; None for priors that see none.
+            widths: (h, w), where bins are wider than the quality's, see :mod:`scaleflow.codec.models.bin_width_map`.
+            cells: (ceil(h / 4), ceil(w / 4)), where there are latents at all; None for everywhere.
         """
+        size = _size(latents)
         steps = self._steps(quality_code, widths)
-        gained = latents * self._float_gain(steps)
-        hyper = self.source.hyper_analysis(gained).round().clamp(-(2**20), 2**20)
-        hyper_symbols = _to_symbols(hyper)
+        inside = None if cells is None else positions_of(cells, size)
+        gained = _only(latents * self._float_gain(steps), inside)
+        hyper = _only(self.source.hyper_analysis(gained).round().clamp(-(2**20), 2**20), cells)
         tables = self._tables()
-        channel = _channel_indices(hyper.shape)
-        encoder.encode(hyper_symbols, channel, tables)
-        features = self.synthesis.features(hyper.double() * ONE, _size(latents), context)
+        calls = [SymbolCall(_to_symbols(hyper), _channel_indices(hyper.shape), tables, cells)]
+        features = self.synthesis.features(hyper.double() * ONE, size, context)
         # as the decoder makes them: another memory layout would be summed in another order
         fixed = torch.zeros(latents.shape, dtype=torch.float64, device=latents.device)
         values = torch.zeros_like(fixed, dtype=torch.float32)
-        bits = 0.0
-        for number in self.phases_within(_size(latents)):
+        for number in self.phases_within(size):
             rows, columns = self.synthesis.phases[number]
+            here = None if inside is None else inside[rows, columns]
             means, indices = self._entropy_parameters(number, features, fixed, steps)
-            here = gained[:, :, rows, columns].double()
-            residue = (here - means / ONE).round().clamp(-(2**30), 2**30)
-            symbols = _to_symbols(residue)
-            encoder.encode(symbols, indices, self.gaussian)
-            bits += self.gaussian.bits(symbols, indices)
-            self._place(number, residue, means, steps, fixed, values)
-        return DecodedLatents(values, fixed), bits, tables.bits(hyper_symbols, channel)
+            residue = (gained[:, :, rows, columns].double() - means / ONE).round().clamp(-(2**30), 2**30)
+            calls.append(SymbolCall(_to_symbols(residue), indices, self.gaussian, here))
+            self._place(number, residue, means, steps, here, fixed, values)
+        return ChosenLatents(DecodedLatents(values, fixed), tuple(calls), self.synthesis.phases, size, cells)
+
+    def nothing(self, size: tuple[int, int]) -> DecodedLatents:
+        """Latents that are absent from a whole picture of ``size`` (h, w): zeros."""
+        shape = (1, self.gain.anchors.shape[1], *size)
+        fixed = torch.zeros(shape, dtype=torch.float64, device=self.gain.anchors.device)
+        return DecodedLatents(torch.zeros_like(fixed, dtype=torch.float32), fixed)
 
     def decode(
         self,
@@ -204,18 +265,22 @@ class FrozenHyperprior(nn.Module):
         context: Tensor | None,
         decoder: SymbolDecoder,
         widths: NDArray[np.int32] | None = None,
+        cells: CellMask | None = None,
     ) -> DecodedLatents:
-        """Inverse of :meth:`encode` for latents of ``size`` (h, w)."""
+        """Inverse of :meth:`choose` for latents of ``size`` (h, w)."""
         steps = self._steps(quality_code, widths)
+        inside = None if cells is None else positions_of(cells, size)
         shape = (1, self.source.hyper_latents, -(-size[0] // 4), -(-size[1] // 4))
-        hyper = self._from_symbols(decoder.decode(_channel_indices(shape), self._tables()), steps.device)
-        features = self.synthesis.features(hyper * ONE, size, context)
+        read = _decode_call(decoder, _channel_indices(shape), self._tables(), cells)
+        features = self.synthesis.features(self._from_symbols(read, steps.device) * ONE, size, context)
         fixed = torch.zeros(1, steps.shape[1], *size, dtype=torch.float64, device=steps.device)
         values = torch.zeros_like(fixed, dtype=torch.float32)
         for number in self.phases_within(size):
+            rows, columns = self.synthesis.phases[number]
+            here = None if inside is None else inside[rows, columns]
             means, indices = self._entropy_parameters(number, features, fixed, steps)
-            residue = self._from_symbols(decoder.decode(indices, self.gaussian), steps.device)
-            self._place(number, residue, means, steps, fixed, values)
+            residue = self._from_symbols(_decode_call(decoder, indices, self.gaussian, here), steps.device)
+            self._place(number, residue, means, steps, here, fixed, values)
         return DecodedLatents(values, fixed)
 
     def phases_within(self, size: tuple[int, int]) -> list[int]:
@@ -247,13 +312,22 @@ class FrozenHyperprior(nn.Module):
         indices = scale_index_from_log2(scales + steps * _INDEX_PER_GAIN, len(self.gaussian))
         return apply_gain(means, steps), indices.to(torch.uint8).cpu().numpy()
 
-    def _place(self, number: int, residue: Tensor, means: Tensor, steps: Tensor, fixed: Tensor, values: Tensor) -> None:
-        """Write the decoded latents of a phase, as fixed-point integers and as floats."""
+    def _place(
+        self,
+        number: int,
+        residue: Tensor,
+        means: Tensor,
+        steps: Tensor,
+        inside: CellMask | None,
+        fixed: Tensor,
+        values: Tensor,
+    ) -> None:
+        """Write the decoded latents of a phase, as fixed-point integers and as floats; zeros where there are none."""
         rows, columns = self.synthesis.phases[number]
         steps = self._of_phase(number, steps)
         gained = residue * ONE + means
-        fixed[:, :, rows, columns] = apply_gain(gained, -steps)
-        values[:, :, rows, columns] = (gained / ONE).float() / self._float_gain(steps)
+        fixed[:, :, rows, columns] = _only(apply_gain(gained, -steps), inside)
+        values[:, :, rows, columns] = _only((gained / ONE).float() / self._float_gain(steps), inside)
 
     @staticmethod
     def _float_gain(steps: Tensor) -> Tensor:
@@ -267,6 +341,22 @@ class FrozenHyperprior(nn.Module):
         if self.hyper_tables is None:
             raise ValueError("this hyperprior has no tables yet: freeze() it or load frozen weights")
         return self.hyper_tables
+
+
+def _only(values: Tensor, inside: CellMask | None) -> Tensor:
+    """Zeros outside a mask of the last two dimensions."""
+    return values if inside is None else values * torch.from_numpy(inside).to(values.device)
+
+
+def _decode_call(
+    decoder: SymbolDecoder, indices: NDArray[np.integer[Any]], tables: FrequencyTables, inside: CellMask | None
+) -> NDArray[np.int32]:
+    """Symbols of the shape of ``indices``; only those inside were coded, others are zero."""
+    if inside is None:
+        return decoder.decode(indices, tables)
+    symbols = np.zeros(indices.shape, np.int32)
+    symbols[:, :, inside] = decoder.decode(indices[:, :, inside], tables)
+    return symbols
 
 
 def _size(latents: Tensor) -> tuple[int, int]:

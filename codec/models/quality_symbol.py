@@ -1,8 +1,9 @@
 """The quality of a picture, in sixteenths, as the first symbol of its payload.
 
 The same symbol says where maps of bin widths begin and end: pictures have one if those before had one, up to the next
-key picture, and :data:`_TOGGLE` is added where that changes. It lies beyond all qualities, so that streams without
-maps are as they were before there were any.
+key picture, and :data:`_TOGGLE` is added where that changes; twice that where it changes whether inter pictures say
+which latents are present. Both lie beyond all qualities, so that streams without are as they were before there were
+any.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaleflow.entropy.frequency_tables import FrequencyTables
-from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.entropy.symbol_calls import TakesSymbols
+from scaleflow.entropy.symbol_coder import SymbolDecoder
 from scaleflow.errors import DataError
 from scaleflow.quality_range import HIGHEST_QUALITY, HIGHEST_QUALITY_CODE, QUALITY_STEPS
 
@@ -25,16 +27,18 @@ _TOGGLE = 1 << 12
 
 @dataclass(frozen=True)
 class QualityState:
-    """The quality of a picture, and whether it has a map of bin widths."""
+    """The quality of a picture, whether it has a map of bin widths, and whether it says what latents are present."""
 
     code: int
     has_map: bool = False
+    has_presence: bool = False
 
 
-def encode_quality(encoder: SymbolEncoder, state: QualityState, previous: QualityState | None) -> float:
+def encode_quality(encoder: TakesSymbols, state: QualityState, previous: QualityState | None) -> float:
     """Write a state, given that of the picture before. Returns the ideal bits."""
     before = previous or _NOTHING
-    change = state.code - before.code + (_TOGGLE if state.has_map != before.has_map else 0)
+    toggled = (state.has_map != before.has_map) + 2 * (state.has_presence != before.has_presence)
+    change = state.code - before.code + _TOGGLE * toggled
     symbol, row = np.array([change], dtype=np.int32), _row(previous)
     encoder.encode(symbol, row, _TABLES)
     return _TABLES.bits(symbol, row)
@@ -44,11 +48,11 @@ def decode_quality(decoder: SymbolDecoder, previous: QualityState | None) -> Qua
     """Inverse of :func:`encode_quality`. Raises :class:`DataError` where no quality comes out."""
     before = previous or _NOTHING
     change = int(decoder.decode(_row(previous), _TABLES)[0])
-    toggled = change >= _TOGGLE // 2
-    code = change + before.code - (_TOGGLE if toggled else 0)
-    if not 0 <= code <= HIGHEST_QUALITY_CODE:
+    toggled = max(0, change + _TOGGLE // 2) // _TOGGLE
+    code = change + before.code - _TOGGLE * toggled
+    if toggled > 3 or not 0 <= code <= HIGHEST_QUALITY_CODE:
         raise DataError(f"damaged picture: quality {code / QUALITY_STEPS} is outside 0..{HIGHEST_QUALITY:g}")
-    return QualityState(code, before.has_map != toggled)
+    return QualityState(code, before.has_map != bool(toggled & 1), before.has_presence != bool(toggled & 2))
 
 
 _NOTHING = QualityState(0)

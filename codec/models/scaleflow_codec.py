@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from scaleflow.codec.models.latent_region import LatentRegion
 from scaleflow.codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
 from scaleflow.codec.models.picture_change import PictureChange, SymbolRecorder
 from scaleflow.codec.models.picture_order import PictureOrder
+from scaleflow.codec.models.presence import CellMask, everywhere, positions_of
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork
@@ -30,6 +32,7 @@ from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.entropy.errors import DamagedSymbolsError
 from scaleflow.entropy.gaussian_tables import gaussian_tables
 from scaleflow.entropy.scale_grid import ScaleGrid
+from scaleflow.entropy.symbol_calls import SymbolCalls
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError, UsageError
 from scaleflow.quality_range import QUALITY_STEPS, quality_code
@@ -86,23 +89,29 @@ class ScaleFlowCodec(nn.Module):
         if order.region is not None:
             region = LatentRegion(order.region.coding, order.region.mask, CELL, code / QUALITY_STEPS, self.device)
         state = QualityState(code, region is not None and region.coding.codes_widths)
-        encoder = SymbolEncoder()
+        calls = SymbolCalls()
         network, config = self.network, self.network.config
         with torch.inference_mode(), self._arithmetic():
             packed = pack_picture(planes, geometry, self.device)
             level = torch.tensor([code / QUALITY_STEPS], device=self.device)
-            bits = {"quality": encode_quality(encoder, state, reference.quality if reference else None)}
+            bits: dict[str, float] = {}
             widths: BinWidthMap | None = None
             if region is not None and state.has_map:
                 wanted = region.bin_widths(lambda: network.intra.analysis(packed, level))
-                widths, bits["region"] = encode_bin_widths(wanted, reference.widths if reference else None, encoder)
+                widths, bits["region"] = encode_bin_widths(wanted, reference.widths if reference else None, calls)
             source = SourcePicture(packed, level, code, widths, region, order.refinement)
             if reference is None:
-                decoded, of_latents = encode_intra(network, self.intra_prior, source, encoder)
+                decoded, of_latents = encode_intra(network, self.intra_prior, source, calls)
                 result = reference_of(decoded, None, config, state, geometry, widths)
             else:
-                inter, of_latents = encode_inter(network, self._inter_priors(), source, reference, encoder)
-                result = reference_of(inter.decoded, inter.fixed_latents, config, state, geometry, widths)
+                inter, of_latents = encode_inter(network, self._inter_priors(), source, reference, calls)
+                says = reference.quality.has_presence or not inter.presence.complete
+                state = replace(state, has_presence=says)
+                latents = inter.fixed_latents
+                result = reference_of(inter.decoded, latents, config, state, geometry, widths, inter.presence)
+            encoder = SymbolEncoder()
+            bits["quality"] = encode_quality(encoder, state, reference.quality if reference else None)
+            calls.write(encoder)
         return EncodedPicture(encoder.finish(), result, bits | of_latents)
 
     def forward(self, planes: tuple[Tensor, ...], quality: Tensor) -> CodedClip:
@@ -149,10 +158,13 @@ class ScaleFlowCodec(nn.Module):
         """Decode as :meth:`decode_picture` does, and say where the bits went and what moved."""
         decoder = CostRecorder(payload)
         decoded, parts = self._decode_picture(decoder, geometry, reference)
+        present: dict[LatentKind, CellMask] = {"intra": everywhere(cells_of(geometry))}
+        if parts is not None:
+            present = {"motion": parts.presence.motion, "residual": parts.presence.residual}
         return decoded, PictureAnalysis(
             key=reference is None,
             planes=decoded.planes(),
-            bits=bits_by_kind(decoder.costs, self._priors(), cells_of(geometry)),
+            bits=bits_by_kind(decoder.costs, self._priors(), cells_of(geometry), present),
             cell=CELL,
             flow=None if parts is None else parts.prediction.flow[0].float().cpu().numpy(),
             scale=None if parts is None else parts.prediction.scale[0, 0].float().cpu().numpy(),
@@ -169,6 +181,9 @@ class ScaleFlowCodec(nn.Module):
         decoded, parts = self._decode_picture(decoder, geometry, reference)
         if parts is None:
             return decoded, None
+        mended = positions_of(parts.presence.residual, cells_of(geometry)).copy()
+        if mended.any():
+            mended[mended] = decoder.latest.any((0, 1)).reshape(-1)  # residual symbols come last, and together
         squares = self.network.residual.synthesis.linear.weight.detach().square().sum((1, 2, 3)).view(-1, 1, 1)
         samples = PICTURE_CHANNELS * PATCH * PATCH
         residual = (parts.residual.values[0].square() * squares).sum(0).div(samples).sqrt() * (255 / SAMPLE_RANGE)
@@ -177,7 +192,7 @@ class ScaleFlowCodec(nn.Module):
         prediction = F.avg_pool2d(moved, CELL // 2)[0, 0].sqrt() * (255 / SAMPLE_RANGE)
         return decoded, PictureChange(
             prediction=prediction.cpu().numpy(),
-            residual=residual.cpu().numpy() * decoder.latest.any((0, 1)),  # residual symbols come last, and together
+            residual=residual.cpu().numpy() * mended,
             cell=CELL,
             size=(geometry.height, geometry.width),
         )
@@ -205,8 +220,9 @@ class ScaleFlowCodec(nn.Module):
             if reference is None:
                 decoded = decode_intra(network, self.intra_prior, size, state.code, level, values, decoder)
                 return reference_of(decoded, None, config, state, geometry, widths), None
-            inter = decode_inter(network, self._inter_priors(), size, state.code, level, values, reference, decoder)
-            return reference_of(inter.decoded, inter.fixed_latents, config, state, geometry, widths), inter
+            inter = decode_inter(network, self._inter_priors(), state, level, values, reference, decoder)
+            latents = inter.fixed_latents
+            return reference_of(inter.decoded, latents, config, state, geometry, widths, inter.presence), inter
 
     def freeze(self) -> None:
         """Derive tables, integer networks and integer gains from the float parts, once, at export."""

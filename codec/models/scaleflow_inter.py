@@ -10,13 +10,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.codec.models.clip_coding import motion_vectors
-from scaleflow.codec.models.frozen_hyperprior import DecodedLatents, FrozenHyperprior
+from scaleflow.codec.models.frozen_hyperprior import ChosenLatents, DecodedLatents, FrozenHyperprior
+from scaleflow.codec.models.inter_decisions import CellValues, InterDecisions
 from scaleflow.codec.models.latent_refinement import refine_inter
+from scaleflow.codec.models.presence import (
+    HYPER_CELL,
+    CellMask,
+    InterPresence,
+    decode_presence,
+    encode_presence,
+    everywhere,
+    positions_of,
+)
+from scaleflow.codec.models.quality_symbol import QualityState
 from scaleflow.codec.models.scaleflow import InterPrediction, ScaleFlowNetwork, block_difference
-from scaleflow.codec.models.scaleflow_picture import ScaleFlowReference
+from scaleflow.codec.models.scaleflow_picture import ScaleFlowReference, rounded_to_depth
 from scaleflow.codec.models.scaleflow_source import SourcePicture
+from scaleflow.codec.models.transforms import PATCH, PICTURE_CHANNELS
 from scaleflow.entropy.fixed_point import ONE
-from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.entropy.symbol_calls import TakesSymbols
+from scaleflow.entropy.symbol_coder import SymbolDecoder
 from scaleflow.quality_range import QUALITY_STEPS
 
 
@@ -36,6 +49,7 @@ class InterPicture:
     prediction: InterPrediction
     motion: DecodedLatents
     residual: DecodedLatents
+    presence: InterPresence
 
     @property
     def fixed_latents(self) -> tuple[Tensor, Tensor]:
@@ -43,61 +57,235 @@ class InterPicture:
         return self.motion.fixed, self.residual.fixed
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """Latents of one kind, where they are present, and their symbols; None where all are absent."""
+
+    cells: CellMask
+    latents: DecodedLatents
+    symbols: ChosenLatents | None = None
+
+    @property
+    def bits(self) -> tuple[float, float]:
+        """Ideal bits of latents and of hyper-latents."""
+        return (0.0, 0.0) if self.symbols is None else (self.symbols.bits, self.symbols.hyper_bits)
+
+    def bits_of_cells(self) -> CellValues:
+        """The same by cells."""
+        return np.zeros(self.cells.shape) if self.symbols is None else self.symbols.bits_of_cells()
+
+    def write(self, encoder: TakesSymbols) -> None:
+        """Code the symbols, if there are any."""
+        if self.symbols is not None:
+            self.symbols.write(encoder)
+
+
 def encode_inter(
     network: ScaleFlowNetwork,
     priors: InterPriors,
     source: SourcePicture,
     reference: ScaleFlowReference,
-    encoder: SymbolEncoder,
+    encoder: TakesSymbols,
 ) -> tuple[InterPicture, dict[str, float]]:
-    """Code a picture from its reference; returns it as decoded, and the ideal bits by kind of symbol."""
+    """Code a picture from its reference; returns it as decoded, and the ideal bits by kind of symbol.
+
+    The picture says what latents are present if something is absent or the picture before said so.
+    """
+    inter, motion, residual = _InterEncoder(network, priors, source, reference).choose()
     bits: dict[str, float] = {}
-    level = source.level
-    vectors = motion_vectors(network, source.packed, reference.packed, [source.code / QUALITY_STEPS])
-    difference = block_difference(source.packed, reference.packed, vectors)
-    motion_before = (reference.motion / ONE).float()
-    analysed = source.steer("motion", network.motion.analysis(vectors, difference, level), motion_before)
-    refined: Tensor | None = None
-    if source.refinement is not None and source.region is not None:
+    bits["motion"], bits["motion hyper"] = motion.bits
+    bits["residual"], bits["residual hyper"] = residual.bits
+    before, says = reference.presence, reference.quality.has_presence or not inter.presence.complete
+    if says:
+        bits["presence"] = encode_presence(encoder, motion.cells, before and before.motion)
+    motion.write(encoder)
+    if says:
+        bits["presence"] += encode_presence(encoder, residual.cells, before and before.residual, motion.cells)
+    residual.write(encoder)
+    return inter, bits
+
+
+class _InterEncoder:
+    """Decides on one picture."""
+
+    def __init__(
+        self, network: ScaleFlowNetwork, priors: InterPriors, source: SourcePicture, reference: ScaleFlowReference
+    ) -> None:
+        self.network, self.priors, self.source, self.reference = network, priors, source, reference
+        self.decisions = InterDecisions(source, reference)
+
+    def choose(self) -> tuple[InterPicture, _Chosen, _Chosen]:
+        """The picture, and the motion and the residual to write."""
+        unmoved = self.decisions.errors(self.reference.packed)
+        if self.source.refinement is not None and self.source.region is not None:
+            motion, prediction, residual, decoded = self._refined()
+        else:
+            motion, prediction, predicted = self._motion(unmoved)
+            residual, decoded = self._residual(motion, prediction, predicted)
+        presence = InterPresence(motion.cells, residual.cells)
+        if motion.cells.any() or residual.cells.any():
+            errors = self.decisions.errors(rounded_to_depth(decoded, self.reference.geometry))
+            spent = sum(motion.bits) + sum(residual.bits) + self.decisions.bits(presence)
+            still, unmended = self._absent(self.priors.motion), self._absent(self.priors.residual)
+            nothing = InterPresence(still.cells, unmended.cells)
+            if unmoved.sum() + self.decisions.bits(nothing) <= errors.sum() + spent:
+                motion, residual, presence, prediction = still, unmended, nothing, self._predict(still)
+                decoded = prediction.picture
+        inter = InterPicture(decoded, prediction, motion.latents, residual.latents, presence)
+        return inter, motion, residual
+
+    def _motion(self, unmoved: CellValues) -> tuple[_Chosen, InterPrediction, CellValues]:
+        """Motion, what it predicts, and the errors of that."""
+        tried = self.decisions.worth_trying(unmoved)
+        motion = self._absent(self.priors.motion)
+        prediction, errors = self._predict(motion), unmoved
+        if tried.any():
+            analysed = self._analyse_motion()
+            moving = self._chosen(self.priors.motion, analysed, self.reference.motion, tried)
+            moved = self._predict(moving)
+            moved_errors = self.decisions.errors(moved.picture)
+            kept = self.decisions.motion(tried, moving.bits_of_cells(), moved_errors, unmoved)
+            if kept is tried:
+                return moving, moved, moved_errors
+            if kept.any():
+                motion = self._chosen(self.priors.motion, analysed, self.reference.motion, kept)
+                prediction = self._predict(motion)
+                errors = self.decisions.errors(prediction.picture)
+        return motion, prediction, errors
+
+    def _residual(
+        self, motion: _Chosen, prediction: InterPrediction, predicted: CellValues
+    ) -> tuple[_Chosen, Tensor]:
+        """The residual, and the picture with it."""
+        tried = self.decisions.worth_trying(predicted)
+        if tried.any():
+            analysed = _analyse_residual(self.network, self.source, prediction.picture)
+            context = _residual_context(self.reference, motion.latents)
+            mending = self._chosen(self.priors.residual, analysed, context, tried)
+            mended = self._put_together(prediction, motion, mending)
+            errors = self.decisions.errors(rounded_to_depth(mended, self.reference.geometry))
+            kept = self.decisions.residual(tried, mending.bits_of_cells(), errors, predicted, motion.cells)
+            if kept is tried:
+                return mending, mended
+            if kept.any():
+                residual = self._chosen(self.priors.residual, analysed, context, kept)
+                return residual, self._put_together(prediction, motion, residual)
+        return self._absent(self.priors.residual), prediction.picture
+
+    def _refined(self) -> tuple[_Chosen, InterPrediction, _Chosen, Tensor]:
+        """Motion and residual that descended together; all of both is present."""
+        network, source, reference = self.network, self.source, self.reference
+        assert source.refinement is not None
+        motion_before = (reference.motion / ONE).float()
+        analysed = self._analyse_motion()
         subject = source.to_refine(network)
-        expected = subject.code("motion", analysed, motion_before).values
-        analysed, refined = refine_inter(
+        expected = network.predict(
+            subject.code("motion", analysed, motion_before).values, reference.packed, source.level
+        )
+        refined = refine_inter(
             subject,
             analysed,
-            _analyse_residual(network, source, network.predict(expected, reference.packed, level).picture),
+            _analyse_residual(network, source, expected.picture),
             reference.packed,
             motion_before,
             (reference.residual / ONE).float(),
             source.refinement,
         )
-    motion, bits["motion"], bits["motion hyper"] = priors.motion.encode(
-        analysed, source.code, reference.motion, encoder, source.bin_widths
-    )
-    prediction = network.predict(motion.values, reference.packed, level)
-    if refined is None:
-        refined = _analyse_residual(network, source, prediction.picture)
-    residual, bits["residual"], bits["residual hyper"] = priors.residual.encode(
-        refined, source.code, _residual_context(reference, motion), encoder, source.bin_widths
-    )
-    return _put_together(network, prediction, motion, residual, level), bits
+        present = everywhere(self._size)
+        motion = self._chosen(self.priors.motion, refined[0], reference.motion, present)
+        prediction = self._predict(motion)
+        context = _residual_context(reference, motion.latents)
+        residual = self._chosen(self.priors.residual, refined[1], context, present)
+        return motion, prediction, residual, self._put_together(prediction, motion, residual)
+
+    def _analyse_motion(self) -> Tensor:
+        network, source, reference = self.network, self.source, self.reference
+        vectors = motion_vectors(network, source.packed, reference.packed, [source.code / QUALITY_STEPS])
+        difference = block_difference(source.packed, reference.packed, vectors)
+        before = (reference.motion / ONE).float()
+        return source.steer("motion", network.motion.analysis(vectors, difference, source.level), before)
+
+    def _chosen(self, prior: FrozenHyperprior, analysed: Tensor, context: Tensor, cells: CellMask) -> _Chosen:
+        within = None if cells.all() else cells
+        symbols = prior.choose(analysed, self.source.code, context, self.source.bin_widths, within)
+        return _Chosen(cells, symbols.decoded, symbols)
+
+    def _absent(self, prior: FrozenHyperprior) -> _Chosen:
+        return _Chosen(~everywhere(self._size), prior.nothing(self._size))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.reference.motion.shape[2], self.reference.motion.shape[3]
+
+    def _predict(self, motion: _Chosen) -> InterPrediction:
+        return _predict(self.network, motion.latents, motion.cells, self.reference, self.source.level)
+
+    def _put_together(self, prediction: InterPrediction, motion: _Chosen, residual: _Chosen) -> Tensor:
+        latents = motion.latents, residual.latents
+        return _put_together(self.network, prediction, *latents, residual.cells, self.source.level)
 
 
 def decode_inter(
     network: ScaleFlowNetwork,
     priors: InterPriors,
-    size: tuple[int, int],
-    code: int,
+    quality: QualityState,
     level: Tensor,
     widths: NDArray[np.int32] | None,
     reference: ScaleFlowReference,
     decoder: SymbolDecoder,
 ) -> InterPicture:
-    """Inverse of :func:`encode_inter`; the arguments are those of
-    :func:`scaleflow.codec.models.scaleflow_intra.decode_intra`."""
-    motion = priors.motion.decode(size, code, reference.motion, decoder, widths)
-    residual = priors.residual.decode(size, code, _residual_context(reference, motion), decoder, widths)
+    """Inverse of :func:`encode_inter`.
+
+    Args:
+        network, priors: the transforms, and the frozen priors of both kinds of latents.
+        quality: of the picture, and whether it says what is present.
+        level: the quality as the networks see it, (1,).
+        widths: of bins, (h, w); None without a map.
+        reference: what the picture is predicted from.
+        decoder: of the payload, after quality and map.
+    """
+    size, before, code = reference.size, reference.presence, quality.code
+    moving = mended = everywhere(size)
+    if quality.has_presence:
+        moving = decode_presence(decoder, size, before and before.motion)
+    motion = _decode(priors.motion, size, code, reference.motion, decoder, widths, moving)
+    if quality.has_presence:
+        mended = decode_presence(decoder, size, before and before.residual, moving)
+    context = _residual_context(reference, motion)
+    residual = _decode(priors.residual, size, code, context, decoder, widths, mended)
+    prediction = _predict(network, motion, moving, reference, level)
+    decoded = _put_together(network, prediction, motion, residual, mended, level)
+    return InterPicture(decoded, prediction, motion, residual, InterPresence(moving, mended))
+
+
+def _decode(
+    prior: FrozenHyperprior,
+    size: tuple[int, int],
+    code: int,
+    context: Tensor,
+    decoder: SymbolDecoder,
+    widths: NDArray[np.int32] | None,
+    cells: CellMask,
+) -> DecodedLatents:
+    if not cells.any():
+        return prior.nothing(size)
+    return prior.decode(size, code, context, decoder, widths, None if cells.all() else cells)
+
+
+def _predict(
+    network: ScaleFlowNetwork, motion: DecodedLatents, cells: CellMask, reference: ScaleFlowReference, level: Tensor
+) -> InterPrediction:
+    """The reference, moved where there is motion."""
+    height, width = (4 * side for side in reference.size)
+    if not cells.any():
+        flow = reference.packed.new_zeros(1, 2, height, width)
+        return InterPrediction(reference.packed, flow, flow[:, :1])
     prediction = network.predict(motion.values, reference.packed, level)
-    return _put_together(network, prediction, motion, residual, level)
+    if cells.all():
+        return prediction
+    moving = _spread(cells, prediction.flow)
+    picture = torch.where(_spread(cells, reference.packed), prediction.picture.float(), reference.packed)
+    return InterPrediction(picture, prediction.flow * moving, prediction.scale * moving)
 
 
 def _put_together(
@@ -105,10 +293,23 @@ def _put_together(
     prediction: InterPrediction,
     motion: DecodedLatents,
     residual: DecodedLatents,
+    cells: CellMask,
     level: Tensor,
-) -> InterPicture:
+) -> Tensor:
+    """The prediction, mended where there is a residual."""
+    if not cells.any():
+        return prediction.picture
     change = network.residual.synthesis(residual.values, level, motion.values, prediction.picture)
-    return InterPicture(prediction.picture + change, prediction, motion, residual)
+    if not cells.all():
+        change = change * _spread(cells, change)
+    return prediction.picture + change
+
+
+def _spread(cells: CellMask, like: Tensor) -> Tensor:
+    """A mask of cells, of the height and width of a tensor, to multiply it or to choose by."""
+    size = like.shape[2], like.shape[3]
+    side = HYPER_CELL * PATCH if like.shape[1] == PICTURE_CHANNELS else HYPER_CELL * 4
+    return torch.from_numpy(positions_of(cells, size, side)).to(like.device)
 
 
 def _residual_context(reference: ScaleFlowReference, motion: DecodedLatents) -> Tensor:

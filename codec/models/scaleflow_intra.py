@@ -10,11 +10,12 @@ from scaleflow.codec.models.frozen_hyperprior import FrozenHyperprior
 from scaleflow.codec.models.latent_refinement import refine_intra
 from scaleflow.codec.models.scaleflow import ScaleFlowNetwork
 from scaleflow.codec.models.scaleflow_source import SourcePicture
-from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
+from scaleflow.entropy.symbol_calls import TakesSymbols
+from scaleflow.entropy.symbol_coder import SymbolDecoder
 
 
 def encode_intra(
-    network: ScaleFlowNetwork, prior: FrozenHyperprior, source: SourcePicture, encoder: SymbolEncoder
+    network: ScaleFlowNetwork, prior: FrozenHyperprior, source: SourcePicture, encoder: TakesSymbols
 ) -> tuple[Tensor, dict[str, float]]:
     """Code a picture alone.
 
@@ -24,9 +25,10 @@ def encode_intra(
     analysed = source.steer("intra", network.intra.analysis(source.packed, source.level))
     if source.refinement is not None:
         analysed = refine_intra(source.to_refine(network), analysed, source.refinement)
-    latents, bits, hyper_bits = prior.encode(analysed, source.code, None, encoder, source.bin_widths)
-    decoded: Tensor = network.intra.synthesis(latents.values, source.level)
-    return decoded, {"intra": bits, "intra hyper": hyper_bits}
+    latents = prior.choose(analysed, source.code, None, source.bin_widths)
+    latents.write(encoder)
+    decoded: Tensor = network.intra.synthesis(latents.decoded.values, source.level)
+    return decoded, {"intra": latents.bits, "intra hyper": latents.hyper_bits}
 
 
 def decode_intra(

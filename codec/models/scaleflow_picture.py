@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scaleflow.codec.models.bin_width_map import BinWidthMap
+from scaleflow.codec.models.presence import InterPresence
 from scaleflow.codec.models.quality_symbol import QualityState
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig
 from scaleflow.codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
@@ -22,7 +23,8 @@ CELL = 16
 
 @dataclass(frozen=True)
 class ScaleFlowReference:
-    """The decoded picture, and what the next picture's priors see: latents, quality, bin widths if there is a map."""
+    """The decoded picture, and what the next picture's priors see: latents, quality, bin widths if there is a map, and
+    what was present if it is an inter picture that says so."""
 
     packed: Tensor
     motion: Tensor
@@ -30,6 +32,12 @@ class ScaleFlowReference:
     quality: QualityState
     geometry: PictureGeometry
     widths: BinWidthMap | None
+    presence: InterPresence | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the latents."""
+        return self.motion.shape[2], self.motion.shape[3]
 
     def planes(self) -> Planes:
         """Luma and two chroma planes in code values."""
@@ -79,6 +87,7 @@ def reference_of(
     quality: QualityState,
     geometry: PictureGeometry,
     widths: BinWidthMap | None,
+    presence: InterPresence | None = None,
 ) -> ScaleFlowReference:
     """The decoded picture as both sides keep it: rounded to the bit depth.
 
@@ -86,7 +95,7 @@ def reference_of(
         decoded: packed, (1, 6, H, W).
         latents: of motion and residual in fixed point; None for a picture coded alone, after which they are zeros.
         config: says how many channels these have.
-        quality, geometry, widths: of the picture.
+        quality, geometry, widths, presence: of the picture.
     """
     if latents is None:
         size = decoded.shape[2] // 8, decoded.shape[3] // 8
@@ -94,4 +103,6 @@ def reference_of(
         motion, residual = (torch.zeros(1, n, *size, dtype=torch.float64, device=decoded.device) for n in channels)
     else:
         motion, residual = latents
-    return ScaleFlowReference(rounded_to_depth(decoded, geometry), motion, residual, quality, geometry, widths)
+    packed = rounded_to_depth(decoded, geometry)
+    said = presence if quality.has_presence else None
+    return ScaleFlowReference(packed, motion, residual, quality, geometry, widths, said)

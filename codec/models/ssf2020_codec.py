@@ -238,8 +238,8 @@ class Ssf2020Codec(nn.Module):
                 code = None
                 if self.variable_rate:
                     state = decode_quality(decoder, reference.quality if reference else None)
-                    if state.has_map:
-                        raise DataError(f"damaged picture: model {self.name} codes no map of bin widths")
+                    if state.has_map or state.has_presence:
+                        raise DataError(f"damaged picture: model {self.name} codes no map of bin widths or presence")
                     code = state.code
                 if reference is None:
                     latents = self.intra_prior.decode(size, decoder) / self._gain("img", code)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scaleflow.codec.models.absence import decode_absence, encode_absence
 from scaleflow.codec.models.motion_estimation import match_blocks, vector_smoothness
 from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
@@ -28,15 +28,11 @@ from scaleflow.codec.models.transforms import unpack_planes
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.entropy.errors import DamagedSymbolsError
-from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.gaussian_tables import gaussian_tables
 from scaleflow.entropy.scale_grid import ScaleGrid
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError
 from scaleflow.quality_range import QUALITY_STEPS, quality_code
-
-_ABSENCE = FrequencyTables.from_rows([([30, 1, 1e-4], 0), ([1, 4, 1e-4], 0)])
-"""Whether motion, or the residual, is absent (1): row 1 where it was so in the picture before."""
 
 _CHEAP = 0.05
 """Bits a pixel below which it is tried whether nothing is better."""
@@ -111,8 +107,8 @@ class RecurrentCodec(nn.Module):
         try:
             with torch.inference_mode(), self._arithmetic():
                 state = decode_quality(decoder, reference.quality if reference else None)
-                if state.has_map:
-                    raise DataError("damaged picture: this model has no maps of bin widths")
+                if state.has_map or state.has_presence:
+                    raise DataError("damaged picture: this model has no maps of bin widths or of presence")
                 if reference is None:
                     around = self._around(geometry, state, self.intra.nothing_before(cells_of(geometry)))
                     decoded = self.intra.decoded(self.intra.read(around, decoder), around)
@@ -173,7 +169,7 @@ class RecurrentCodec(nn.Module):
             if costs[1] <= costs[0]:
                 motion_symbols, motion, prediction = still, unmoved, plain
         bits["motion"], bits["motion hyper"] = self.motion.bits(motion_symbols, moving)
-        bits["absence"] = _encode_absence(encoder, motion_symbols.absent, reference.absent[0])
+        bits["absence"] = encode_absence(encoder, motion_symbols.absent, reference.absent[0])
         self.motion.write(motion_symbols, moving, encoder)
         contexts = self._contexts(prediction, level)
         missing = self._around_residual(geometry, reference, quality, motion, contexts[1])
@@ -190,7 +186,7 @@ class RecurrentCodec(nn.Module):
             if costs[1] <= costs[0]:
                 symbols, decoded = nothing, untouched
         bits["residual"], bits["residual hyper"] = self.residual.bits(symbols, missing)
-        bits["absence"] += _encode_absence(encoder, symbols.absent, reference.absent[1])
+        bits["absence"] += encode_absence(encoder, symbols.absent, reference.absent[1])
         self.residual.write(symbols, missing, encoder)
         return self._following(decoded, reference, quality, (motion_symbols.absent, symbols.absent), geometry)
 
@@ -198,13 +194,13 @@ class RecurrentCodec(nn.Module):
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: RecurrentReference, quality: QualityState
     ) -> RecurrentReference:
         moving = self._around_motion(geometry, reference, quality)
-        motion_absent = _decode_absence(decoder, reference.absent[0])
+        motion_absent = decode_absence(decoder, reference.absent[0])
         symbols = self.motion.nothing(moving) if motion_absent else self.motion.read(moving, decoder)
         motion = self.motion.decoded(symbols, moving)
         prediction = self.network.inter.predict(motion.values, reference.state, moving.quality)
         contexts = self._contexts(prediction, moving.quality)
         missing = self._around_residual(geometry, reference, quality, motion, contexts[1])
-        absent = _decode_absence(decoder, reference.absent[1])
+        absent = decode_absence(decoder, reference.absent[1])
         symbols = self.residual.nothing(missing) if absent else self.residual.read(missing, decoder)
         residual = self.residual.decoded(symbols, missing)
         decoded = self._reconstruct(residual, motion, prediction, contexts, geometry, moving.quality)
@@ -285,17 +281,3 @@ class RecurrentCodec(nn.Module):
     def _arithmetic(self) -> Iterator[None]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             yield
-
-
-def _encode_absence(encoder: SymbolEncoder, absent: bool, before: bool) -> float:
-    """Returns the ideal bits."""
-    symbol, row = np.array([absent], dtype=np.int32), np.array([before], dtype=np.uint8)
-    encoder.encode(symbol, row, _ABSENCE)
-    return _ABSENCE.bits(symbol, row)
-
-
-def _decode_absence(decoder: SymbolDecoder, before: bool) -> bool:
-    symbol = int(decoder.decode(np.array([before], dtype=np.uint8), _ABSENCE)[0])
-    if symbol not in (0, 1):
-        raise DamagedSymbolsError(f"damaged picture: absence is {symbol}")
-    return symbol == 1
