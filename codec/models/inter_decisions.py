@@ -7,31 +7,33 @@ error than they cost, and a cell whose whole error is less than the least that a
 
 from __future__ import annotations
 
-import os
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.codec.distortion import DISTORTION_OVER_STEP
-from scaleflow.codec.models.presence import HYPER_CELL, CellMask, InterPresence, presence_bits
+from scaleflow.codec.models.presence import HYPER_CELL, CellMask, CellValues, InterPresence, presence_bits
 from scaleflow.codec.models.quality import quantization_step
 from scaleflow.codec.models.scaleflow_picture import ScaleFlowReference
 from scaleflow.codec.models.scaleflow_source import SourcePicture
 from scaleflow.codec.models.transforms import PATCH, SAMPLE_RANGE
 
-LEAST_BITS = float(os.environ.get("SC_T", "10"))
+LEAST_BITS = 10.0
 """What anything other than nothing costs at least in a cell: its hyper-latents, and one symbol that is not zero."""
 
 OPENING_BITS = 30.0
 """What the first picture of a group that leaves something out pays for saying that pictures may."""
 
-LEFT_TO_RESIDUAL = float(os.environ.get("SC_S", "0.4"))
-"""Share of an error of the prediction that the residual does not mend, where motion is decided on."""
+IMPORTANCE = 4.0
+"""How much more errors weigh than the quality's slope says: the pictures that follow inherit them. Found by trial on
+clips that move: with 1, clips that need all they are given lose a quarter; from 2 to 6 little changes."""
 
-CellValues = NDArray[np.float64]
-"""Of cells, (ceil(h / 4), ceil(w / 4)), in bits."""
+SECOND_PASS_SAVES = 0.08
+"""Least share of the bits of a kind that must be saved for its latents to be chosen once more without some cells."""
+
+NO_BETTER = 1.1
+"""A cell is tried again when its error has grown by this since it was not worth its bits."""
 
 
 class InterDecisions:
@@ -40,9 +42,9 @@ class InterDecisions:
     def __init__(self, source: SourcePicture, reference: ScaleFlowReference) -> None:
         self._source = source
         self._before = reference.presence
-        self._says = reference.quality.has_presence
+        self._says, self._failed = reference.quality.has_presence, reference.failed
         step = float(quantization_step(source.level))
-        self._bits_of_square = (255 / SAMPLE_RANGE) ** 2 / (DISTORTION_OVER_STEP * step**2) * float(os.environ.get("SC_W", "1"))
+        self._bits_of_square = IMPORTANCE * (255 / SAMPLE_RANGE) ** 2 / (DISTORTION_OVER_STEP * step**2)
         emphasis = None if source.region is None else source.region.emphasis()
         self._weights: Tensor | None = None
         if emphasis is not None:
@@ -61,21 +63,17 @@ class InterDecisions:
         bits: CellValues = means * (side * side * self._bits_of_square)
         return bits
 
-    def worth_trying(self, errors: CellValues) -> CellMask:
-        """Cells in which latents may save more than the least that they cost."""
-        return errors > LEAST_BITS
-
-    def motion(self, tried: CellMask, bits: CellValues, moved: CellValues, unmoved: CellValues) -> CellMask:
-        """The cells to move, of those tried."""
+    def motion(self, unmoved: CellValues) -> Trial:
+        """Of motion; ``unmoved`` are the errors without."""
         before = None if self._before is None else self._before.motion
-        return self._best(tried, LEFT_TO_RESIDUAL * (unmoved - moved) - bits, before, None)
+        failed = None if self._failed is None else self._failed.motion
+        return Trial(unmoved, failed, before, None, self._says)
 
-    def residual(
-        self, tried: CellMask, bits: CellValues, decoded: CellValues, predicted: CellValues, motion: CellMask
-    ) -> CellMask:
-        """The cells that get a residual, of those tried."""
+    def residual(self, predicted: CellValues, motion: CellMask) -> Trial:
+        """Of the residual; ``predicted`` are the errors without, ``motion`` is what cells are moved."""
         before = None if self._before is None else self._before.residual
-        return self._best(tried, predicted - decoded - bits, before, motion)
+        failed = None if self._failed is None else self._failed.residual
+        return Trial(predicted, failed, before, motion, self._says)
 
     def bits(self, presence: InterPresence) -> float:
         """What it costs to say what is present."""
@@ -85,20 +83,46 @@ class InterDecisions:
         return (
             presence_bits(presence.motion, before and before.motion)
             + presence_bits(presence.residual, before and before.residual, presence.motion)
-            + self._opening
+            + (0.0 if self._says else OPENING_BITS)
         )
 
-    @property
-    def _opening(self) -> float:
-        return 0.0 if self._says else OPENING_BITS
 
-    def _best(self, tried: CellMask, gain: CellValues, before: CellMask | None, beside: CellMask | None) -> CellMask:
-        """Of all that was tried, of what gains by itself, and of nothing, what is worth most."""
-        candidates = [tried, tried & (gain > 0), np.zeros_like(tried)]
-        values = [float(gain[cells].sum()) - self._price(cells, before, beside) for cells in candidates]
-        return candidates[int(np.argmax(values))]
+class Trial:
+    """Whether latents of one kind are worth their bits, cell by cell.
 
-    def _price(self, cells: CellMask, before: CellMask | None, beside: CellMask | None) -> float:
-        if cells.all() and not self._says and (beside is None or beside.all()):
-            return 0.0
-        return presence_bits(cells, before, beside) + self._opening
+    Attributes:
+        tried: the cells to choose latents in first.
+        failed: of each cell the error at which latents were not worth their bits when they were last tried, for the
+            next picture; 0 where they were.
+    """
+
+    def __init__(
+        self,
+        errors: CellValues,
+        failed: CellValues | None,
+        before: CellMask | None,
+        beside: CellMask | None,
+        says: bool,
+    ) -> None:
+        self._errors, self._before, self._beside, self._says = errors, before, beside, says
+        self.failed = np.zeros_like(errors) if failed is None else failed
+        self.tried: CellMask = errors > np.maximum(LEAST_BITS, NO_BETTER * self.failed)
+
+    def keep(self, bits: CellValues, errors: CellValues) -> CellMask:
+        """The cells to keep of those tried, which took ``bits`` and left ``errors``: what is worth most of all of them,
+        those that gain by themselves, and none."""
+        tried, gain = self.tried, self._errors - errors - bits
+        kept = tried & (gain > 0)
+        values = {name: self._value(cells, gain) for name, cells in (("all", tried), ("some", kept))}
+        self.failed = np.where(tried, np.where(kept, 0.0, self._errors), self.failed)
+        if values["some"] - values["all"] <= SECOND_PASS_SAVES * bits.sum():
+            kept = tried
+        none = np.zeros_like(tried)
+        return none if self._value(none, gain) >= self._value(kept, gain) else kept
+
+    def _value(self, cells: CellMask, gain: CellValues) -> float:
+        """What cells gain, less what it costs to say which they are."""
+        value = float(gain[cells].sum())
+        if cells.all() and not self._says and (self._beside is None or self._beside.all()):
+            return value
+        return value - presence_bits(cells, self._before, self._beside) - (0.0 if self._says else OPENING_BITS)

@@ -25,6 +25,9 @@ HYPER_CELL = 4
 CellMask = NDArray[np.bool_]
 """Of hyper-latents, (ceil(h / 4), ceil(w / 4)), true where there are latents."""
 
+CellValues = NDArray[np.float64]
+"""A number for each of these."""
+
 _PRESENT = (
     *(0.5,),
     *(0.02, 0.1, 0.2, 0.3),
@@ -54,6 +57,14 @@ class InterPresence:
     def complete(self) -> bool:
         """Whether nothing is absent."""
         return bool(self.motion.all() and self.residual.all())
+
+
+@dataclass(frozen=True)
+class FailedTrials:
+    """What an encoder remembers: the error of each cell in bits, at which motion and residual were not worth theirs."""
+
+    motion: CellValues
+    residual: CellValues
 
 
 def cells_above(size: tuple[int, int]) -> tuple[int, int]:

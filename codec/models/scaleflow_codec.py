@@ -108,7 +108,9 @@ class ScaleFlowCodec(nn.Module):
                 says = reference.quality.has_presence or not inter.presence.complete
                 state = replace(state, has_presence=says)
                 latents = inter.fixed_latents
-                result = reference_of(inter.decoded, latents, config, state, geometry, widths, inter.presence)
+                result = reference_of(
+                    inter.decoded, latents, config, state, geometry, widths, inter.presence, inter.failed
+                )
             encoder = SymbolEncoder()
             bits["quality"] = encode_quality(encoder, state, reference.quality if reference else None)
             calls.write(encoder)

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from scaleflow.codec.models.clip_coding import motion_vectors
 from scaleflow.codec.models.frozen_hyperprior import ChosenLatents, DecodedLatents, FrozenHyperprior
-from scaleflow.codec.models.inter_decisions import CellValues, InterDecisions
+from scaleflow.codec.models.inter_decisions import InterDecisions, Trial
 from scaleflow.codec.models.latent_refinement import refine_inter
 from scaleflow.codec.models.presence import (
     HYPER_CELL,
     CellMask,
+    CellValues,
+    FailedTrials,
     InterPresence,
     decode_presence,
     encode_presence,
@@ -43,13 +45,15 @@ class InterPriors:
 
 @dataclass(frozen=True)
 class InterPicture:
-    """A picture as decoded, packed (1, 6, H, W) and not rounded yet, and what it was put together from."""
+    """A picture as decoded, packed (1, 6, H, W) and not rounded yet, and what it was put together from.
+    ``failed`` is what an encoder remembers for the next."""
 
     decoded: Tensor
     prediction: InterPrediction
     motion: DecodedLatents
     residual: DecodedLatents
     presence: InterPresence
+    failed: FailedTrials | None = None
 
     @property
     def fixed_latents(self) -> tuple[Tensor, Tensor]:
@@ -116,61 +120,71 @@ class _InterEncoder:
 
     def choose(self) -> tuple[InterPicture, _Chosen, _Chosen]:
         """The picture, and the motion and the residual to write."""
-        unmoved = self.decisions.errors(self.reference.packed)
         if self.source.refinement is not None and self.source.region is not None:
-            motion, prediction, residual, decoded = self._refined()
-        else:
-            motion, prediction, predicted = self._motion(unmoved)
-            residual, decoded = self._residual(motion, prediction, predicted)
-        presence = InterPresence(motion.cells, residual.cells)
-        if motion.cells.any() or residual.cells.any():
+            return self._finished(*self._refined(), None)
+        unmoved = self.decisions.errors(self.reference.packed)
+        trial = self.decisions.motion(unmoved)
+        motion, prediction, predicted = self._motion(trial, unmoved)
+        mending = self.decisions.residual(predicted, motion.cells)
+        residual, decoded = self._residual(mending, motion, prediction)
+        failed = FailedTrials(trial.failed, mending.failed)
+        if motion.symbols is not None or residual.symbols is not None:
             errors = self.decisions.errors(rounded_to_depth(decoded, self.reference.geometry))
-            spent = sum(motion.bits) + sum(residual.bits) + self.decisions.bits(presence)
+            spent = sum(motion.bits) + sum(residual.bits)
+            spent += self.decisions.bits(InterPresence(motion.cells, residual.cells))
             still, unmended = self._absent(self.priors.motion), self._absent(self.priors.residual)
-            nothing = InterPresence(still.cells, unmended.cells)
-            if unmoved.sum() + self.decisions.bits(nothing) <= errors.sum() + spent:
-                motion, residual, presence, prediction = still, unmended, nothing, self._predict(still)
-                decoded = prediction.picture
-        inter = InterPicture(decoded, prediction, motion.latents, residual.latents, presence)
+            of_nothing = self.decisions.bits(InterPresence(still.cells, unmended.cells))
+            if unmoved.sum() + of_nothing <= errors.sum() + spent:
+                failed = FailedTrials(unmoved, unmoved)
+                return self._finished(still, self._predict(still), unmended, self.reference.packed, failed)
+        return self._finished(motion, prediction, residual, decoded, failed)
+
+    def _finished(
+        self,
+        motion: _Chosen,
+        prediction: InterPrediction,
+        residual: _Chosen,
+        decoded: Tensor,
+        failed: FailedTrials | None,
+    ) -> tuple[InterPicture, _Chosen, _Chosen]:
+        presence = InterPresence(motion.cells, residual.cells)
+        inter = InterPicture(decoded, prediction, motion.latents, residual.latents, presence, failed)
         return inter, motion, residual
 
-    def _motion(self, unmoved: CellValues) -> tuple[_Chosen, InterPrediction, CellValues]:
+    def _motion(self, trial: Trial, unmoved: CellValues) -> tuple[_Chosen, InterPrediction, CellValues]:
         """Motion, what it predicts, and the errors of that."""
-        tried = self.decisions.worth_trying(unmoved)
         motion = self._absent(self.priors.motion)
         prediction, errors = self._predict(motion), unmoved
-        if tried.any():
+        if trial.tried.any():
             analysed = self._analyse_motion()
-            moving = self._chosen(self.priors.motion, analysed, self.reference.motion, tried)
+            moving = self._chosen(self.priors.motion, analysed, self.reference.motion, trial.tried)
             moved = self._predict(moving)
             moved_errors = self.decisions.errors(moved.picture)
-            kept = self.decisions.motion(tried, moving.bits_of_cells(), moved_errors, unmoved)
-            if kept is tried:
-                return moving, moved, moved_errors
-            if kept.any():
+            kept = trial.keep(moving.bits_of_cells(), moved_errors)
+            if kept is trial.tried:
+                motion, prediction, errors = moving, moved, moved_errors
+            elif kept.any():
                 motion = self._chosen(self.priors.motion, analysed, self.reference.motion, kept)
                 prediction = self._predict(motion)
                 errors = self.decisions.errors(prediction.picture)
         return motion, prediction, errors
 
-    def _residual(
-        self, motion: _Chosen, prediction: InterPrediction, predicted: CellValues
-    ) -> tuple[_Chosen, Tensor]:
+    def _residual(self, trial: Trial, motion: _Chosen, prediction: InterPrediction) -> tuple[_Chosen, Tensor]:
         """The residual, and the picture with it."""
-        tried = self.decisions.worth_trying(predicted)
-        if tried.any():
+        residual, decoded = self._absent(self.priors.residual), prediction.picture
+        if trial.tried.any():
             analysed = _analyse_residual(self.network, self.source, prediction.picture)
             context = _residual_context(self.reference, motion.latents)
-            mending = self._chosen(self.priors.residual, analysed, context, tried)
+            mending = self._chosen(self.priors.residual, analysed, context, trial.tried)
             mended = self._put_together(prediction, motion, mending)
             errors = self.decisions.errors(rounded_to_depth(mended, self.reference.geometry))
-            kept = self.decisions.residual(tried, mending.bits_of_cells(), errors, predicted, motion.cells)
-            if kept is tried:
-                return mending, mended
-            if kept.any():
+            kept = trial.keep(mending.bits_of_cells(), errors)
+            if kept is trial.tried:
+                residual, decoded = mending, mended
+            elif kept.any():
                 residual = self._chosen(self.priors.residual, analysed, context, kept)
-                return residual, self._put_together(prediction, motion, residual)
-        return self._absent(self.priors.residual), prediction.picture
+                decoded = self._put_together(prediction, motion, residual)
+        return residual, decoded
 
     def _refined(self) -> tuple[_Chosen, InterPrediction, _Chosen, Tensor]:
         """Motion and residual that descended together; all of both is present."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scaleflow.codec.models.bin_width_map import BinWidthMap
-from scaleflow.codec.models.presence import InterPresence
+from scaleflow.codec.models.presence import FailedTrials, InterPresence
 from scaleflow.codec.models.quality_symbol import QualityState
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig
 from scaleflow.codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
@@ -24,7 +24,7 @@ CELL = 16
 @dataclass(frozen=True)
 class ScaleFlowReference:
     """The decoded picture, and what the next picture's priors see: latents, quality, bin widths if there is a map, and
-    what was present if it is an inter picture that says so."""
+    what was present if it is an inter picture that says so. ``failed`` is what an encoder remembers."""
 
     packed: Tensor
     motion: Tensor
@@ -33,6 +33,7 @@ class ScaleFlowReference:
     geometry: PictureGeometry
     widths: BinWidthMap | None
     presence: InterPresence | None = None
+    failed: FailedTrials | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -88,6 +89,7 @@ def reference_of(
     geometry: PictureGeometry,
     widths: BinWidthMap | None,
     presence: InterPresence | None = None,
+    failed: FailedTrials | None = None,
 ) -> ScaleFlowReference:
     """The decoded picture as both sides keep it: rounded to the bit depth.
 
@@ -96,6 +98,7 @@ def reference_of(
         latents: of motion and residual in fixed point; None for a picture coded alone, after which they are zeros.
         config: says how many channels these have.
         quality, geometry, widths, presence: of the picture.
+        failed: what the encoder remembers of it.
     """
     if latents is None:
         size = decoded.shape[2] // 8, decoded.shape[3] // 8
@@ -105,4 +108,4 @@ def reference_of(
         motion, residual = latents
     packed = rounded_to_depth(decoded, geometry)
     said = presence if quality.has_presence else None
-    return ScaleFlowReference(packed, motion, residual, quality, geometry, widths, said)
+    return ScaleFlowReference(packed, motion, residual, quality, geometry, widths, said, failed)
