@@ -24,8 +24,9 @@ LARGEST_INT = 2**31 - 1
 PRELUDE_SIZE = len(MAGIC) + 1 + 4
 """Bytes before the CBOR header: magic, version, header length."""
 
-KNOWN_FEATURES: frozenset[str] = frozenset()
-"""Names that may stand under ``REQUIRED``: what a reader must understand to decode the file. Version 1 has none."""
+KNOWN_FEATURES = frozenset({"presence"})
+"""Names that may stand under ``REQUIRED``: what a reader must understand to decode the file. ``presence``: inter
+pictures may say which of their latents are present, see :mod:`scaleflow.codec.models.presence`."""
 
 
 class Key(IntEnum):
@@ -80,7 +81,8 @@ class SfvHeader:
 
     ``weights_hash`` is the SHA-256 of the model's weights as 64 hexadecimal digits. ``precision`` names the arithmetic
     in which the encoder made its reference pictures (``"fp32"``, ``"bf16"``). ``intra_period`` is the regular distance
-    of key frames in pictures, 0 when there is none.
+    of key frames in pictures, 0 when there is none. ``features`` are names out of :data:`KNOWN_FEATURES` that payloads
+    may make use of.
     """
 
     model: str
@@ -90,8 +92,10 @@ class SfvHeader:
     intra_period: int = 0
     audio: tuple[AudioStream, ...] = ()
     software: str = ""
+    features: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        _check_features(self.features)
         _check_text("model name", self.model, empty=False)
         _check_text("precision", self.precision, empty=False)
         _check_text("software", self.software)
@@ -187,6 +191,8 @@ def _header_to_map(header: SfvHeader) -> dict[int, Any]:
         int(Key.SOFTWARE): header.software,
         int(Key.VIDEO): _fields_to_map(header.video, VideoKey),
     }
+    if header.features:
+        entries[int(Key.REQUIRED)] = list(header.features)
     if header.audio:
         entries[int(Key.AUDIO)] = [_fields_to_map(stream, AudioKey) for stream in header.audio]
     return entries
@@ -205,10 +211,8 @@ def _fields_to_map(fields: object, keys: type[IntEnum]) -> dict[int, Any]:
 
 
 def _header_from_map(entries: dict[Any, Any]) -> SfvHeader:
-    required = _get(entries, Key.REQUIRED, list, "required features", [])
-    unknown = [str(name)[:LONGEST_TEXT] for name in required if name not in KNOWN_FEATURES]
-    if unknown:
-        raise DataError(f"the file needs {', '.join(unknown)}, which this reader does not know: update scaleflow")
+    features = tuple(_get(entries, Key.REQUIRED, list, "required features", []))
+    _check_features(features)
     weights = _get(entries, Key.WEIGHTS, bytes, "weights hash")
     audio = _get(entries, Key.AUDIO, list, "audio streams", [])
     if len(audio) > MOST_AUDIO_STREAMS:
@@ -221,6 +225,7 @@ def _header_from_map(entries: dict[Any, Any]) -> SfvHeader:
         intra_period=_get(entries, Key.INTRA_PERIOD, int, "intra period"),
         audio=tuple(AudioStream(**_fields_from_map(_as_map("audio stream", entry), AudioKey)) for entry in audio),
         software=_get(entries, Key.SOFTWARE, str, "software", ""),
+        features=features,
     )
 
 
@@ -277,6 +282,12 @@ def _as_map(name: str, value: Any) -> dict[Any, Any]:
     if not isinstance(value, dict):
         raise DataError(f"{name} is {_short(value)}, not a map: the file is damaged")
     return value
+
+
+def _check_features(features: tuple[Any, ...]) -> None:
+    unknown = [str(name)[:LONGEST_TEXT] for name in features if not isinstance(name, str) or name not in KNOWN_FEATURES]
+    if unknown:
+        raise DataError(f"the file needs {', '.join(unknown)}, which this reader does not know: update scaleflow")
 
 
 def _check_text(name: str, text: str, *, empty: bool = True) -> None:

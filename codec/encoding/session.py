@@ -21,7 +21,7 @@ from scaleflow.codec.encoding.request import PIPE, VideoSource
 from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.encoding.stream_sink import CountingSink, FileSink
 from scaleflow.codec.encoding.summary import PassStatistics
-from scaleflow.codec.models.capabilities import require_refinement
+from scaleflow.codec.models.capabilities import features_of, require_refinement
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.audio import AudioPacketData
@@ -102,6 +102,7 @@ class EncodeSession:
             intra_period=settings.intra_period,
             audio=self._reader.audio_streams,
             software=f"scaleflow {scaleflow_version()}",
+            features=features_of(model),
         )
         self._stopped = False
         self._last_duration: int | None = None

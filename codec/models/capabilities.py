@@ -37,6 +37,14 @@ class TellsPictureChange(VideoModel, Protocol):
 
 
 @runtime_checkable
+class UsesFeatures(VideoModel, Protocol):
+    """Writes payloads that a reader of version 1 of the file may not know."""
+
+    stream_features: tuple[str, ...]
+    """Names out of :data:`scaleflow.codec.container.header.KNOWN_FEATURES`, for the header of its files."""
+
+
+@runtime_checkable
 class CodesRegions(VideoModel, Protocol):
     """Heeds :attr:`scaleflow.codec.models.picture_order.PictureOrder.region`."""
 
@@ -69,6 +77,11 @@ class CanBeTrained(VideoModel, Protocol):
         Raises:
             DataError: the weights hold integers only.
         """
+
+
+def features_of(model: VideoModel) -> tuple[str, ...]:
+    """What a reader of the model's files must know beside version 1."""
+    return model.stream_features if isinstance(model, UsesFeatures) else ()
 
 
 def require_analysis(model: VideoModel) -> AnalysesPictures:

@@ -49,6 +49,7 @@ class ScaleFlowCodec(nn.Module):
     working_format: WorkingFormat = "yuv420"
     variable_rate = True
     region_cell = CELL
+    stream_features = ("presence",)
 
     def __init__(
         self, config: ScaleFlowConfig | None = None, *, name: str = "default", with_priors: bool = True
