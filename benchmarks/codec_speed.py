@@ -49,7 +49,7 @@ STAGES: Stages = {
     "block matching": [(clip_coding, "match_blocks")],
     "integer networks": [(IntegerNetwork, "forward")],
     "symbol coding": [(SymbolEncoder, "encode"), (SymbolEncoder, "finish"), (SymbolDecoder, "decode")],
-    "estimate of bits": [(FrequencyTables, "bits")],
+    "estimate of bits": [(FrequencyTables, "bits_of_symbols")],
     "warp": [(scaleflow, "scale_space_warp")],
 }
 """Parts of the default model whose time is told apart; what remains is transforms and conversion."""

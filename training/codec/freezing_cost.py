@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.codec.frame_coder import FrameEncoder
-from scaleflow.codec.models.frozen_hyperprior import DecodedLatents, FrozenHyperprior
+from scaleflow.codec.models.frozen_hyperprior import ChosenLatents, FrozenHyperprior
+from scaleflow.codec.models.presence import CellMask
 from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.reader import open_video
 from scaleflow.entropy.fixed_point import ONE
-from scaleflow.entropy.symbol_coder import SymbolEncoder
 from scaleflow.quality_range import QUALITY_STEPS
 from scaleflow.training.codec.validation import ValidationPoint, rate_distortion_points
 
@@ -68,22 +68,23 @@ class _ComparedPrior(FrozenHyperprior):
         """Add up ideal bits in ``bits``."""
         self.float_gain, self.bits_so_far = gain, bits
 
-    def encode(
+    def choose(
         self,
         latents: Tensor,
         quality_code: int,
         context: Tensor | None,
-        encoder: SymbolEncoder,
         widths: NDArray[np.int32] | None = None,
-    ) -> tuple[DecodedLatents, float, float]:
-        """See :class:`FrozenHyperprior`."""
-        coded = super().encode(latents, quality_code, context, encoder, widths)
-        seen = None if context is None else (context / ONE).float()
-        quality = torch.tensor([quality_code / QUALITY_STEPS])
-        theirs = self.source(latents, self.float_gain(quality), seen)
-        self.bits_so_far["integer"] += coded[1] + coded[2]
-        self.bits_so_far["float"] += float(theirs.bits_latents + theirs.bits_hyper)
-        return coded
+        cells: CellMask | None = None,
+    ) -> ChosenLatents:
+        """See :class:`FrozenHyperprior`. Float priors know all latents only, so these alone are compared."""
+        chosen = super().choose(latents, quality_code, context, widths, cells)
+        if cells is None:
+            seen = None if context is None else (context / ONE).float()
+            quality = torch.tensor([quality_code / QUALITY_STEPS])
+            theirs = self.source(latents, self.float_gain(quality), seen)
+            self.bits_so_far["integer"] += chosen.bits + chosen.hyper_bits
+            self.bits_so_far["float"] += float(theirs.bits_latents + theirs.bits_hyper)
+        return chosen
 
 
 def integer_rate_cost(codec: ScaleFlowCodec, clips: Sequence[Path], frames: int, quality: float) -> float:

@@ -65,6 +65,7 @@ _headers = st.builds(
     intra_period=st.integers(0, 2**31 - 1),
     audio=st.lists(_audio, max_size=3).map(tuple),
     software=_text,
+    features=st.sampled_from([(), ("presence",)]),
 )
 
 
@@ -121,6 +122,18 @@ def test_unknown_required_features_are_refused(header: SfvHeader) -> None:
     entries = _map_of(header) | {int(Key.REQUIRED): ["bidirectional"]}
     with pytest.raises(DataError, match=r"needs bidirectional.*update scaleflow"):
         parse_header(_file_start(cbor2.dumps(entries)))
+
+
+@pytest.mark.parametrize("names", [[[]], [{}], [1], [None], ["presence", "bidirectional"]])
+def test_features_that_are_none_are_refused(header: SfvHeader, names: list[Any]) -> None:
+    entries = _map_of(header) | {int(Key.REQUIRED): names}
+    with pytest.raises(DataError, match=r"the file needs .*update scaleflow"):
+        parse_header(_file_start(cbor2.dumps(entries)))
+
+
+def test_a_feature_that_is_known_is_read(header: SfvHeader) -> None:
+    entries = _map_of(header) | {int(Key.REQUIRED): ["presence"]}
+    assert parse_header(_file_start(cbor2.dumps(entries))).features == ("presence",)
 
 
 @pytest.mark.parametrize(
