@@ -6,8 +6,9 @@
 Of the photograph three clips are made: the same picture again and again; with noise of a sensor (a normal deviation of
 2 code values, anew in each picture); and with a square of 32 samples that moves by 2 samples a picture. Each clip is
 coded to files at qualities 0 to 63, one key picture and then inter pictures. The table gives the bytes that an inter
-picture adds to the file, container included, and by how much these ever fall from one quality to the next. PSNR-YUV is
-that of the decoded pictures. ``--against`` adds the BD-rate of the whole files to the points of an earlier run.
+picture adds to the file, container included, and by how much these, and the whole file, ever fall from one quality to
+the next. PSNR-YUV is that of the decoded pictures. ``--against`` adds the BD-rate of the whole files to the points of
+an earlier run.
 """
 
 from __future__ import annotations
@@ -109,10 +110,9 @@ def measure(model: VideoModel, pictures: list[Planes], quality: float, folder: P
     return Point(quality, whole.file_bytes, added, whole.psnr_yuv)
 
 
-def largest_fall(points: list[Point]) -> str:
-    """The most by which inter pictures get smaller from one quality to the next."""
-    falls = [(before.inter_bytes - after.inter_bytes, after.quality) for before, after in pairwise(points)]
-    most, quality = max(falls)
+def largest_fall(sizes: list[tuple[float, float]]) -> str:
+    """The most by which sizes fall from one quality to the next; (quality, bytes) by rising quality."""
+    most, quality = max((before - size, quality) for (_, before), (quality, size) in pairwise(sizes))
     return f"{most:.1f} (at {quality:g})" if most > 0 else "never"
 
 
@@ -123,7 +123,9 @@ def row(name: str, points: list[Point], earlier: list[Point] | None) -> str:
     if earlier is not None:
         change = bd_rate(curve(name, points), curve(name, earlier), "psnr-yuv")
         cells.append(f"{change.percent:+.1f} %")
-    return f"| {name} | " + " | ".join([*cells, largest_fall(points)]) + " |"
+    cells.append(largest_fall([(point.quality, point.inter_bytes) for point in points]))
+    cells.append(largest_fall([(point.quality, float(point.file_bytes)) for point in points]))
+    return f"| {name} | " + " | ".join(cells) + " |"
 
 
 def curve(name: str, points: list[Point]) -> Curve:
@@ -153,7 +155,7 @@ def main() -> None:
     earlier = json.loads(options.against.read_text()) if options.against else {}
     qualities = range(0, 64, options.step)
     columns = [f"q {quality}" for quality in qualities if quality in SHOWN]
-    columns += ["BD-rate"] * bool(earlier) + ["largest fall"]
+    columns += ["BD-rate"] * bool(earlier) + ["largest fall", "of the file"]
     print("| clip | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 1) + "|", flush=True)
     model = load_model()
     found: dict[str, list[Point]] = {}

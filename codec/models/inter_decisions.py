@@ -41,7 +41,7 @@ class InterDecisions:
 
     def __init__(self, source: SourcePicture, reference: ScaleFlowReference) -> None:
         self._source = source
-        self._before = reference.presence
+        self._before = reference.said_present
         self._says, self._failed = reference.quality.has_presence, reference.failed
         step = float(quantization_step(source.level))
         self._bits_of_square = IMPORTANCE * (255 / SAMPLE_RANGE) ** 2 / (DISTORTION_OVER_STEP * step**2)
@@ -65,24 +65,21 @@ class InterDecisions:
 
     def motion(self, unmoved: CellValues) -> Trial:
         """Of motion; ``unmoved`` are the errors without."""
-        before = None if self._before is None else self._before.motion
         failed = None if self._failed is None else self._failed.motion
-        return Trial(unmoved, failed, before, None, self._says)
+        return Trial(unmoved, failed, self._before[0], None, self._says)
 
     def residual(self, predicted: CellValues, motion: CellMask) -> Trial:
         """Of the residual; ``predicted`` are the errors without, ``motion`` is what cells are moved."""
-        before = None if self._before is None else self._before.residual
         failed = None if self._failed is None else self._failed.residual
-        return Trial(predicted, failed, before, motion, self._says)
+        return Trial(predicted, failed, self._before[1], motion, self._says)
 
     def bits(self, presence: InterPresence) -> float:
         """What it costs to say what is present."""
-        before = self._before
         if presence.complete and not self._says:
             return 0.0
         return (
-            presence_bits(presence.motion, before and before.motion)
-            + presence_bits(presence.residual, before and before.residual, presence.motion)
+            presence_bits(presence.motion, self._before[0])
+            + presence_bits(presence.residual, self._before[1], presence.motion)
             + (0.0 if self._says else OPENING_BITS)
         )
 

@@ -138,7 +138,8 @@ def _contexts(shape: tuple[int, ...], before: CellMask | None, beside: CellMask 
         around = np.pad(before, 1, mode="edge").astype(np.uint8)
         rows, columns = shape
         count = sum(around[y : y + rows, x : x + columns] for y, x in product(range(3), repeat=2)) - before
-        contexts += 1 + 4 * before.astype(np.uint8) + np.searchsorted((1, 3, 6), count, side="right").astype(np.uint8)
+        neighbours = np.searchsorted((1, 3, 6), count, side="right").astype(np.uint8)
+        contexts += np.where(before, np.uint8(5), np.uint8(1)) + neighbours
     if beside is not None:
-        contexts += np.where(beside, 2 * _CONTEXTS, _CONTEXTS).astype(np.uint8)
+        contexts += np.where(beside, np.uint8(2 * _CONTEXTS), np.uint8(_CONTEXTS))
     return contexts

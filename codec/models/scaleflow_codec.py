@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -122,7 +123,8 @@ class ScaleFlowCodec(nn.Module):
 
         Bits are estimated by the float priors that the integer ones were frozen from. In training mode
         (``model.train()``) noise stands in for rounding, so that gradients of the rate flow; in evaluation mode what is
-        estimated is what is rounded, within a percent of the coded size. What a person encodes follows changed weights
+        estimated is what is rounded, within a percent of the coded size where the encoder leaves nothing out. What a
+        person encodes follows changed weights
         only once they are frozen anew (``scaleflow export``).
 
         Args:
@@ -195,7 +197,7 @@ class ScaleFlowCodec(nn.Module):
         prediction = F.avg_pool2d(moved, CELL // 2)[0, 0].sqrt() * (255 / SAMPLE_RANGE)
         return decoded, PictureChange(
             prediction=prediction.cpu().numpy(),
-            residual=residual.cpu().numpy() * mended,
+            residual=np.where(mended, residual.cpu().numpy(), np.float32(0)),
             cell=CELL,
             size=(geometry.height, geometry.width),
         )

@@ -99,12 +99,12 @@ def encode_inter(
     bits: dict[str, float] = {}
     bits["motion"], bits["motion hyper"] = motion.bits
     bits["residual"], bits["residual hyper"] = residual.bits
-    before, says = reference.presence, reference.quality.has_presence or not inter.presence.complete
+    before, says = reference.said_present, reference.quality.has_presence or not inter.presence.complete
     if says:
-        bits["presence"] = encode_presence(encoder, motion.cells, before and before.motion)
+        bits["presence"] = encode_presence(encoder, motion.cells, before[0])
     motion.write(encoder)
     if says:
-        bits["presence"] += encode_presence(encoder, residual.cells, before and before.residual, motion.cells)
+        bits["presence"] += encode_presence(encoder, residual.cells, before[1], motion.cells)
     residual.write(encoder)
     return inter, bits
 
@@ -120,13 +120,12 @@ class _InterEncoder:
 
     def choose(self) -> tuple[InterPicture, _Chosen, _Chosen]:
         """The picture, and the motion and the residual to write."""
-        if self.source.refinement is not None and self.source.region is not None:
-            return self._finished(*self._refined(), None)
+        refined = self._refined() if self.source.refinement is not None and self.source.region is not None else None
         unmoved = self.decisions.errors(self.reference.packed)
         trial = self.decisions.motion(unmoved)
-        motion, prediction, predicted = self._motion(trial, unmoved)
+        motion, prediction, predicted = self._motion(trial, unmoved, refined and refined[0])
         mending = self.decisions.residual(predicted, motion.cells)
-        residual, decoded = self._residual(mending, motion, prediction)
+        residual, decoded = self._residual(mending, motion, prediction, refined and refined[1])
         failed = FailedTrials(trial.failed, mending.failed)
         if motion.symbols is not None or residual.symbols is not None:
             errors = self.decisions.errors(rounded_to_depth(decoded, self.reference.geometry))
@@ -145,18 +144,20 @@ class _InterEncoder:
         prediction: InterPrediction,
         residual: _Chosen,
         decoded: Tensor,
-        failed: FailedTrials | None,
+        failed: FailedTrials,
     ) -> tuple[InterPicture, _Chosen, _Chosen]:
         presence = InterPresence(motion.cells, residual.cells)
         inter = InterPicture(decoded, prediction, motion.latents, residual.latents, presence, failed)
         return inter, motion, residual
 
-    def _motion(self, trial: Trial, unmoved: CellValues) -> tuple[_Chosen, InterPrediction, CellValues]:
-        """Motion, what it predicts, and the errors of that."""
+    def _motion(
+        self, trial: Trial, unmoved: CellValues, refined: Tensor | None
+    ) -> tuple[_Chosen, InterPrediction, CellValues]:
+        """Motion, what it predicts, and the errors of that; of latents that were refined, if they were."""
         motion = self._absent(self.priors.motion)
         prediction, errors = self._predict(motion), unmoved
         if trial.tried.any():
-            analysed = self._analyse_motion()
+            analysed = self._analyse_motion() if refined is None else refined
             moving = self._chosen(self.priors.motion, analysed, self.reference.motion, trial.tried)
             moved = self._predict(moving)
             moved_errors = self.decisions.errors(moved.picture)
@@ -169,11 +170,16 @@ class _InterEncoder:
                 errors = self.decisions.errors(prediction.picture)
         return motion, prediction, errors
 
-    def _residual(self, trial: Trial, motion: _Chosen, prediction: InterPrediction) -> tuple[_Chosen, Tensor]:
-        """The residual, and the picture with it."""
+    def _residual(
+        self, trial: Trial, motion: _Chosen, prediction: InterPrediction, refined: Tensor | None
+    ) -> tuple[_Chosen, Tensor]:
+        """The residual, and the picture with it; of latents that were refined where these saw the motion that is."""
         residual, decoded = self._absent(self.priors.residual), prediction.picture
         if trial.tried.any():
             analysed = _analyse_residual(self.network, self.source, prediction.picture)
+            if refined is not None:
+                moved = torch.from_numpy(positions_of(motion.cells, self._size)).to(refined.device)
+                analysed = torch.where(moved, refined, analysed)
             context = _residual_context(self.reference, motion.latents)
             mending = self._chosen(self.priors.residual, analysed, context, trial.tried)
             mended = self._put_together(prediction, motion, mending)
@@ -186,8 +192,8 @@ class _InterEncoder:
                 decoded = self._put_together(prediction, motion, residual)
         return residual, decoded
 
-    def _refined(self) -> tuple[_Chosen, InterPrediction, _Chosen, Tensor]:
-        """Motion and residual that descended together; all of both is present."""
+    def _refined(self) -> tuple[Tensor, Tensor]:
+        """Latents of motion and residual that descended together, as if all of both were present."""
         network, source, reference = self.network, self.source, self.reference
         assert source.refinement is not None
         motion_before = (reference.motion / ONE).float()
@@ -196,7 +202,7 @@ class _InterEncoder:
         expected = network.predict(
             subject.code("motion", analysed, motion_before).values, reference.packed, source.level
         )
-        refined = refine_inter(
+        return refine_inter(
             subject,
             analysed,
             _analyse_residual(network, source, expected.picture),
@@ -205,12 +211,6 @@ class _InterEncoder:
             (reference.residual / ONE).float(),
             source.refinement,
         )
-        present = everywhere(self._size)
-        motion = self._chosen(self.priors.motion, refined[0], reference.motion, present)
-        prediction = self._predict(motion)
-        context = _residual_context(reference, motion.latents)
-        residual = self._chosen(self.priors.residual, refined[1], context, present)
-        return motion, prediction, residual, self._put_together(prediction, motion, residual)
 
     def _analyse_motion(self) -> Tensor:
         network, source, reference = self.network, self.source, self.reference
@@ -258,13 +258,13 @@ def decode_inter(
         reference: what the picture is predicted from.
         decoder: of the payload, after quality and map.
     """
-    size, before, code = reference.size, reference.presence, quality.code
+    size, before, code = reference.size, reference.said_present, quality.code
     moving = mended = everywhere(size)
     if quality.has_presence:
-        moving = decode_presence(decoder, size, before and before.motion)
+        moving = decode_presence(decoder, size, before[0])
     motion = _decode(priors.motion, size, code, reference.motion, decoder, widths, moving)
     if quality.has_presence:
-        mended = decode_presence(decoder, size, before and before.residual, moving)
+        mended = decode_presence(decoder, size, before[1], moving)
     context = _residual_context(reference, motion)
     residual = _decode(priors.residual, size, code, context, decoder, widths, mended)
     prediction = _predict(network, motion, moving, reference, level)

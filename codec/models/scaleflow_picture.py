@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scaleflow.codec.models.bin_width_map import BinWidthMap
-from scaleflow.codec.models.presence import FailedTrials, InterPresence
+from scaleflow.codec.models.presence import CellMask, FailedTrials, InterPresence
 from scaleflow.codec.models.quality_symbol import QualityState
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig
 from scaleflow.codec.models.transforms import SAMPLE_RANGE, pack_planes, unpack_planes
@@ -39,6 +39,11 @@ class ScaleFlowReference:
     def size(self) -> tuple[int, int]:
         """Rows and columns of the latents."""
         return self.motion.shape[2], self.motion.shape[3]
+
+    @property
+    def said_present(self) -> tuple[CellMask | None, CellMask | None]:
+        """Where motion and residual are present, as far as the picture says so."""
+        return (None, None) if self.presence is None else (self.presence.motion, self.presence.residual)
 
     def planes(self) -> Planes:
         """Luma and two chroma planes in code values."""

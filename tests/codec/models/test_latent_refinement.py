@@ -110,7 +110,7 @@ def test_errors_outside_a_region_count_less(model: VideoModel, pictures: list[Pl
     region = RegionOrder(mask, RegionSettings(mode, strength=8).coding_for(model))  # type: ignore[arg-type]
     plain = costs(pictures, code(model, pictures, region=region), weights)
     refined = costs(pictures, code(model, pictures, 2 * STEPS, region), weights)
-    assert sum(refined) < 0.96 * sum(plain)
+    assert sum(refined) < 0.97 * sum(plain)
 
 
 def test_in_bfloat16_too(pictures: list[Planes]) -> None:
