@@ -10,7 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.models.layers import Downsample, ResidualBlock, Upsample, full_precision, zero_start
+from scaleflow.codec.models.layers import (
+    Convolution,
+    Downsample,
+    ResidualBlock,
+    Upsample,
+    full_precision,
+    steady_sigmoid,
+    zero_start,
+)
 from scaleflow.codec.models.quality import QualityBias
 from scaleflow.codec.models.scale_space import BLURRED_LEVELS
 from scaleflow.codec.models.transforms import PICTURE_CHANNELS
@@ -35,17 +43,17 @@ class MotionAnalysis(nn.Module):
         super().__init__()
         if latents < VECTOR_LATENTS:
             raise ValueError(f"motion needs at least {VECTOR_LATENTS} latents, got {latents}")
-        self.linear = nn.Conv2d(VECTOR_LATENTS, latents, 1, bias=False)
+        self.linear = Convolution(VECTOR_LATENTS, latents, 1, bias=False)
         with torch.no_grad():
             self.linear.weight.zero_()
             self.linear.weight[:VECTOR_LATENTS, :, 0, 0] = haar_matrix()
-        self.stem = nn.Conv2d(2 + PICTURE_CHANNELS, width, 3, padding=1)
+        self.stem = Convolution(2 + PICTURE_CHANNELS, width, 3, padding=1)
         self.bias = QualityBias(width)
         self.network = nn.Sequential(
             ResidualBlock(width),
             Downsample(width, 2 * width),
             ResidualBlock(2 * width),
-            zero_start(nn.Conv2d(2 * width, latents, 1)),
+            zero_start(Convolution(2 * width, latents, 1)),
         )
 
     def forward(self, vectors: Tensor, difference: Tensor, quality: Tensor) -> Tensor:
@@ -70,17 +78,17 @@ class MotionSynthesis(nn.Module):
 
     def __init__(self, latents: int, width: int = 48, fine_width: int = 32) -> None:
         super().__init__()
-        self.linear = nn.Conv2d(latents, VECTOR_LATENTS, 1, bias=False)
+        self.linear = Convolution(latents, VECTOR_LATENTS, 1, bias=False)
         with torch.no_grad():
             self.linear.weight.zero_()
             self.linear.weight[:, :VECTOR_LATENTS, 0, 0] = haar_matrix().T
-        self.stem = nn.Conv2d(latents, width, 1)
+        self.stem = Convolution(latents, width, 1)
         self.bias = QualityBias(width)
         self.network = nn.Sequential(ResidualBlock(width), Upsample(width, width), ResidualBlock(width))
         self.to_fine = Upsample(width, fine_width)
-        self.reference = nn.Conv2d(4 * PICTURE_CHANNELS, fine_width, 3, padding=1)
-        self.fine = nn.Conv2d(2 * fine_width + 2, fine_width, 3, padding=1)
-        self.last = zero_start(nn.Conv2d(fine_width, 3, 3, padding=1))
+        self.reference = Convolution(4 * PICTURE_CHANNELS, fine_width, 3, padding=1)
+        self.fine = Convolution(2 * fine_width + 2, fine_width, 3, padding=1)
+        self.last = zero_start(Convolution(fine_width, 3, 3, padding=1))
 
     def forward(self, latents: Tensor, reference: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Flow (N, 2, 4 h, 4 w) in luma samples and scale (N, 1, 4 h, 4 w) in levels.
@@ -94,5 +102,5 @@ class MotionSynthesis(nn.Module):
         joined = torch.cat((features, seen.to(features.dtype), (flow / FLOW_SCALE).to(features.dtype)), 1)
         change = self.last(F.leaky_relu(self.fine(joined), 0.1)).float()
         flow = flow + FLOW_SCALE * change[:, :2]
-        scale = BLURRED_LEVELS * torch.sigmoid(change[:, 2:] - 4)
+        scale = BLURRED_LEVELS * steady_sigmoid(change[:, 2:] - 4)
         return flow, scale

@@ -8,7 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.models.layers import ResidualBlock, Upsample, full_precision, zero_start
+from scaleflow.codec.models.layers import (
+    Convolution,
+    ResidualBlock,
+    Upsample,
+    full_precision,
+    steady_sigmoid,
+    zero_start,
+)
 from scaleflow.codec.models.motion import FLOW_SCALE, VECTOR_LATENTS, haar_matrix
 from scaleflow.codec.models.quality import QualityBias
 from scaleflow.codec.models.transforms import PICTURE_CHANNELS
@@ -41,17 +48,17 @@ class MotionSynthesis(nn.Module):
     def __init__(self, latents: int, width: int = 48, fine_width: int = 32) -> None:
         super().__init__()
         self.width = width
-        self.linear = nn.Conv2d(latents, VECTOR_LATENTS, 1, bias=False)
+        self.linear = Convolution(latents, VECTOR_LATENTS, 1, bias=False)
         with torch.no_grad():
             self.linear.weight.zero_()
             self.linear.weight[:, :VECTOR_LATENTS, 0, 0] = haar_matrix().T
-        self.stem = nn.Conv2d(latents, width, 1)
+        self.stem = Convolution(latents, width, 1)
         self.bias = QualityBias(width)
         self.network = nn.Sequential(ResidualBlock(width), Upsample(width, width), ResidualBlock(width))
         self.to_fine = Upsample(width, fine_width)
-        self.reference = nn.Conv2d(4 * PICTURE_CHANNELS, fine_width, 3, padding=1)
-        self.fine = nn.Conv2d(2 * fine_width + 2, fine_width, 3, padding=1)
-        self.last = zero_start(nn.Conv2d(fine_width, 5, 3, padding=1))
+        self.reference = Convolution(4 * PICTURE_CHANNELS, fine_width, 3, padding=1)
+        self.fine = Convolution(2 * fine_width + 2, fine_width, 3, padding=1)
+        self.last = zero_start(Convolution(fine_width, 5, 3, padding=1))
 
     def forward(self, latents: Tensor, reference: Tensor, quality: Tensor) -> DecodedMotion:
         """``latents`` (N, C, h, w) at a sixteenth, ``reference`` packed (N, 6, 8 h, 8 w)."""
@@ -64,5 +71,5 @@ class MotionSynthesis(nn.Module):
         change = self.last(F.leaky_relu(self.fine(joined), 0.1)).float()
         flow = flow + FLOW_SCALE * change[:, :2]
         second_flow = 2 * flow + FLOW_SCALE * change[:, 2:4]
-        blend = torch.sigmoid(change[:, 4:] + FIRST_BLEND)
+        blend = steady_sigmoid(change[:, 4:] + FIRST_BLEND)
         return DecodedMotion(flow, second_flow, blend, features)
