@@ -12,24 +12,29 @@ NEGATIVE_SLOPE = 0.1
 _ONEDNN = torch.backends.mkldnn.is_available()
 
 
-class Convolution(nn.Conv2d):
-    """A convolution of zero-padded input; when pictures are coded, its sums do not depend on the machine's state.
+def convolve(x: Tensor, layer: nn.Conv2d, *, padding: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    """What a layer makes of ``x`` (N, C, H, W), padded with zeros, in one order of sums.
 
     PyTorch chooses between libraries by the number of threads, the size of the input and the memory format, and each
-    adds up in an order of its own. In inference on a CPU this class always takes oneDNN and its channels-last form,
-    which in float32 gives equal bits for any number of threads, and with AVX2 and all versions of AVX-512.
+    adds up in an order of its own. In inference on a CPU this always takes oneDNN and its channels-last form, which in
+    float32 gives equal bits for any number of threads, and with AVX2 and all versions of AVX-512.
     """
+    weight, bias, dilation, groups = layer.weight, layer.bias, layer.dilation, layer.groups
+    if torch.is_inference_mode_enabled() and x.device.type == "cpu":
+        # not contiguous(), to which a single position, or a kernel of one, is of every format already
+        x, weight = (tensor.to(memory_format=torch.channels_last) for tensor in (x, weight))
+        if _ONEDNN and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
+            return torch.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
+    return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+
+class Convolution(nn.Conv2d):
+    """A convolution with zero padding, computed by :func:`convolve`."""
 
     def forward(self, input: Tensor) -> Tensor:
         """``input`` (N, C, H, W), in any memory format."""
-        if not torch.is_inference_mode_enabled() or input.device.type != "cpu":
-            return super().forward(input)
-        # not contiguous(), to which a single position, or a kernel of one, is of every format already
-        x = input.to(memory_format=torch.channels_last)
-        weight = self.weight.to(memory_format=torch.channels_last)
-        if not _ONEDNN or input.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
-            return self._conv_forward(x, weight, self.bias)
-        return torch.mkldnn_convolution(x, weight, self.bias, self.padding, self.stride, self.dilation, self.groups)
+        assert not isinstance(self.padding, str)
+        return convolve(input, self, padding=self.padding, stride=self.stride)
 
 
 def steady_sigmoid(x: Tensor) -> Tensor:
