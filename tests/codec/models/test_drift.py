@@ -51,7 +51,7 @@ def check(found: dict[str, Drift], precision: Precision, largest: int, lost: flo
 
 
 @has_avx2
-@pytest.mark.parametrize(("precision", "largest", "lost"), [("fp32", 8, 0.02), ("bf16", 20, 0.15)])
+@pytest.mark.parametrize(("precision", "largest", "lost"), [("fp32", 8, 0.02), ("bf16", 24, 0.3)])
 def test_sixty_predicted_pictures(precision: Precision, largest: int, lost: float, tmp_path: Path) -> None:
     """Two settings for each precision, since each takes a process of its own; the others are among the slow tests."""
     settings = (EQUAL[precision][-1], BOUNDED[precision])
@@ -60,6 +60,7 @@ def test_sixty_predicted_pictures(precision: Precision, largest: int, lost: floa
 
 @has_avx2
 @pytest.mark.slow
-@pytest.mark.parametrize(("precision", "largest", "lost"), [("fp32", 24, 0.1), ("bf16", 32, 0.3)])
+@pytest.mark.parametrize(("precision", "largest", "lost"), [("fp32", 32, 0.5), ("bf16", 128, 2.0)])
 def test_three_hundred_predicted_pictures(precision: Precision, largest: int, lost: float, tmp_path: Path) -> None:
+    """Bounds of this clip, about twice what was measured: docs/stability.md says how much more others drift."""
     check(drifts(tmp_path, precision, 300, (*EQUAL[precision], BOUNDED[precision])), precision, largest, lost)
