@@ -38,6 +38,9 @@ PATIENCE = 0.2
 END_PATIENCE = 2.0
 """Seconds that a worker has to end by itself."""
 
+_PARENTS_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What a terminal or a system sends to all processes of a command at once."""
+
 WAITING_GROUPS = 2
 """Coded groups for each worker that may wait for an earlier one."""
 
@@ -147,7 +150,12 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        process.start()
+        # A worker is deaf to signals from its first instruction on: the parent decides what an interruption means.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self._processes.append(process)
         try:
@@ -192,7 +200,7 @@ class WorkerPool:
         for process in self._processes:
             process.join(END_PATIENCE if kind is None and not self._busy else 0)
             if process.is_alive():
-                process.terminate()
+                process.kill()
                 process.join()
 
 
@@ -222,7 +230,8 @@ def _worker_lost() -> DataError:
 
 def _work(connection: Connection) -> None:
     """Body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides what an interruption means.
+    for number in _PARENTS_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     warnings.simplefilter("ignore")  # The parent has imported, and warned of, the same.
     try:
         setup: _Setup = pickle.loads(connection.recv_bytes())

@@ -128,11 +128,6 @@ def load_model(
     return codec
 
 
-def takes_weights(name: str) -> bool:
-    """Whether weights of another file can be given to the model of this name."""
-    return name == DEFAULT_MODEL
-
-
 def list_models() -> list[str]:
     """Names that :func:`load_model` knows without a path.
 
