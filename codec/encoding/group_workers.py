@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scaleflow.child_processes import STOP_SIGNALS, deaf_children
 from scaleflow.codec.encoding.key_frames import PlannedItem, PlannedPicture
 from scaleflow.codec.encoding.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from scaleflow.codec.encoding.rate_control import QualityControl
@@ -37,9 +38,6 @@ PATIENCE = 0.2
 
 END_PATIENCE = 2.0
 """Seconds that a worker has to end by itself."""
-
-_PARENTS_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""What a terminal or a system sends to all processes of a command at once."""
 
 WAITING_GROUPS = 2
 """Coded groups for each worker that may wait for an earlier one."""
@@ -150,12 +148,8 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        # A worker is deaf to signals from its first instruction on: the parent decides what an interruption means.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
-        try:
+        with deaf_children():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self._processes.append(process)
         try:
@@ -230,8 +224,8 @@ def _worker_lost() -> DataError:
 
 def _work(connection: Connection) -> None:
     """Body of a worker process."""
-    for number in _PARENTS_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # The parent decides what an interruption means.
     warnings.simplefilter("ignore")  # The parent has imported, and warned of, the same.
     try:
         setup: _Setup = pickle.loads(connection.recv_bytes())

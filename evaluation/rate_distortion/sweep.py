@@ -17,6 +17,7 @@ from types import FrameType
 
 import torch
 
+from scaleflow.child_processes import deaf_children, listen
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
@@ -231,7 +232,8 @@ def _executor(
 
 
 def _in_pool(pool: ProcessPoolExecutor, waiting: Sequence[_Waiting]) -> Iterator[_Finished]:
-    futures: list[Future[_Finished]] = [pool.submit(_attempt, *one) for one in waiting]
+    with deaf_children():
+        futures: list[Future[_Finished]] = [pool.submit(_attempt, *one) for one in waiting]
     try:
         for future in as_completed(futures):
             yield future.result()
@@ -255,6 +257,7 @@ def _start_worker(threads: int) -> None:
     # Ctrl-C goes to all processes; the first one stops the others, and their encoders with them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop_worker)
+    listen()
 
 
 def _stop_worker(number: int, frame: FrameType | None) -> None:
