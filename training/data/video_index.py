@@ -137,7 +137,7 @@ def _index_place(folder: Path) -> Path:
     if os.access(folder, os.W_OK):
         return folder / INDEX_NAME
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaleflow"
-    return cache / f"index-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}.json"
+    return cache / f"index-{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]}.json"
 
 
 def _load(path: Path) -> list[VideoRecord]:
