@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar
 
 import typer
 
-
 MOST_FRAMES = 2**31 - 1
 
 

@@ -65,7 +65,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def changed_bytes(data: bytes, source: random.Random, most: int = 4) -> bytes:
-    """``data`` after a few changes: bits, bytes, pieces that are cut out, repeated, moved or made up, the end cut off."""
+    """``data`` after a few changes: bits, bytes, pieces that are cut out, repeated or made up, the end cut off."""
     changed = bytearray(data)
     for _ in range(source.randint(1, most)):
         place = source.randrange(len(changed) + 1)
