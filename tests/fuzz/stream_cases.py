@@ -90,7 +90,20 @@ def output_case(source: random.Random, folder: Path) -> None:
     outputs = folder / "outputs"
     outputs.mkdir()
     name = source.choice(
-        ("o.y4m", "o.yuv", "o.mp4", "o.mov", "o.mkv", "o.webm", "p/", "p%03d.png", "j%d.jpg", "t%d.tiff")
+        (
+            "o.y4m",
+            "o.y4m",
+            "o.yuv",
+            "o.yuv",
+            "o.mp4",
+            "o.mov",
+            "o.mkv",
+            "o.webm",
+            "p/",
+            "p%03d.png",
+            "j%d.jpg",
+            "t%d.tiff",
+        )
     )
     settings = DecodeSettings(
         start=source.choice((0.0, 0.0, 0.1, 1e9)),

@@ -17,7 +17,7 @@ import cbor2
 import numpy as np
 
 from scaleflow.codec.container import AudioStream, SfvHeader, SfvWriter
-from scaleflow.codec.container.header import MAGIC, PRELUDE_SIZE, VERSION, header_size
+from scaleflow.codec.container.header import MAGIC, PRELUDE_SIZE, VERSION, Key, header_size
 from scaleflow.codec.container.index import write_trailer
 from scaleflow.codec.container.packet_format import (
     END_MARKER,
@@ -39,7 +39,7 @@ from scaleflow.codec.frame_coder import FrameEncoder
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, VideoProperties
 from tests.codec.stand_in import StandInModel
-from tests.fuzz.mutation import INTEGERS, changed_bytes, changed_value
+from tests.fuzz.mutation import INTEGERS, VALUES, changed_bytes, changed_value
 
 WIDTH, HEIGHT, PICTURES, PERIOD = 36, 22, 9, 4
 
@@ -172,11 +172,25 @@ def with_altered_header(stream: bytes, source: random.Random) -> bytes:
     """Other values, or other bytes, in the CBOR, whose length and checksum are right."""
     start, packets, trailer = split(stream)
     body = start[PRELUDE_SIZE:-4]
-    if source.random() < 0.75:
+    how = source.random()
+    if how < 0.4:
         body = cbor2.dumps(changed_value(cbor2.loads(body), source))
+    elif how < 0.8:
+        entries = cbor2.loads(body)
+        maps = [entries, entries[int(Key.VIDEO)], *entries.get(int(Key.AUDIO), [])]
+        _set_field(source.choice(maps), source)
+        body = cbor2.dumps(entries)
     if source.random() < 0.3:
         body = changed_bytes(body, source, 2)
     return b"".join((sealed_header(body), *packets, trailer))
+
+
+def _set_field(fields: dict[int, Any], source: random.Random) -> None:
+    """Another value for a field that may be there, or that is left out where it has its default."""
+    key = source.randrange(16)
+    before = fields.get(key)
+    likely = [value for value in VALUES if isinstance(value, type(before))] if before is not None else []
+    fields[key] = source.choice(likely if likely and source.random() < 0.6 else VALUES)
 
 
 def with_altered_packets(stream: bytes, source: random.Random) -> bytes:
