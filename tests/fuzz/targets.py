@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tests.fuzz.command_cases import commands_case
 from tests.fuzz.harness import Case
 from tests.fuzz.picture_cases import clips_case, labels_case, masks_case
 from tests.fuzz.stream_cases import container_case, output_case, payload_case
@@ -18,5 +19,6 @@ TARGETS: Mapping[str, Case] = {
     "masks": masks_case,
     "labels": labels_case,
     "clips": clips_case,
+    "commands": commands_case,
 }
 """Each makes an input of its kind and reads it as the commands do."""
