@@ -7,6 +7,7 @@ file, a folder or a model whose weights are downloaded, is what the user names.
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -24,8 +25,8 @@ def load_stream_model(
     *,
     device: str = "cpu",
     model: str | None = None,
-    weights: Path | None = None,
-    weights_folder: Path | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    weights_folder: str | os.PathLike[str] | None = None,
 ) -> VideoModel:
     """Load the model that the header names, in the stream's precision.
 
@@ -51,18 +52,19 @@ def load_stream_model(
     if header.precision not in ("fp32", "bf16"):
         raise DataError(f"the stream needs precision {header.precision!r}, which is unknown here: update scaleflow")
     precision: Literal["fp32", "bf16"] = "bf16" if header.precision == "bf16" else "fp32"
-    name = model if model is not None else _known_name(header, weights)
+    place = None if weights is None else Path(weights)
+    name = model if model is not None else _known_name(header, place)
     if name is None:
-        name, weights = f"ssf2020:{weights}", None
-    if name == RECURRENT_MODEL and weights is None and model is None:
-        weights = find_weights(header.weights_hash, weights_folder)
-        if weights is None:
+        name, place = f"ssf2020:{place}", None
+    if name == RECURRENT_MODEL and place is None and model is None:
+        place = find_weights(header.weights_hash, weights_folder)
+        if place is None:
             raise DataError(
                 f"the stream was coded by {name!r}, {describe_weights(header.weights_hash)}: {_remedy(header)}",
                 fields=("weights", "weights_folder"),
             )
-    loaded = load_model(name, device=device, precision=precision, weights=weights)
-    if loaded.weights_hash != header.weights_hash and model is None and weights is None and name == DEFAULT_MODEL:
+    loaded = load_model(name, device=device, precision=precision, weights=place)
+    if loaded.weights_hash != header.weights_hash and model is None and place is None and name == DEFAULT_MODEL:
         found = find_weights(header.weights_hash, weights_folder)
         if found is not None:
             logger.info("weights of the stream: %s", found)

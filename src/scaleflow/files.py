@@ -95,6 +95,7 @@ def decode(
     *,
     model: VideoModel | None = None,
     weights: StrPath | None = None,
+    weights_folder: StrPath | None = None,
     device: str = "auto",
     progress: Callable[[DecodeProgress], None] | None = None,
 ) -> DecodeSummary:
@@ -108,6 +109,8 @@ def decode(
         settings: which part of it, and the form of the output.
         model: what decodes, where it is loaded already; otherwise the model that the file names.
         weights: a weights file, where the file was not encoded with the shipped weights.
+        weights_folder: a folder of weights files, among which those of an older file are found by their hash; without
+            it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: as of :func:`encode`.
         progress: called after each picture.
 
@@ -126,7 +129,7 @@ def decode(
     """
     from scaleflow.codec.decoding.file import decode_file
 
-    return decode_file(source, destination, _choose(model, weights, device), settings, progress=progress)
+    return decode_file(source, destination, _choose(model, weights, weights_folder, device), settings, progress=progress)
 
 
 def verify(
@@ -134,6 +137,7 @@ def verify(
     *,
     model: VideoModel | None = None,
     weights: StrPath | None = None,
+    weights_folder: StrPath | None = None,
     device: str = "auto",
     progress: Callable[[DecodeProgress], None] | None = None,
 ) -> DecodeSummary:
@@ -141,7 +145,7 @@ def verify(
 
     Args:
         source: an ``.sfv`` file; ``-`` is standard input.
-        model, weights, device: as of :func:`decode`.
+        model, weights, weights_folder, device: as of :func:`decode`.
         progress: called after each picture.
 
     Raises:
@@ -155,7 +159,7 @@ def verify(
     """
     from scaleflow.codec.decoding.file import verify_file
 
-    return verify_file(source, _choose(model, weights, device), progress=progress)
+    return verify_file(source, _choose(model, weights, weights_folder, device), progress=progress)
 
 
 def info(source: StrPath) -> StreamInfo:
@@ -181,6 +185,7 @@ def open_decoder(
     *,
     model: VideoModel | None = None,
     weights: StrPath | None = None,
+    weights_folder: StrPath | None = None,
     device: str = "cpu",
     tolerate_damage: bool = False,
 ) -> VideoDecoder:
@@ -190,6 +195,8 @@ def open_decoder(
         source: an ``.sfv`` file; ``-`` is standard input, in which one cannot seek.
         model: what decodes, where it is loaded already; otherwise the model that the file names.
         weights: a weights file, where the file was not encoded with the shipped weights.
+        weights_folder: a folder of weights files, among which those of an older file are found by their hash; without
+            it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: where the model computes, and where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, in place of raising.
 
@@ -210,15 +217,21 @@ def open_decoder(
     """
     from scaleflow.codec.decoding.video_decoder import VideoDecoder
 
-    return VideoDecoder(source, model=model, weights=weights, device=device, tolerate_damage=tolerate_damage)
+    return VideoDecoder(
+        source,
+        model=model,
+        weights=weights,
+        weights_folder=weights_folder,
+        device=device,
+        tolerate_damage=tolerate_damage,
+    )
 
 
 def _choose(
-    model: VideoModel | None, weights: StrPath | None, device: str
+    model: VideoModel | None, weights: StrPath | None, weights_folder: StrPath | None, device: str
 ) -> Callable[[SfvHeader], VideoModel]:
     from scaleflow.codec.decoding.stream_model import load_stream_model
 
     if model is not None:
         return lambda header: model
-    place = None if weights is None else Path(weights)
-    return lambda header: load_stream_model(header, device=device, weights=place)
+    return lambda header: load_stream_model(header, device=device, weights=weights, weights_folder=weights_folder)
