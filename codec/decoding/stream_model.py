@@ -79,9 +79,9 @@ def _known_name(header: SfvHeader, weights: Path | None) -> str | None:
     Raises:
         DataError: nothing but the user can say where the model is.
     """
-    from scaleflow.codec.models.registry import DEFAULT_MODEL, RECURRENT_MODEL, list_models
+    from scaleflow.codec.models.registry import STREAM_MODELS, list_models
 
-    if header.model in (DEFAULT_MODEL, RECURRENT_MODEL):
+    if header.model in STREAM_MODELS:
         return header.model
     if header.model.startswith("ssf2020"):
         if weights is not None:

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "default"
 RECURRENT_MODEL = "recurrent"
+STREAM_MODELS = (DEFAULT_MODEL, RECURRENT_MODEL)
+"""Names to which the header of a stream may lead: neither opens anything but what is shipped, or what the user gives."""
+
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 WEIGHTS_FORMAT = "scaleflow-1"
 """Layout of a weights file; another value is refused."""

@@ -14,7 +14,7 @@ def standard_input() -> BinaryIO:
     Raises:
         UsageError: it is closed, or takes text only, as in notebooks.
     """
-    stream = getattr(sys.stdin, "buffer", None)
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
     if stream is None:
         raise UsageError("standard input is closed or holds no bytes here: name a file instead of -")
-    return stream  # type: ignore[no-any-return]
+    return stream
