@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 import tempfile
@@ -256,8 +257,10 @@ def _start_worker(threads: int) -> None:
     torch.set_num_threads(threads)
     # Ctrl-C goes to all processes; the first one stops the others, and their encoders with them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop_worker)
+    # What has come already finds nothing to clean up; an exception in here would be shown as a failure.
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
     listen()
+    signal.signal(signal.SIGTERM, _stop_worker)
 
 
 def _stop_worker(number: int, frame: FrameType | None) -> None:
