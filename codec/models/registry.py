@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_MODEL = "default"
 RECURRENT_MODEL = "recurrent"
 STREAM_MODELS = (DEFAULT_MODEL, RECURRENT_MODEL)
-"""Names to which the header of a stream may lead: neither opens anything but what is shipped, or what the user gives."""
+"""Names to which the header of a stream may lead: they open what is shipped, or what the user gives, alone."""
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 WEIGHTS_FORMAT = "scaleflow-1"

@@ -6,12 +6,15 @@ import multiprocessing
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from scaleflow.child_processes import STOP_SIGNALS, deaf_children, listen
 from scaleflow.cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED, StopRequest
-from tests.cli.test_commands import Run
+
+if TYPE_CHECKING:  # Processes that are started here import this file, and should not import the networks.
+    from tests.cli.test_commands import Run
 
 
 def _ignore() -> None:
@@ -43,8 +46,12 @@ def test_signals_do_not_kill_a_process_that_starts(body: object, code: int, tmp_
 
 
 def test_signals_in_between_are_not_lost() -> None:
-    with pytest.raises(KeyboardInterrupt), deaf_children():
-        signal.raise_signal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # Jobs in the background may ignore it.
+    try:
+        with pytest.raises(KeyboardInterrupt), deaf_children():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(STOP_SIGNALS)
 
 

@@ -33,7 +33,9 @@ CASES: Mapping[str, int] = {
 def test_every_case_is_read_or_refused(target: str, tmp_path: Path) -> None:
     outcome = run(target, TARGETS[target], CASES[target], 7, keep=tmp_path)
     assert not outcome.failures, outcome.failures[0]
-    assert outcome.counts.total() == CASES[target] > outcome.counts["read"]
+    assert outcome.counts.total() == CASES[target]
+    refused = CASES[target] - outcome.counts["read"]
+    assert refused or target == "commands"  # They end with a message and a code, not with an error.
     assert outcome.counts["read"] or target == "checkpoint"  # Of those, few are altered so little that they are read.
 
 
