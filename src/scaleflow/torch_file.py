@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from os import PathLike, fspath
 from typing import Any
 
@@ -23,6 +24,8 @@ def read_torch_file(path: str | PathLike[str]) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, MemoryError):
         raise
+    except pickle.UnpicklingError as error:  # torch's own words say how to load it nevertheless
+        raise DataError(f"{fspath(path)}: is damaged, or holds more than tensors and plain values") from error
     except Exception as error:  # A pickle is a program: what a damaged one makes torch raise can be of any kind.
         raise DataError(f"{fspath(path)}: {_first_lines(error)}") from error
 
