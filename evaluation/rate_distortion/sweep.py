@@ -28,6 +28,7 @@ from scaleflow.evaluation.rate_distortion.measure_point import (
     measure_point,
 )
 from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_points_in
 from scaleflow.evaluation.rate_distortion.source_clip import prepare_clip
 from scaleflow.output_file import write_whole_file
 
@@ -173,8 +174,9 @@ def _earlier_points(results: Path, tasks: Sequence[PointTask], overwrite: bool) 
     descriptions = {task.codec.name: task.description for task in tasks}
     software = {(task.codec.name, task.setting.label): task.software for task in tasks}
     found = {}
-    for path in sorted((results / "points").glob("*.json")):
-        point = RatePoint.read(path)
+    for path, point in read_points_in(results).items():
+        if Path(point.stream).stem != path.stem:
+            raise DataError(f"{path}: names {point.stream}, the coded file of another point; delete it")
         of_clip = point.clip.name == source.name
         wrong_masks = of_clip and bool(point.clip.masks and source.masks) and point.clip.masks != source.masks
         if path.stem in keys and not wrong_masks:

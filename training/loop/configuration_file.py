@@ -13,6 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from scaleflow.errors import UsageError
+from scaleflow.training.yaml_text import parse_yaml, read_yaml_file
 
 Config = TypeVar("Config")
 
@@ -31,12 +32,7 @@ def checked_configuration(kind: type[Config], values: Mapping[str, Any], source:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping. Raises :class:`UsageError` otherwise."""
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is no YAML: {str(error).splitlines()[0]}") from error
+    values = read_yaml_file(path)
     if not isinstance(values, dict):
         raise UsageError(f"{path}: holds {type(values).__name__}, expected keys such as data")
     return values
@@ -65,16 +61,15 @@ def override(values: dict[str, Any], changes: Iterable[str]) -> None:
         keys, separator, text = change.partition("=")
         if not separator or not keys:
             raise UsageError(f"{change!r}: expected key=value, such as optimization.clip_norm=0.5")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{change!r}: its value is no YAML: {str(error).splitlines()[0]}") from error
+        value = parse_yaml(text, repr(change))
         if isinstance(value, str):  # YAML 1.1 takes 1e-4 for text
             value = _number(value)
         *path, last = keys.split(".")
         place: Any = values
         for number, key in enumerate(path):
             place = _below(place, key, change, ".".join(path[:number]))
+        if not isinstance(place, dict):
+            raise UsageError(f"{change!r}: {'.'.join(path)} is a list: name one of its stages before the key")
         place[last] = value
 
 

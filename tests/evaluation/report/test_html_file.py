@@ -17,7 +17,7 @@ from PIL import Image
 
 from scaleflow.codec.models.registry import load_model
 from scaleflow.errors import DataError, UsageError
-from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_point
 from scaleflow.evaluation.report import ReportSettings, write_report
 from scaleflow.evaluation.report.html_file import page
 from scaleflow.evaluation.report.stream_pictures import read_pictures
@@ -43,7 +43,7 @@ def copied(results: Path, tmp_path: Path) -> Path:
 
 def change_points(folder: Path, **clip: Any) -> None:
     for path in (folder / "points").iterdir():
-        point = RatePoint.read(path)
+        point = read_point(path)
         path.write_text(replace(point, clip=replace(point.clip, **clip)).to_json())
 
 
