@@ -37,11 +37,13 @@ def encode_file(
         settings: what is asked for.
         progress: called after each picture.
         masks: of regions of interest, or what opens them for the source; ``settings.region`` says how they are coded.
-        stop: asked before each picture; once it says True the file ends with the last complete group of pictures.
+        stop: asked before each picture; once it says True the file ends with the last complete group of pictures. A
+            file that would be replaced stays as it was.
 
     Raises:
         UsageError: the request cannot be carried out.
-        DataError: the source cannot be read, the output cannot be written, or verification failed. Nothing is left.
+        DataError: the source cannot be read, the output cannot be written, verification failed, or ``stop`` came before
+            there was anything to keep. Nothing is left.
     """
     source = source if isinstance(source, VideoSource) else VideoSource(source)
     check_request(source, destination, settings)

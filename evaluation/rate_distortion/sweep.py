@@ -31,6 +31,7 @@ from scaleflow.evaluation.rate_distortion.point import RatePoint
 from scaleflow.evaluation.rate_distortion.point_file import read_points_in
 from scaleflow.evaluation.rate_distortion.source_clip import prepare_clip
 from scaleflow.output_file import write_whole_file
+from scaleflow.partial_file import only_writer
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ def measure(
             curves of different pictures or encoders do not compare.
 
     Raises:
-        UsageError: the folder cannot be made, or holds points that do not go together with these.
+        UsageError: the folder cannot be made, holds points that do not go together with these, or is being written by
+            another process.
         DataError: a point in the folder cannot be read.
     """
     names = [codec.name for codec in codecs]
@@ -103,8 +105,24 @@ def measure(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be made: {error.strerror}") from error
-    for left_over in (results / "streams").glob(".*.partial.*"):
-        left_over.unlink()
+    with only_writer(results / "points"):
+        for left_over in (results / "streams").glob(".*.partial*"):
+            left_over.unlink()
+        return _measure(clips, codecs, settings, results, masks or {}, change, frames, workers, overwrite, progress)
+
+
+def _measure(
+    clips: Sequence[ClipFile],
+    codecs: Sequence[EvaluatedCodec],
+    settings: MeasuringSettings,
+    results: Path,
+    masks: Mapping[str, Path],
+    change: ClipChange | None,
+    frames: int,
+    workers: int,
+    overwrite: bool,
+    progress: Callable[[PointDone], None] | None,
+) -> MeasuredPoints:
     found = MeasuredPoints()
     total = len(clips) * sum(len(codec.settings) for codec in codecs)
     number = 0
@@ -112,7 +130,7 @@ def measure(
         scratch = Path(scratch_name)
         for clip in clips:
             try:
-                source = prepare_clip(clip, frames, scratch, (masks or {}).get(clip.name), change)
+                source = prepare_clip(clip, frames, scratch, masks.get(clip.name), change)
             except ScaleFlowError as error:
                 logger.warning("%s is left out: %s", clip.name, error)
                 found.problems.append(f"{clip.name}: {error}")

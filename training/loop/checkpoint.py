@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import open_output_file
 
 FORMAT = "scaleflow-checkpoint-1"
 
@@ -21,16 +21,16 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises:
         DataError: it cannot be written; the last one is still there.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        temporary.unlink(missing_ok=True)
+        output = open_output_file(str(path), overwrite=True)
+        try:
+            torch.save({"format": FORMAT, **state}, output)
+            output.commit()
+        except BaseException:
+            output.abort()
+            raise
+    except (OSError, RuntimeError, DataError) as error:  # torch reports a full disk as a RuntimeError
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
         raise DataError(f"{path}: the checkpoint cannot be written: {said}; the last one is kept") from error
 

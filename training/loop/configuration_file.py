@@ -13,6 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from scaleflow.errors import UsageError
+from scaleflow.json_values import is_plain_text
 from scaleflow.training.yaml_text import parse_yaml, read_yaml_file
 
 Config = TypeVar("Config")
@@ -95,14 +96,16 @@ def _below(place: Any, key: str, change: str, where: str) -> Any:
 def _first_complaint(error: ValidationError, values: Mapping[str, Any], kind: Any) -> str:
     first = error.errors()[0]
     location = list(first["loc"])
-    name = ".".join(str(_stage_name(values, location[: n + 1]) or part) for n, part in enumerate(location))
+    names = [str(_stage_name(values, location[: n + 1]) or part) for n, part in enumerate(location)]
+    name = ".".join(part if is_plain_text(part) else repr(part) for part in names)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _keys_at(location[:-1], kind)
         near = difflib.get_close_matches(str(location[-1]), known, 1)
         return f"{name} is unknown: " + (f"did you mean {near[0]}?" if near else f"use {', '.join(known)}")
     if first["type"] == "missing":
         return f"{name} is missing"
-    return f"{name} = {first['input']!r}: {first['msg'].lower()}"
+    given = repr(first["input"])
+    return f"{name} = {given if len(given) <= 80 else given[:77] + '...'}: {first['msg'].lower()}"
 
 
 def _stage_name(values: Mapping[str, Any], location: list[Any]) -> str | None:
