@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from scaleflow.codec.encoding.rate_control import ConstantQuality, OnePassControl, QualityControl
 from scaleflow.codec.encoding.region_masks import MaskSource, OpenMasks
@@ -46,6 +47,7 @@ def encode_file(
             there was anything to keep. Nothing is left.
     """
     source = source if isinstance(source, VideoSource) else VideoSource(source)
+    source = replace(source, max_pixels=settings.max_pixels)
     check_request(source, destination, settings)
     if settings.target_roi_psnr is not None and masks is None:
         raise UsageError(

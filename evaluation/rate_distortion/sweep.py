@@ -35,6 +35,8 @@ from scaleflow.partial_file import only_writer
 
 logger = logging.getLogger(__name__)
 
+MOST_WORKERS = 256
+
 
 @dataclass(frozen=True)
 class PointDone:
@@ -232,8 +234,8 @@ def _executor(
     workers: int, settings: MeasuringSettings
 ) -> Iterator[Callable[[Sequence[_Waiting]], Iterator[_Finished]]]:
     """What runs tasks: this process alone, or a pool of them."""
-    if workers < 1:
-        raise UsageError(f"workers {workers} is not at least 1", fields=("workers",))
+    if not 1 <= workers <= MOST_WORKERS:
+        raise UsageError(f"workers {workers} is outside 1..{MOST_WORKERS}", fields=("workers",))
     if workers == 1:
         yield lambda waiting: (_attempt(*one) for one in waiting)
         return

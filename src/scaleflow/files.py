@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaleflow.errors import UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from scaleflow.codec.container import SfvHeader
@@ -135,6 +136,7 @@ def verify(
     model: VideoModel | None = None,
     weights: StrPath | None = None,
     device: str = "auto",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[DecodeProgress], None] | None = None,
 ) -> DecodeSummary:
     """Check the whole of an ``.sfv`` file and decode all its pictures, writing nothing.
@@ -142,11 +144,12 @@ def verify(
     Args:
         source: an ``.sfv`` file; ``-`` is standard input.
         model, weights, device: as of :func:`decode`.
+        max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
         progress: called after each picture.
 
     Raises:
         UsageError: the file cannot be opened.
-        DataError: no ``.sfv`` file, other weights, or a file without pictures.
+        DataError: no ``.sfv`` file, other weights, a file without pictures, or of larger ones.
 
     Example:
         >>> import scaleflow
@@ -155,7 +158,7 @@ def verify(
     """
     from scaleflow.codec.decoding.file import verify_file
 
-    return verify_file(source, _choose(model, weights, device), progress=progress)
+    return verify_file(source, _choose(model, weights, device), max_pixels=max_pixels, progress=progress)
 
 
 def info(source: StrPath) -> StreamInfo:
@@ -183,6 +186,7 @@ def open_decoder(
     weights: StrPath | None = None,
     device: str = "cpu",
     tolerate_damage: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> VideoDecoder:
     """Pictures of an ``.sfv`` file one after the other, with times and seeking, as arrays or tensors.
 
@@ -192,10 +196,11 @@ def open_decoder(
         weights: a weights file, where the file was not encoded with the shipped weights.
         device: where the model computes, and where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, in place of raising.
+        max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
 
     Raises:
         UsageError: the file cannot be opened, or the device is not there.
-        DataError: no ``.sfv`` file, or other weights. While iterating: damage.
+        DataError: no ``.sfv`` file, other weights, or larger pictures. While iterating: damage.
 
     Example:
         >>> import scaleflow
@@ -210,7 +215,14 @@ def open_decoder(
     """
     from scaleflow.codec.decoding.video_decoder import VideoDecoder
 
-    return VideoDecoder(source, model=model, weights=weights, device=device, tolerate_damage=tolerate_damage)
+    return VideoDecoder(
+        source,
+        model=model,
+        weights=weights,
+        device=device,
+        tolerate_damage=tolerate_damage,
+        max_pixels=max_pixels,
+    )
 
 
 def _choose(
