@@ -64,6 +64,8 @@ def put_back_files(partial: Path, folder: Path) -> int:
             count += 1
         except OSError as error:
             logger.error("%s: cannot be put back: %s; it is kept as %s", folder / path.name, error.strerror, path)
+    if not any(replaced.iterdir()):
+        replaced.rmdir()
     return count
 
 
