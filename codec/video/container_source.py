@@ -87,6 +87,7 @@ class ContainerSource:
             self.name = "standard input"
             container_format = "yuv4mpegpipe"
         if raw is not None:
+            check_picture_size(raw.width, raw.height, self._max_pixels, self.name)
             container_format = "rawvideo"
             options = {
                 "video_size": f"{raw.width}x{raw.height}",
@@ -126,6 +127,8 @@ class ContainerSource:
         check_picture_size(
             self._video.codec_context.width, self._video.codec_context.height, self._max_pixels, self.name
         )
+        if not self._video.codec_context.width and container.format.name in _EVEN_FORMATS:
+            raise self._nothing_to_decode()  # Their size is known from the start, unless it was refused.
         self.crop = crop_of_stream(container, self._video)
         self._audio: dict[int, AudioInput] = {}
         self._buffered: deque[Any] = deque()
@@ -135,6 +138,12 @@ class ContainerSource:
             inputs = open_audio(self.name, list(container.streams.audio), self._packets, self._buffered)
             self._audio = {stream.index: stream for stream in inputs}
         self.audio_streams: tuple[AudioStream, ...] = tuple(stream.described for stream in self._audio.values())
+
+    def _nothing_to_decode(self) -> DataError:
+        return DataError(
+            f"{self.name}: holds no picture that can be decoded and is not more than max_pixels {self._max_pixels}",
+            fields=("max_pixels",),
+        )
 
     def _demux(self) -> Iterator[Any]:
         # Packets of all streams are looked at: those of subtitles, too, count in how long the file is.
@@ -252,10 +261,7 @@ class ContainerSource:
                 raise DataError(f"{self.name}: reading failed: {reason_of(error)}") from error
             self.damage.ended = f"reading failed after {count} pictures: {reason_of(error)}"
         if not count and not self._video.codec_context.width:
-            raise DataError(
-                f"{self.name}: holds no picture that can be decoded and has at most max_pixels {self._max_pixels}",
-                fields=("max_pixels",),
-            )
+            raise self._nothing_to_decode()
         self.damage.ended = self.damage.ended or promised.missing(1 / self.frame_rate)
         if self._container.format.name in _EVEN_FORMATS and not self.damage.ended:
             left = self._opened.bytes_read - promised.last_byte

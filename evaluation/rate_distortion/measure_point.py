@@ -197,7 +197,7 @@ def _frames(compared: Comparison, bits: StreamBits) -> FrameRecords:
 
 def _encode(command: Sequence[str], source: SourceClip, stream: Path) -> float:
     """Write a stream, which is seen complete or not at all; returns seconds."""
-    with whole_file(str(stream), overwrite=True) as unfinished:
+    with whole_file(str(stream), overwrite=True, follow_links=False) as unfinished:
         files = {"INPUT": source.lossless, "OUTPUT": unfinished}
         return _run(command, files if source.masks is None else files | {"MASKS": source.masks})
 

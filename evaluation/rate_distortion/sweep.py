@@ -109,7 +109,8 @@ def measure(
             raise UsageError(f"{folder}: cannot be made: {error.strerror}") from error
     with only_writer(results / "points"):
         for left_over in (results / "streams").glob(".*.partial*"):
-            left_over.unlink()
+            if left_over.is_symlink() or left_over.is_file():
+                left_over.unlink()
         return _measure(clips, codecs, settings, results, masks or {}, change, frames, workers, overwrite, progress)
 
 
@@ -152,7 +153,8 @@ def _measure(
             for task, point, problem in run_all(waiting):
                 number += 1
                 if point is not None:
-                    write_whole_file(str(_point_path(results, task)), point.to_json().encode(), True)
+                    path = _point_path(results, task)
+                    write_whole_file(str(path), point.to_json().encode(), True, follow_links=False)
                     found.points.append(point)
                 else:
                     found.problems.append(f"{clip.name}, {task.codec.name} {task.setting.label}: {problem}")

@@ -110,11 +110,12 @@ class OutputFile(OutputStream):
     """A file written under a hidden name in the same folder, renamed by :meth:`commit`, removed by :meth:`abort`.
 
     Until then whatever has the name stays as it is, and no other process can write the same. What is replaced gives its
-    mode, and its owner where that is allowed; a symbolic link stays one and its target is replaced.
+    mode, and its owner where that is allowed; a symbolic link stays one and its target is replaced, unless
+    ``follow_links`` is false, for folders of others: then the link itself is replaced.
     """
 
-    def __init__(self, path: str, overwrite: bool) -> None:
-        self._target = Path(os.path.realpath(path))
+    def __init__(self, path: str, overwrite: bool, *, follow_links: bool = True) -> None:
+        self._target = _target(path, follow_links)
         self._overwrite = overwrite
         self._partial, stream = open_partial_file(self._target)
         super().__init__(stream, path)
@@ -167,10 +168,14 @@ class OutputFile(OutputStream):
             super().abort()
 
 
+def _target(path: str, follow_links: bool) -> Path:
+    return Path(os.path.realpath(path)) if follow_links else Path(path)
+
+
 def keep_mode(target: Path, new: int | Path) -> None:
     """Give a new file, by its descriptor or its name, the mode and as far as possible the owner of what it replaces."""
     try:
-        found = target.stat()
+        found = target.lstat()
     except OSError:
         return
     if not stat.S_ISREG(found.st_mode):
@@ -210,15 +215,17 @@ def place_file(partial: Path, target: Path, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: str, overwrite: bool) -> Iterator[Path]:
+def whole_file(path: str, overwrite: bool, *, follow_links: bool = True) -> Iterator[Path]:
     """A hidden path beside ``path``, with its suffix, that other programs write to; it gets its name at the end.
+
+    ``follow_links`` as of :class:`OutputFile`.
 
     Raises:
         UsageError: as :func:`check_output`, or another process writes the same.
         DataError: it cannot be placed; nothing is left.
     """
     check_output(path, overwrite)
-    target = Path(os.path.realpath(path))
+    target = _target(path, follow_links)
     place, lock = open_partial_file(target)
     partial = target.with_name(f".{target.stem}.partial{target.suffix}")
     try:
@@ -235,17 +242,20 @@ def whole_file(path: str, overwrite: bool) -> Iterator[Path]:
         lock.close()
 
 
-def open_output_file(path: str, overwrite: bool) -> OutputStream:
-    """Open ``path`` for writing; ``-`` is standard output; devices and pipes are written in place."""
+def open_output_file(path: str, overwrite: bool, *, follow_links: bool = True) -> OutputStream:
+    """Open ``path`` for writing; ``-`` is standard output; devices and pipes are written in place.
+
+    ``follow_links`` as of :class:`OutputFile`.
+    """
     if path == "-":
         return OutputStream(_standard_output(), "standard output", owned=False)
     check_output(path, overwrite)
-    if is_special(Path(path)):
+    if is_special(Path(path)) and (follow_links or not Path(path).is_symlink()):
         try:
             return OutputStream(open(path, "wb"), path)
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-    return OutputFile(path, overwrite)
+    return OutputFile(path, overwrite, follow_links=follow_links)
 
 
 def _standard_output() -> BinaryIO:
@@ -256,14 +266,14 @@ def _standard_output() -> BinaryIO:
     return stream
 
 
-def write_whole_file(path: str, data: bytes, overwrite: bool) -> None:
-    """Write ``data`` to ``path``, which is seen complete or not at all.
+def write_whole_file(path: str, data: bytes, overwrite: bool, *, follow_links: bool = True) -> None:
+    """Write ``data`` to ``path``, which is seen complete or not at all; ``follow_links`` as of :class:`OutputFile`.
 
     Raises:
         UsageError: the output exists already, or cannot be made.
         DataError: writing fails; nothing is kept.
     """
-    output = open_output_file(path, overwrite)
+    output = open_output_file(path, overwrite, follow_links=follow_links)
     try:
         output.write(data)
         output.commit()

@@ -50,7 +50,7 @@ def test_aliases_are_counted_as_often_as_they_are_named(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_refused(text: str, words: str) -> None:
-    with pytest.raises(UsageError, match="^text: ") as caught:
+    with pytest.raises(UsageError, match=r"^text: ") as caught:
         parse_yaml(text, "text")
     assert words in str(caught.value) and "\n" not in str(caught.value)
 

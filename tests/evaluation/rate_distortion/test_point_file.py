@@ -17,8 +17,8 @@ from scaleflow.evaluation.rate_distortion.results import read_points
 POINT = RatePoint(
     EvaluatedClip("clip.y4m", "clips/clip.y4m", "c0", 64, 48, 2, 25.0), "x264", "x264 medium", "-crf 30",
     ("ffmpeg", "INPUT"), ("ffmpeg", "OUTPUT"), "streams/0a1b.nut", 300, 0.4, 30.0, {"intra": 0.3, "container": -0.01},
-    1.0, 0.5, {"psnr-y": 30.5, "vmaf": None}, FrameRecords([0, 0.04], [80, 40], ["intra", "inter"], {"psnr-y": [30, 31]}),
-    stream_hash="s0",
+    1.0, 0.5, {"psnr-y": 30.5, "vmaf": None},
+    FrameRecords([0, 0.04], [80, 40], ["intra", "inter"], {"psnr-y": [30, 31]}), stream_hash="s0",
 )  # fmt: skip
 
 
