@@ -88,20 +88,13 @@ def join_objects(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Decode the two streams of scaleflow baseline objects and put their pictures together."""
-    from scaleflow.codec.decoding.stream_model import load_stream_model
     from scaleflow.roi.baselines.objects import decode_objects
 
     set_threads(machine.threads)
     decode_objects(
         source,
         output,
-        lambda header: load_stream_model(
-            header,
-            device=machine.device,
-            model=decoder.model,
-            weights=decoder.weights,
-            weights_folder=decoder.weights_folder,
-        ),
+        decoder.loader(machine.device),
         overwrite,
     )
 

@@ -50,7 +50,6 @@ def decode(
     """Decode an .sfv file to a video."""
     check_json(written.json, output)
     from scaleflow.codec.decoding.file import DecodeSettings, check_decode, decode_file
-    from scaleflow.codec.decoding.stream_model import load_stream_model
 
     settings = DecodeSettings(
         part.start,
@@ -68,13 +67,7 @@ def decode(
         summary = decode_file(
             source,
             output,
-            lambda header: load_stream_model(
-                header,
-                device=machine.device,
-                model=decoder.model,
-                weights=decoder.weights,
-                weights_folder=decoder.weights_folder,
-            ),
+            decoder.loader(machine.device),
             settings,
             progress=lambda now: show_decoding(report, "decode", now),
         )

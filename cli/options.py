@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from scaleflow.limits import DEFAULT_MAX_PIXELS, DEFAULT_MAX_STAND_INS
+
+if TYPE_CHECKING:
+    from scaleflow.codec.container import SfvHeader
+    from scaleflow.codec.models.video_model import VideoModel
 
 
 class Precision(str, Enum):
@@ -98,6 +103,14 @@ class StreamModelOptions:
     model: StreamModel = None
     weights: Weights = None
     weights_folder: WeightsFolder = None
+
+    def loader(self, device: str) -> Callable[[SfvHeader], VideoModel]:
+        """What loads the model of a stream when its header has been read."""
+        from scaleflow.codec.decoding.stream_model import load_stream_model
+
+        return lambda header: load_stream_model(
+            header, device=device, model=self.model, weights=self.weights, weights_folder=self.weights_folder
+        )
 
 
 @dataclass(frozen=True)

@@ -19,19 +19,12 @@ def verify(
 ) -> None:
     """Check an .sfv file and decode all its pictures; exit with 1 where it is damaged."""
     from scaleflow.codec.decoding.file import verify_file
-    from scaleflow.codec.decoding.stream_model import load_stream_model
 
     set_threads(machine.threads)
     with ProgressReport(printed.json) as report:
         summary = verify_file(
             source,
-            lambda header: load_stream_model(
-                header,
-                device=machine.device,
-                model=decoder.model,
-                weights=decoder.weights,
-                weights_folder=decoder.weights_folder,
-            ),
+            decoder.loader(machine.device),
             max_pixels=limits.max_pixels,
             progress=lambda now: show_decoding(report, "verify", now),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -20,8 +21,8 @@ def load_stream_model(
     *,
     device: str = "cpu",
     model: str | None = None,
-    weights: Path | None = None,
-    weights_folder: Path | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    weights_folder: str | os.PathLike[str] | None = None,
 ) -> VideoModel:
     """Load the model that the header names, in the stream's precision.
 
@@ -46,7 +47,8 @@ def load_stream_model(
         raise DataError(f"the stream needs precision {header.precision!r}, which is unknown here: update scaleflow")
     precision: Literal["fp32", "bf16"] = "bf16" if header.precision == "bf16" else "fp32"
     try:
-        loaded = load_model(model or header.model, device=device, precision=precision, weights=weights)
+        place = None if weights is None else Path(weights)
+        loaded = load_model(model or header.model, device=device, precision=precision, weights=place)
     except UsageError as error:
         if model is None and "unknown" in str(error) and header.model in str(error):
             raise DataError(

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -76,6 +75,7 @@ class VideoDecoder(Iterator["VideoFrame"]):
         source: an ``.sfv`` file; ``-`` is standard input, in which one cannot seek.
         model: what decodes, where it is loaded already; otherwise the model that the file names is loaded.
         weights: a weights file, where the file was not encoded with the shipped weights.
+        weights_folder: a folder of weights files, among which those of an older file are found by their hash.
         device: ``cpu``, ``cuda``, ``cuda:n``, or ``auto``: CUDA where there is one. A model that is given stays where
             it is; this is then only where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, and log it, in place of raising.
@@ -100,6 +100,7 @@ class VideoDecoder(Iterator["VideoFrame"]):
         *,
         model: VideoModel | None = None,
         weights: str | os.PathLike[str] | None = None,
+        weights_folder: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         tolerate_damage: bool = False,
         max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -112,8 +113,9 @@ class VideoDecoder(Iterator["VideoFrame"]):
         try:
             header = self._reader.header
             check_picture_size(header.video.width, header.video.height, max_pixels, self._reader.name)
-            place = None if weights is None else Path(weights)
-            self.model = model or load_stream_model(header, device=device, weights=place)
+            self.model = model or load_stream_model(
+                header, device=device, weights=weights, weights_folder=weights_folder
+            )
             check_weights(header, self.model)
         except BaseException:
             self._reader.close()

@@ -65,11 +65,18 @@ class MotionAnalysis(nn.Module):
         return linear + self.network(self.bias(features, quality)).float()
 
 
-class MotionSynthesis(nn.Module):
-    """Motion latents, beside the reference, to flow and scale at a quarter of the size."""
+class FlowSynthesis(nn.Module):
+    """Motion latents, beside the reference, to a flow and to what else a model says of each quarter position.
 
-    def __init__(self, latents: int, width: int = 48, fine_width: int = 32) -> None:
+    Args:
+        latents: channels of motion latents.
+        width, fine_width: channels of the network at a sixteenth and an eighth, and at a quarter of the size.
+        outputs: channels of the network's last layer, of which two change the flow.
+    """
+
+    def __init__(self, latents: int, width: int, fine_width: int, outputs: int) -> None:
         super().__init__()
+        self.width = width
         self.linear = nn.Conv2d(latents, VECTOR_LATENTS, 1, bias=False)
         with torch.no_grad():
             self.linear.weight.zero_()
@@ -80,19 +87,33 @@ class MotionSynthesis(nn.Module):
         self.to_fine = Upsample(width, fine_width)
         self.reference = nn.Conv2d(4 * PICTURE_CHANNELS, fine_width, 3, padding=1)
         self.fine = nn.Conv2d(2 * fine_width + 2, fine_width, 3, padding=1)
-        self.last = zero_start(nn.Conv2d(fine_width, 3, 3, padding=1))
+        self.last = zero_start(nn.Conv2d(fine_width, outputs, 3, padding=1))
+
+    def _synthesize(self, latents: Tensor, reference: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Flow (N, 2, 4 h, 4 w) in luma samples, the network's other outputs there, its features at an eighth.
+
+        ``latents`` (N, C, h, w) at a sixteenth, ``reference`` packed (N, 6, 8 h, 8 w).
+        """
+        blocks = F.pixel_shuffle(full_precision(self.linear, latents), 2)
+        flow = F.interpolate(blocks, scale_factor=2, mode="nearest")
+        features = self.network(self.bias(self.stem(latents), quality))
+        fine = self.to_fine(features)
+        seen = F.leaky_relu(self.reference(F.pixel_unshuffle(reference, 2)), 0.1)
+        joined = torch.cat((fine, seen.to(fine.dtype), (flow / FLOW_SCALE).to(fine.dtype)), 1)
+        change = self.last(F.leaky_relu(self.fine(joined), 0.1)).float()
+        return flow + FLOW_SCALE * change[:, :2], change[:, 2:], features
+
+
+class MotionSynthesis(FlowSynthesis):
+    """Motion latents, beside the reference, to flow and scale at a quarter of the size."""
+
+    def __init__(self, latents: int, width: int = 48, fine_width: int = 32) -> None:
+        super().__init__(latents, width, fine_width, outputs=3)
 
     def forward(self, latents: Tensor, reference: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Flow (N, 2, 4 h, 4 w) in luma samples and scale (N, 1, 4 h, 4 w) in levels.
 
         ``latents`` (N, C, h, w) at a sixteenth, ``reference`` packed (N, 6, 8 h, 8 w).
         """
-        blocks = F.pixel_shuffle(full_precision(self.linear, latents), 2)
-        flow = F.interpolate(blocks, scale_factor=2, mode="nearest")
-        features = self.to_fine(self.network(self.bias(self.stem(latents), quality)))
-        seen = F.leaky_relu(self.reference(F.pixel_unshuffle(reference, 2)), 0.1)
-        joined = torch.cat((features, seen.to(features.dtype), (flow / FLOW_SCALE).to(features.dtype)), 1)
-        change = self.last(F.leaky_relu(self.fine(joined), 0.1)).float()
-        flow = flow + FLOW_SCALE * change[:, :2]
-        scale = BLURRED_LEVELS * torch.sigmoid(change[:, 2:] - 4)
-        return flow, scale
+        flow, other, _ = self._synthesize(latents, reference, quality)
+        return flow, BLURRED_LEVELS * torch.sigmoid(other - 4)

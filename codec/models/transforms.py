@@ -110,11 +110,11 @@ class SynthesisTransform(nn.Module):
 
 
 @torch.no_grad()
-def start_from_basis(analysis: AnalysisTransform, synthesis: SynthesisTransform, basis: Tensor) -> None:
+def start_from_basis(analysis: nn.Conv2d, synthesis: nn.ConvTranspose2d, basis: Tensor) -> None:
     """Set the linear parts to an orthonormal basis of shape (latents, 6 * 8 * 8), rows sorted by variance."""
     weights = basis.view(-1, PICTURE_CHANNELS, PATCH, PATCH)
-    analysis.linear.weight.copy_(weights)
-    synthesis.linear.weight.copy_(weights)
+    analysis.weight.copy_(weights)
+    synthesis.weight.copy_(weights)
 
 
 def principal_components(patches: Tensor, latents: int) -> tuple[Tensor, Tensor]:

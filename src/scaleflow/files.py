@@ -96,6 +96,7 @@ def decode(
     *,
     model: VideoModel | None = None,
     weights: StrPath | None = None,
+    weights_folder: StrPath | None = None,
     device: str = "auto",
     progress: Callable[[DecodeProgress], None] | None = None,
 ) -> DecodeSummary:
@@ -109,6 +110,8 @@ def decode(
         settings: which part of it, and the form of the output.
         model: what decodes, where it is loaded already; otherwise the model that the file names.
         weights: a weights file, where the file was not encoded with the shipped weights.
+        weights_folder: a folder of weights files, among which those of an older file are found by their hash; without
+            it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: as of :func:`encode`.
         progress: called after each picture.
 
@@ -127,7 +130,7 @@ def decode(
     """
     from scaleflow.codec.decoding.file import decode_file
 
-    return decode_file(source, destination, _choose(model, weights, device), settings, progress=progress)
+    return decode_file(source, destination, _choose(model, weights, weights_folder, device), settings, progress=progress)
 
 
 def verify(
@@ -135,6 +138,7 @@ def verify(
     *,
     model: VideoModel | None = None,
     weights: StrPath | None = None,
+    weights_folder: StrPath | None = None,
     device: str = "auto",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[DecodeProgress], None] | None = None,
@@ -143,7 +147,7 @@ def verify(
 
     Args:
         source: an ``.sfv`` file; ``-`` is standard input.
-        model, weights, device: as of :func:`decode`.
+        model, weights, weights_folder, device: as of :func:`decode`.
         max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
         progress: called after each picture.
 
@@ -158,7 +162,8 @@ def verify(
     """
     from scaleflow.codec.decoding.file import verify_file
 
-    return verify_file(source, _choose(model, weights, device), max_pixels=max_pixels, progress=progress)
+    choose = _choose(model, weights, weights_folder, device)
+    return verify_file(source, choose, max_pixels=max_pixels, progress=progress)
 
 
 def info(source: StrPath) -> StreamInfo:
@@ -184,6 +189,7 @@ def open_decoder(
     *,
     model: VideoModel | None = None,
     weights: StrPath | None = None,
+    weights_folder: StrPath | None = None,
     device: str = "cpu",
     tolerate_damage: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -194,6 +200,8 @@ def open_decoder(
         source: an ``.sfv`` file; ``-`` is standard input, in which one cannot seek.
         model: what decodes, where it is loaded already; otherwise the model that the file names.
         weights: a weights file, where the file was not encoded with the shipped weights.
+        weights_folder: a folder of weights files, among which those of an older file are found by their hash; without
+            it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: where the model computes, and where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, in place of raising.
         max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
@@ -219,6 +227,7 @@ def open_decoder(
         source,
         model=model,
         weights=weights,
+        weights_folder=weights_folder,
         device=device,
         tolerate_damage=tolerate_damage,
         max_pixels=max_pixels,
@@ -226,11 +235,10 @@ def open_decoder(
 
 
 def _choose(
-    model: VideoModel | None, weights: StrPath | None, device: str
+    model: VideoModel | None, weights: StrPath | None, weights_folder: StrPath | None, device: str
 ) -> Callable[[SfvHeader], VideoModel]:
     from scaleflow.codec.decoding.stream_model import load_stream_model
 
     if model is not None:
         return lambda header: model
-    place = None if weights is None else Path(weights)
-    return lambda header: load_stream_model(header, device=device, weights=place)
+    return lambda header: load_stream_model(header, device=device, weights=weights, weights_folder=weights_folder)

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest, stack_pictures
 from scaleflow.training.data.clip_reader import reopen_video
+from scaleflow.training.data.picture_folder import PictureFolder
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
 
-
-class ImageFolder:
+class ImageFolder(PictureFolder):
     """A :class:`scaleflow.training.data.clip.ClipSource` whose clips are single pictures: all pictures below a
     folder."""
-
-    def __init__(self, folder: Path) -> None:
-        """List the pictures.
-
-        Raises:
-            UsageError: there is no such folder.
-            DataError: it holds no picture.
-        """
-        if not folder.is_dir():
-            raise UsageError(f"{folder}: there is no such folder of pictures")
-        self._folder = folder
-        self._paths = sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in SUFFIXES)
-        if not self._paths:
-            raise DataError(f"{folder}: holds no picture ({', '.join(sorted(SUFFIXES))})")
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def weights(self) -> Sequence[float]:
-        """All alike."""
-        return [1.0] * len(self)
-
-    def file_of(self, index: int) -> Path:
-        """See :class:`scaleflow.training.data.clip.ClipSource`."""
-        return self._paths[index]
 
     def describe(self) -> str:
         """See :class:`scaleflow.training.data.clip.ClipSource`."""

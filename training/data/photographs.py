@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from scaleflow.errors import DataError, UsageError
 from scaleflow.training.data.augmentation import mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest
 from scaleflow.training.data.clip_reader import reopen_video
-from scaleflow.training.data.image_folder import SUFFIXES
+from scaleflow.training.data.picture_folder import PictureFolder
 
 LARGEST_REDUCTION = 2.0
 """Of pictures for the intra stage; they are expected to be sharp as they lie in the folder."""
@@ -25,32 +24,7 @@ LARGEST_REDUCTION = 2.0
 _CODING = ColorCoding(matrix="bt709", full_range=False)
 
 
-class PhotographFolder:
-    """The photographs of a folder as places that clips are made from, all alike: a large one is often dull."""
-
-    def __init__(self, folder: Path) -> None:
-        """List the photographs.
-
-        Raises:
-            UsageError: there is no such folder.
-            DataError: it holds no picture.
-        """
-        self._folder = folder
-        self._paths = list_pictures(folder)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def weights(self) -> Sequence[float]:
-        """See :class:`scaleflow.training.data.clip.ClipSource`."""
-        return [1.0] * len(self)
-
-    def file_of(self, index: int) -> Path:
-        """See :class:`scaleflow.training.data.clip.ClipSource`."""
-        return self._paths[index]
-
-
-class Photographs(PhotographFolder):
+class Photographs(PictureFolder):
     """A :class:`scaleflow.training.data.clip.ClipSource` of single pictures, cut from the photographs of a folder.
 
     All are held in memory once they were read: a folder of hundreds of megapixels is not meant.
@@ -74,21 +48,6 @@ class Photographs(PhotographFolder):
         cut = picture[None, :, top : top + side, left : left + side].float()
         sharp = _resize(cut, request.crop) if side > request.crop else cut
         return mirror_at_random(to_clip(sharp), request, generator)
-
-
-def list_pictures(folder: Path) -> list[Path]:
-    """All pictures below a folder, sorted.
-
-    Raises:
-        UsageError: there is no such folder.
-        DataError: it holds no picture.
-    """
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: there is no such folder of pictures")
-    paths = sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise DataError(f"{folder}: holds no picture ({', '.join(sorted(SUFFIXES))})")
-    return paths
 
 
 @cache

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from scaleflow.errors import UsageError
 from scaleflow.training.data.clip import Clip, ClipRequest
-from scaleflow.training.data.photographs import PhotographFolder, load_picture, to_clip
+from scaleflow.training.data.photographs import load_picture, to_clip
+from scaleflow.training.data.picture_folder import PictureFolder
 
 OVERSAMPLING = 2
 """Rendered samples for each sample of the clip, along each side."""
@@ -93,7 +94,7 @@ class Layer:
         return samples, F.grid_sample(self.alpha, shape, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-class SyntheticClips(PhotographFolder):
+class SyntheticClips(PictureFolder):
     """A :class:`scaleflow.training.data.clip.ClipSource`: each clip is rendered when it is asked for.
 
     A place is the photograph of the background; everything else comes from the generator.

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from scaleflow.codec.models.layers import ResidualBlock, Upsample, full_precision, zero_start
-from scaleflow.codec.models.motion import FLOW_SCALE, VECTOR_LATENTS, haar_matrix
-from scaleflow.codec.models.quality import QualityBias
-from scaleflow.codec.models.transforms import PICTURE_CHANNELS
+from scaleflow.codec.models.motion import FLOW_SCALE, FlowSynthesis
 
 FIRST_BLEND = -3.0
 """Logit of the second reference's share at first: the first has 95 % of the prediction."""
@@ -31,7 +27,7 @@ class DecodedMotion:
     features: Tensor
 
 
-class MotionSynthesis(nn.Module):
+class MotionSynthesis(FlowSynthesis):
     """Motion latents, beside the reference, to motion at a quarter of the size.
 
     The sum of a fixed start (the inverse Haar transform of the vectors of 8x8 blocks; steady motion for the second
@@ -39,30 +35,10 @@ class MotionSynthesis(nn.Module):
     """
 
     def __init__(self, latents: int, width: int = 48, fine_width: int = 32) -> None:
-        super().__init__()
-        self.width = width
-        self.linear = nn.Conv2d(latents, VECTOR_LATENTS, 1, bias=False)
-        with torch.no_grad():
-            self.linear.weight.zero_()
-            self.linear.weight[:, :VECTOR_LATENTS, 0, 0] = haar_matrix().T
-        self.stem = nn.Conv2d(latents, width, 1)
-        self.bias = QualityBias(width)
-        self.network = nn.Sequential(ResidualBlock(width), Upsample(width, width), ResidualBlock(width))
-        self.to_fine = Upsample(width, fine_width)
-        self.reference = nn.Conv2d(4 * PICTURE_CHANNELS, fine_width, 3, padding=1)
-        self.fine = nn.Conv2d(2 * fine_width + 2, fine_width, 3, padding=1)
-        self.last = zero_start(nn.Conv2d(fine_width, 5, 3, padding=1))
+        super().__init__(latents, width, fine_width, outputs=5)
 
     def forward(self, latents: Tensor, reference: Tensor, quality: Tensor) -> DecodedMotion:
         """``latents`` (N, C, h, w) at a sixteenth, ``reference`` packed (N, 6, 8 h, 8 w)."""
-        blocks = F.pixel_shuffle(full_precision(self.linear, latents), 2)
-        flow = F.interpolate(blocks, scale_factor=2, mode="nearest")
-        features = self.network(self.bias(self.stem(latents), quality))
-        seen = F.leaky_relu(self.reference(F.pixel_unshuffle(reference, 2)), 0.1)
-        fine = self.to_fine(features)
-        joined = torch.cat((fine, seen.to(fine.dtype), (flow / FLOW_SCALE).to(fine.dtype)), 1)
-        change = self.last(F.leaky_relu(self.fine(joined), 0.1)).float()
-        flow = flow + FLOW_SCALE * change[:, :2]
-        second_flow = 2 * flow + FLOW_SCALE * change[:, 2:4]
-        blend = torch.sigmoid(change[:, 4:] + FIRST_BLEND)
-        return DecodedMotion(flow, second_flow, blend, features)
+        flow, other, features = self._synthesize(latents, reference, quality)
+        second_flow = 2 * flow + FLOW_SCALE * other[:, :2]
+        return DecodedMotion(flow, second_flow, torch.sigmoid(other[:, 2:] + FIRST_BLEND), features)

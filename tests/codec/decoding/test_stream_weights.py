@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+import scaleflow
 from scaleflow.codec.container import SfvReader
 from scaleflow.codec.decoding.stream_model import check_weights, load_stream_model
 from scaleflow.codec.decoding.video_decoder import VideoDecoder
@@ -83,6 +84,18 @@ def test_commands_take_the_folder(stream: Path, folder: Path, tmp_path: Path) ->
     assert typed("verify", stream, "--weights-folder", folder).code == 0
     missing = typed("verify", stream, "--weights-folder", folder / "none")
     assert missing.code == 2 and "there is no such folder" in missing.stderr
+
+
+def test_programs_give_the_folder(stream: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    expected = luma(stream, folder / "some.safetensors")
+    with scaleflow.open_decoder(stream, weights_folder=folder) as decoder:
+        assert np.array_equal(next(decoder).planes[0], expected[0])
+    assert scaleflow.verify(stream, weights_folder=str(folder)).pictures == 2
+    assert scaleflow.decode(stream, tmp_path / "decoded.y4m", weights_folder=folder).is_sound
+    with pytest.raises(DataError, match="weights_folder"):
+        scaleflow.decode(stream, tmp_path / "refused.y4m", weights_folder=tmp_path)
+    assert not (tmp_path / "refused.y4m").exists()
 
 
 def test_a_stream_of_weights_once_shipped_names_their_release(stream: Path) -> None:

@@ -18,11 +18,12 @@ from scaleflow.codec.models.rate_distortion import squared_error
 from scaleflow.codec.models.region_coding import LatentKind, emphasis_of_samples
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.scaleflow_picture import CELL
-from scaleflow.codec.models.transforms import pack_planes, unpack_planes
+from scaleflow.codec.models.transforms import unpack_planes
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.roi.coding import LEARNED_STEPS_PER_OCTAVE
 from scaleflow.roi.networks import RegionNetworks
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
+from scaleflow.training.codec.models.clip_training import packed_picture
 from scaleflow.training.codec.models.scaleflow import PictureRegion, ScaleFlowTraining
 from scaleflow.training.codec.models.trainable import ClipBatch, StepResult
 from scaleflow.training.codec.start import load_trainable_codec
@@ -76,7 +77,7 @@ class RegionTraining:
         planes, masks = batch.planes, batch.mask
         self._coding.network.to(planes[0].device)
         octaves = torch.rand(len(batch.quality), device=planes[0].device) * MOST_OCTAVES
-        pictures = [pack_planes(planes[0][:, t], planes[1][:, t]) for t in range(batch.frames)]
+        pictures = [packed_picture(batch, number) for number in range(batch.frames)]
         regions = [PictureRegion(masks[:, t], F.max_pool2d(masks[:, t], CELL), octaves) for t in range(batch.frames)]
         with torch.autocast(planes[0].device.type, torch.bfloat16, enabled=self._bf16):
             return self._coding.code(pictures, regions, batch.quality, stage)
@@ -109,7 +110,7 @@ class _CodecWithRegions(ScaleFlowTraining):
         """All pictures of clips."""
         self._learns_widths = stage.trains == "widths"
         self._widths = None
-        return self._inter_step(pictures, quality, intra_learns=True, regions=regions)
+        return self._code_clips(pictures, quality, intra_learns=True, regions=regions)
 
     def _code(
         self,
@@ -152,7 +153,7 @@ class _CodecWithRegions(ScaleFlowTraining):
         steps = proposed * LEARNED_STEPS_PER_OCTAVE
         self._widths = proposed + ((steps.round() - steps) / LEARNED_STEPS_PER_OCTAVE).detach()
 
-    def _error(self, picture: Tensor, decoded: Tensor, region: PictureRegion | None) -> Tensor:
+    def _error(self, picture: Tensor, decoded: Tensor, quality: Tensor, region: PictureRegion | None) -> Tensor:
         assert region is not None
         emphasis = emphasis_of_samples(region.mask, region.octaves)
         return squared_error(unpack_planes(picture), unpack_planes(decoded), self._loss.weights, emphasis)

@@ -7,13 +7,12 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from scaleflow.codec.models.clip_coding import (
     CodedInterPicture,
@@ -28,28 +27,21 @@ from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
-from scaleflow.codec.models.transforms import (
-    PATCH,
-    pack_planes,
-    principal_components,
-    start_from_basis,
-    unpack_planes,
-)
-from scaleflow.codec.picture import WorkingFormat
-from scaleflow.quality_range import HIGHEST_QUALITY
+from scaleflow.codec.models.transforms import principal_components, start_from_basis, unpack_planes
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
-from scaleflow.training.codec.losses import distortion, rate_distortion
+from scaleflow.training.codec.models.clip_training import (
+    ClipTraining,
+    grouped,
+    key_picture_quality,
+    means,
+    names_within,
+    packed_picture,
+    pixels_of,
+    random_patches,
+    usual_key_picture_quality,
+)
 from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, StepResult
 from scaleflow.training.loop.parts import ParameterGroup
-
-INTRA_QUALITY_OFFSET = 8.0
-"""How much better the intra picture of a training clip is, on average, than those predicted from it, as in use."""
-
-START_BATCHES = 24
-"""Batches from which the start of a stage is computed."""
-
-MOST_PATCHES = 4000
-"""Random patches of each of these."""
 
 
 @dataclass(frozen=True)
@@ -63,52 +55,29 @@ class PictureRegion:
     octaves: Tensor
 
 
-class ScaleFlowTraining:
+class ScaleFlowTraining(ClipTraining):
     """Implements :class:`scaleflow.training.codec.models.trainable.TrainableModel`."""
 
     name = "default"
-    working_format: WorkingFormat = "yuv420"
 
     def __init__(self, model: ModelConfig, loss: LossConfig, optimization: OptimizationConfig) -> None:
+        super().__init__(model, loss, optimization)
         sizes = ScaleFlowConfig(model.intra_latents, model.residual_latents, model.motion_latents, model.guided_motion)
         self.network = ScaleFlowNetwork(sizes).to(memory_format=torch.channels_last)
-        self._model, self._loss, self._optimization = model, loss, optimization
 
     def parameter_groups(self, stage: StageConfig) -> list[ParameterGroup]:
         """Transforms, and priors and gains; the latter learn faster."""
-        parts = {"intra": ["intra"], "inter": ["motion", "residual"], "all": ["intra", "motion", "residual"]}
-        quick = (MeanScaleHyperprior, LatentGain)
-        quick_ids = {
-            id(p) for module in self.network.modules() if isinstance(module, quick) for p in module.parameters()
-        }
-        slow, fast = ParameterGroup([]), ParameterGroup([], self._optimization.prior_rate)
-        for name, parameter in self.network.named_parameters():
-            if name.split(".")[0] in parts[stage.trains] and not name.endswith("quantiles"):
-                group = fast if id(parameter) in quick_ids else slow
-                group.parameters.append(parameter)
-                group.names.append(name)
-        return [slow, fast]
+        quick = names_within(self.network, (MeanScaleHyperprior, LatentGain))
+        all_parts = {"intra": ["intra"], "inter": ["motion", "residual"], "all": ["intra", "motion", "residual"]}
+        parts = all_parts[stage.trains]
 
-    def start(self, stage: StageConfig, batches: Iterator[ClipBatch]) -> None:
-        """Measure how the linear transforms and the priors should begin. Only where the model starts so."""
-        if self._model.start != "transform" or stage.trains == "all":
-            return
-        chosen = list(islice(batches, START_BATCHES))
-        with torch.no_grad():
-            if stage.trains == "intra":
-                self._start_intra(chosen)
-            else:
-                self._start_inter(chosen)
+        def choose(name: str) -> int | None:
+            if name.split(".")[0] not in parts or name.endswith("quantiles"):
+                return None
+            return int(name in quick)
 
-    def step(self, batch: ClipBatch, stage: StageConfig) -> StepResult:
-        """Code clips: the first picture alone, the others each from the one before as the decoder has it."""
-        pictures = [pack_planes(batch.planes[0][:, t], batch.planes[1][:, t]) for t in range(batch.frames)]
-        device = pictures[0].device.type
-        bf16 = self._optimization.precision == "bf16"
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            if stage.trains == "intra":
-                return self._intra_step(pictures[0], batch.quality)
-            return self._inter_step(pictures, batch.quality, intra_learns=stage.trains == "all")
+        groups = [ParameterGroup([]), ParameterGroup([], self._optimization.prior_rate)]
+        return grouped(self.network.named_parameters(), groups, choose)
 
     def freeze(self) -> ScaleFlowCodec:
         """See :class:`scaleflow.training.codec.models.trainable.TrainableModel`."""
@@ -117,14 +86,20 @@ class ScaleFlowTraining:
         codec.freeze()
         return codec.to(memory_format=torch.channels_last)
 
+    def _needs_start(self, stage: StageConfig) -> bool:
+        return self._model.start == "transform"
+
     def _intra_step(self, picture: Tensor, quality: Tensor) -> StepResult:
         decoded, coded = self.network.intra(picture, quality)
         bits = coded.bits_latents + coded.bits_hyper
         loss, scalars = self._picture_loss(picture, decoded, bits, quality)
-        scalars["hyper bpp"] = float(coded.bits_hyper.detach().mean()) / _pixels(picture)
+        scalars["hyper bpp"] = float(coded.bits_hyper.detach().mean()) / pixels_of(picture)
         return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()))
 
-    def _inter_step(
+    def _inter_step(self, pictures: list[Tensor], batch: ClipBatch, stage: StageConfig) -> StepResult:
+        return self._code_clips(pictures, batch.quality, intra_learns=stage.trains == "all")
+
+    def _code_clips(
         self,
         pictures: list[Tensor],
         quality: Tensor,
@@ -133,8 +108,7 @@ class ScaleFlowTraining:
     ) -> StepResult:
         losses: list[Tensor] = []
         records: list[dict[str, float]] = []
-        offset = INTRA_QUALITY_OFFSET * 2 * torch.rand_like(quality)
-        intra_quality = (quality + offset).clamp(max=HIGHEST_QUALITY)
+        intra_quality = key_picture_quality(quality)
         regions = regions or [None] * len(pictures)
         with torch.set_grad_enabled(intra_learns):
             decoded, bits = self._code_intra(pictures[0], intra_quality, regions[0])
@@ -146,10 +120,9 @@ class ScaleFlowTraining:
             losses.append(loss)
             records.append(scalars)
             state = coded.next_state()
-        scalars = {key: sum(record[key] for record in records) / len(records) for key in records[0]}
         return StepResult(
             torch.stack(losses).mean(),
-            scalars,
+            means(records),
             unpack_planes(pictures[-1]),
             unpack_planes(state.reference.detach()),
             unpack_planes(coded.prediction.picture.detach()),
@@ -171,10 +144,9 @@ class ScaleFlowTraining:
         motion, residual, prediction = coded.motion, coded.residual, coded.prediction
         motion_bits = motion.bits_latents + motion.bits_hyper
         loss, scalars = self._picture_loss(picture, coded.decoded, coded.bits, quality, region)
-        predicted_error = self._error(picture, prediction.picture, region)
-        nothing = torch.zeros_like(predicted_error)
-        loss = loss + self._loss.prediction * rate_distortion(nothing, predicted_error, quality, self._loss).mean()
-        pixels = _pixels(picture)
+        predicted_error = self._error(picture, prediction.picture, quality, region)
+        loss = loss + self._prediction_loss(predicted_error, quality)
+        pixels = pixels_of(picture)
         scalars |= {
             "prediction error": float(predicted_error.detach().mean()),
             "motion bpp": float(motion_bits.detach().mean()) / pixels,
@@ -197,24 +169,22 @@ class ScaleFlowTraining:
         coded: CodedLatents = coder.hyperprior(latents, coder.gain(quality), context)
         return coded
 
-    def _error(self, picture: Tensor, decoded: Tensor, region: PictureRegion | None) -> Tensor:
+    def _error(self, picture: Tensor, decoded: Tensor, quality: Tensor, region: PictureRegion | None) -> Tensor:
         """Distortion of each picture, (N,)."""
-        return distortion(unpack_planes(picture), unpack_planes(decoded), self._loss)
+        return self._picture_error(picture, decoded, quality)
 
     def _picture_loss(
         self, picture: Tensor, decoded: Tensor, bits: Tensor, quality: Tensor, region: PictureRegion | None = None
     ) -> tuple[Tensor, dict[str, float]]:
-        bits_per_pixel = bits / _pixels(picture)
-        error = self._error(picture, decoded, region)
-        loss = rate_distortion(bits_per_pixel, error, quality, self._loss).mean()
-        return loss, {"bpp": float(bits_per_pixel.detach().mean()), "error": float(error.detach().mean())}
+        error = self._error(picture, decoded, quality, region)
+        return self._rate_distortion(bits, error, quality, pixels_of(picture))
 
     def _start_intra(self, batches: list[ClipBatch]) -> None:
-        pictures = [pack_planes(batch.planes[0][:, 0], batch.planes[1][:, 0]) for batch in batches]
+        pictures = [packed_picture(batch, 0) for batch in batches]
         patches = torch.cat([random_patches(picture) for picture in pictures])
         intra = self.network.intra
         basis, deviations = principal_components(patches, self.network.config.intra_latents)
-        start_from_basis(intra.analysis, intra.synthesis, basis)
+        start_from_basis(intra.analysis.linear, intra.synthesis.linear, basis)
         intra.hyperprior.start_from_deviations(deviations)
         intra.hyperprior.start_hyper_latents(intra.analysis.linear(pictures[0]))
 
@@ -222,9 +192,8 @@ class ScaleFlowTraining:
         network = self.network
         patches, vectors_seen, residuals = [], [], []
         for batch in batches:
-            pictures = [pack_planes(batch.planes[0][:, t], batch.planes[1][:, t]) for t in range(2)]
-            intra_quality = (batch.quality + INTRA_QUALITY_OFFSET).clamp(max=HIGHEST_QUALITY)
-            reference = as_reference(network.intra(pictures[0], intra_quality)[0])
+            pictures = [packed_picture(batch, number) for number in range(2)]
+            reference = as_reference(network.intra(pictures[0], usual_key_picture_quality(batch.quality))[0])
             vectors = motion_vectors(network, pictures[1], reference, batch.quality.tolist())
             latents = network.motion.analysis.linear(F.pixel_unshuffle(vectors, 2))
             missed = pictures[1] - network.predict(latents, reference, batch.quality).picture
@@ -232,21 +201,9 @@ class ScaleFlowTraining:
             vectors_seen.append(latents)
             residuals.append(missed)
         basis, deviations = principal_components(torch.cat(patches), network.config.residual_latents)
-        start_from_basis(network.residual.analysis, network.residual.synthesis, basis)
+        start_from_basis(network.residual.analysis.linear, network.residual.synthesis.linear, basis)
         network.residual.hyperprior.start_from_deviations(deviations)
         network.residual.hyperprior.start_hyper_latents(network.residual.analysis.linear(residuals[-1]))
         spread = torch.cat(vectors_seen).abs().mean((0, 2, 3)).clamp_min(0.05)
         network.motion.hyperprior.start_from_deviations(spread)
         network.motion.hyperprior.start_hyper_latents(vectors_seen[-1] * 2)
-
-
-def _pixels(packed: Tensor) -> int:
-    return packed.shape[2] * packed.shape[3] * 4
-
-
-def random_patches(packed: Tensor) -> Tensor:
-    """Random patches of packed pictures, (M, 6 * 64)."""
-    unfolded = nn.functional.unfold(packed.float(), PATCH, stride=PATCH)
-    patches = unfolded.transpose(1, 2).reshape(-1, packed.shape[1] * PATCH**2)
-    generator = torch.Generator().manual_seed(len(patches))
-    return patches[torch.randperm(len(patches), generator=generator)[:MOST_PATCHES].to(packed.device)]
