@@ -105,7 +105,7 @@ def _change(holder: Any, key: Any, source: random.Random) -> None:
     elif how == 2 and isinstance(holder, list):
         holder.insert(key, copy.deepcopy(source.choice(VALUES)))
     elif how == 3 and isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
-        holder[key] *= source.choice((-1, 0, 1e-12, 1e12, 1e300))
+        holder[key] = min(max(holder[key], -1e300), 1e300) * source.choice((-1, 0, 1e-12, 1e12, 1e300))
     elif how == 4:
         holder[key] = [holder[key]]
     else:

@@ -23,7 +23,7 @@ def whole_folder(folder: Path, *, parents: bool = False) -> Iterator[Path]:
         UsageError: there is something under that name, no folder to put it in, or another process is writing it.
         DataError: it cannot be written.
     """
-    target = folder.absolute()
+    target = Path(os.path.realpath(folder))
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; choose another folder")
     try:
@@ -40,11 +40,12 @@ def whole_folder(folder: Path, *, parents: bool = False) -> Iterator[Path]:
         clear_folder(partial)
         yield partial
         os.replace(partial, target)  # An empty folder gives way; one that has been filled meanwhile does not.
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise
     finally:
-        if partial.exists():
-            shutil.rmtree(partial, ignore_errors=True)
         unlock(lock)
 
 
