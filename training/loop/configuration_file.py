@@ -29,6 +29,8 @@ def checked_configuration(kind: type[Config], values: Mapping[str, Any], source:
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         raise UsageError(f"{source}: {_first_complaint(error, values, kind)}") from None
+    except UsageError as error:  # Of a range, which the configuration itself looks at.
+        raise UsageError(f"{source}: {error}", fields=error.fields) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
