@@ -87,8 +87,8 @@ def encode(
         except DataError as error:
             if not stop.is_set():
                 raise
-            console.print(f"scaleflow: {error}", markup=False)
-            raise typer.Exit(stop.exit_code) from None
+            console.print(f"scaleflow: {error}", markup=False)  # It stopped before there was anything to keep.
+            raise typer.Exit(stop.exit_code) from error
     _report("standard output" if output == "-" else output, summary, written.json)
     if summary.interrupted:
         raise typer.Exit(stop.exit_code)

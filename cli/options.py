@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from scaleflow.codec.container import SfvHeader
     from scaleflow.codec.models.video_model import VideoModel
 
+MOST_FRAMES = 2**31 - 1
+
 
 class Precision(str, Enum):
     """Arithmetic of the transforms."""
 
     fp32 = "fp32"
     bf16 = "bf16"
+
+
+def _countable(frames: int | None) -> int | None:
+    """Refuse what no video has, and no iteration counts to."""
+    if frames is not None and frames > MOST_FRAMES:
+        raise typer.BadParameter(f"there are at most {MOST_FRAMES} pictures in a video")
+    return frames
 
 
 Device = Annotated[str, typer.Option(help="Where the networks run: auto, cpu, cuda or cuda:N.")]
@@ -56,7 +65,7 @@ Duration = Annotated[
 ]
 Frames = Annotated[
     int | None,
-    typer.Option(help="Most pictures to take.", show_default="all"),
+    typer.Option(help="Most pictures to take.", show_default="all", callback=_countable),
 ]
 MaxPixels = Annotated[
     int,

@@ -27,6 +27,9 @@ WEIGHTS_FORMAT = "scaleflow-regions-3"
 
 FEATURES = 64
 
+MOST_LATENTS = 1024
+"""Channels of latents that a file of these weights may speak of."""
+
 SHARPNESS = 6.0
 """Of thresholds: within a sixth of a quantization step, and a twelfth of the threshold, latents pass from dropped to
 kept. A margin that grows with the threshold leaves some latents within it, whose gradients train the threshold."""
@@ -159,7 +162,10 @@ def load_region_networks(path: Path) -> RegionNetworks:
     if metadata.get("format") != WEIGHTS_FORMAT:
         raise DataError(f"{path}: holds {metadata.get('format')!r}, not region networks ({WEIGHTS_FORMAT!r})")
     try:
-        networks = RegionNetworks({kind: int(metadata[kind]) for kind in get_args(LatentKind)}, metadata["codec"])
+        latents: dict[LatentKind, int] = {kind: int(metadata[kind]) for kind in get_args(LatentKind)}
+        if not all(1 <= size <= MOST_LATENTS for size in latents.values()):
+            raise ValueError(f"channels {latents} are outside 1..{MOST_LATENTS}")
+        networks = RegionNetworks(latents, metadata["codec"])
         networks.load_state_dict(tensors)
     except (KeyError, ValueError, RuntimeError) as error:
         raise DataError(f"{path}: these weights do not fit: {str(error).splitlines()[0]}") from error

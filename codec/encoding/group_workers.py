@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scaleflow.child_processes import STOP_SIGNALS, deaf_children
 from scaleflow.codec.encoding.key_frames import PlannedItem, PlannedPicture
 from scaleflow.codec.encoding.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from scaleflow.codec.encoding.rate_control import QualityControl
@@ -148,7 +149,8 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        process.start()
+        with deaf_children():
+            process.start()
         theirs.close()
         self._processes.append(process)
         try:
@@ -193,7 +195,7 @@ class WorkerPool:
         for process in self._processes:
             process.join(END_PATIENCE if kind is None and not self._busy else 0)
             if process.is_alive():
-                process.terminate()
+                process.kill()
                 process.join()
 
 
@@ -223,7 +225,8 @@ def _worker_lost() -> DataError:
 
 def _work(connection: Connection) -> None:
     """Body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides what an interruption means.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # The parent decides what an interruption means.
     warnings.simplefilter("ignore")  # The parent has imported, and warned of, the same.
     try:
         setup: _Setup = pickle.loads(connection.recv_bytes())

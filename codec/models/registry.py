@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "default"
 RECURRENT_MODEL = "recurrent"
+STREAM_MODELS = (DEFAULT_MODEL, RECURRENT_MODEL)
+"""Names to which the header of a stream may lead: they open what is shipped, or what the user gives, alone."""
+
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 WEIGHTS_FORMAT = "scaleflow-1"
 """Layout of a weights file; another value is refused."""
@@ -126,11 +129,6 @@ def load_model(
     codec.precision = precision
     codec.to(place)
     return codec
-
-
-def takes_weights(name: str) -> bool:
-    """Whether weights of another file can be given to the model of this name."""
-    return name == DEFAULT_MODEL
 
 
 def list_models() -> list[str]:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from scaleflow.codec.models.clip_coding import CodedClip, padded
 from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
-from scaleflow.codec.models.ssf2020 import bits_of_likelihoods, load_network
+from scaleflow.codec.models.ssf2020 import FROM_FILE, bits_of_likelihoods, load_network
 from scaleflow.codec.models.ssf2020_gains import Part, VariableRateScaleSpaceFlow
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from scaleflow.codec.models.weights_hash import hash_tensors
@@ -58,7 +58,8 @@ def load_ssf2020(name: str, device: str | torch.device = "cpu") -> Ssf2020Codec:
     """
     network = load_network(name)
     try:
-        codec = Ssf2020Codec(network, name=name)
+        # Streams carry the name of the codec, and name no file.
+        codec = Ssf2020Codec(network, name="ssf2020" if name.startswith(FROM_FILE) else name)
     except ValueError as error:
         raise DataError(f"{name}: these weights cannot be coded with ({error})") from error
     return codec.to(device)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -14,6 +13,7 @@ import av.error
 
 from scaleflow.errors import DataError, UsageError
 from scaleflow.limits import DEFAULT_MAX_PIXELS
+from scaleflow.standard_input import standard_input
 
 STANDARD_INPUT = "-"
 _NO_PROTOCOL = "none"
@@ -71,7 +71,7 @@ class OpenedInput:
         opened: Any = source
         self._pipe: ForwardOnly | None = None
         if source == STANDARD_INPUT:
-            opened = self._pipe = ForwardOnly(sys.stdin.buffer)
+            opened = self._pipe = ForwardOnly(standard_input())
         elif isinstance(source, str):
             is_address = bool(allow_protocols) and not os.path.exists(source) and ":" in source
             if not is_address:

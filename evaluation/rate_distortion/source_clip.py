@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -74,7 +75,7 @@ def prepare_clip(
     change = change or ClipChange()
     if masks is not None and str(change):
         raise UsageError(f"{source.name}: masks are of pictures as they are, not of those after {change}")
-    lossless = folder / f"{hashlib.sha256(str(source.path.resolve()).encode()).hexdigest()[:16]}.y4m"
+    lossless = folder / f"{hashlib.sha256(os.fsencode(source.path.resolve())).hexdigest()[:16]}.y4m"
     written = None if masks is None else WrittenMasks(lossless.with_suffix(".masks"))
     with open_clip(source) as reader:
         found = reader.properties

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from types import FrameType
 
 import torch
 
+from scaleflow.child_processes import deaf_children, listen
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
@@ -255,7 +257,8 @@ def _executor(
 
 
 def _in_pool(pool: ProcessPoolExecutor, waiting: Sequence[_Waiting]) -> Iterator[_Finished]:
-    futures: list[Future[_Finished]] = [pool.submit(_attempt, *one) for one in waiting]
+    with deaf_children():
+        futures: list[Future[_Finished]] = [pool.submit(_attempt, *one) for one in waiting]
     try:
         for future in as_completed(futures):
             yield future.result()
@@ -278,6 +281,9 @@ def _start_worker(threads: int) -> None:
     torch.set_num_threads(threads)
     # Ctrl-C goes to all processes; the first one stops the others, and their encoders with them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What has come already finds nothing to clean up; an exception in here would be shown as a failure.
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
+    listen()
     signal.signal(signal.SIGTERM, _stop_worker)
 
 

@@ -34,7 +34,7 @@ from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
-from scaleflow.training.loop.checkpoint import final_weights, load_checkpoint
+from scaleflow.training.loop.checkpoint import give_final_weights, load_checkpoint
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _write_default(
 ) -> tuple[ScaleFlowCodec, ScaleFlowCodec]:
     """The codec as it was trained, frozen but for the rounding of its transforms, and as it was written."""
     model = ScaleFlowTraining(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(final_weights(state))
+    give_final_weights(model.network, state)
     codec = model.freeze()
     metadata = {
         "format": WEIGHTS_FORMAT,
@@ -116,7 +116,7 @@ def _write_recurrent(
 ) -> RecurrentCodec:
     """The codec as it was written."""
     model = RecurrentTraining(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(final_weights(state))
+    give_final_weights(model.network, state)
     path.write_bytes(serialized_weights(model.freeze(), stages))
     return load_recurrent(path)
 
@@ -124,7 +124,7 @@ def _write_recurrent(
 def _write_regions(config: TrainingConfig, state: dict[str, Any], path: Path) -> RegionNetworks:
     """Networks for regions of interest have nothing to freeze: they run in the encoder only."""
     model = RegionTraining(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(final_weights(state))
+    give_final_weights(model.network, state)
     model.network.save(path)
     coding = RegionSettings("implicit", networks=path).coding_for(model.codec)
     require_round_trip(model.codec, coding)
@@ -134,7 +134,7 @@ def _write_regions(config: TrainingConfig, state: dict[str, Any], path: Path) ->
 def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]) -> Ssf2020Codec:
     """The codec as it was written."""
     model = Ssf2020Training(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(final_weights(state))
+    give_final_weights(model.network, state)
     tensors = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     path.write_bytes(serialized(tensors, {"training": json.dumps(stages)}))
     return load_ssf2020(f"ssf2020:{path}")

@@ -17,6 +17,7 @@ from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.working_format import from_working
 from scaleflow.errors import DataError, UsageError
 from scaleflow.output_folder import whole_folder
+from scaleflow.training.data.array_file import read_array
 from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, stack_pictures
 from scaleflow.training.data.configuration import DataConfig
@@ -43,12 +44,12 @@ class PackedClips:
         self._folder = folder
         try:
             manifest = json.loads((folder / MANIFEST).read_text())
-            self._luma = np.load(folder / "luma.npy", mmap_mode="r")
-            self._chroma = np.load(folder / "chroma.npy", mmap_mode="r")
+            self._luma = read_array(folder / "luma.npy", mmap_mode="r")
+            self._chroma = read_array(folder / "chroma.npy", mmap_mode="r")
         except FileNotFoundError as error:
             missing = Path(error.filename).name
             raise UsageError(f"{folder}: holds no {missing}: give a folder that scaleflow pack has written") from error
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, RecursionError, DataError) as error:
             raise DataError(f"{folder}: the packed crops are damaged ({error}): pack them again") from error
         known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
         if not known or not are_planes(self._luma, self._chroma, dimensions=5):

@@ -15,6 +15,7 @@ import numpy as np
 
 from scaleflow.errors import DataError, UsageError
 from scaleflow.output_folder import whole_folder
+from scaleflow.training.data.array_file import read_array
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, Plane
 from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.data.packed import are_planes, cut_packed
@@ -79,8 +80,8 @@ class ShardedClips:
             with place.shard.open("rb") as file:
                 for start, length in place.spans:
                     file.seek(start)
-                    planes.append(np.load(io.BytesIO(file.read(length)), allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
+                    planes.append(read_array(io.BytesIO(file.read(length))))
+        except (OSError, ValueError, DataError) as error:
             raise DataError(f"{place.shard}: cannot be read at byte {start}: {error}") from error
         luma, chroma = planes
         if not are_planes(luma, chroma, dimensions=4):

@@ -100,7 +100,11 @@ class TrainingLoop(Generic[Stage, Batch, Result]):
                     f"{self.checkpoint}: was made with other settings of {key}; resume with the configuration beside "
                     "it, or start a new run from it with model.start"
                 )
-        self._model.network.load_state_dict(state["network"])
+        try:
+            self._model.network.load_state_dict(state["network"])
+        except RuntimeError as error:
+            said = str(error).splitlines()[-1].strip()
+            raise DataError(f"{self.checkpoint}: does not fit the network as configured: {said}") from error
         self._stage_number, self._step, self.seconds = state["stage"], state["step"], state["seconds"]
         self._optimizer_state, self._average_state = state["optimizer"], state["average"]
 
@@ -139,8 +143,11 @@ class TrainingLoop(Generic[Stage, Batch, Result]):
         )
         average = MovingAverage(named, self._config.optimization.average)
         if self._optimizer_state is not None and self._average_state is not None:
-            optimizer.load_state_dict(self._optimizer_state)
-            average.load_state(self._average_state)
+            try:
+                optimizer.load_state_dict(self._optimizer_state)
+                average.load_state(self._average_state)
+            except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+                raise DataError(f"{self.checkpoint}: is damaged: its optimizer's state does not fit") from error
         self._model.network.train()
         runner = _StepRunner(self._config, self._model, self._processes, groups, optimizer)
         report = _Reporter(self._config, stage, self._hooks.report, self._processes)
