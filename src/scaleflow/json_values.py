@@ -127,7 +127,16 @@ def text(value: object, place: str) -> str:
 
 def is_plain_text(value: str) -> bool:
     """Whether a text is free of control characters and of halves of characters, which no UTF-8 file can hold."""
-    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in value)
+    return not any(map(_is_odd, value))
+
+
+def plain_text(value: str) -> str:
+    """A text such as the path of a file, with escapes for what :func:`is_plain_text` does not let through."""
+    return "".join(f"\\u{ord(character):04x}" if _is_odd(character) else character for character in value)
+
+
+def _is_odd(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")
 
 
 def file_name(value: object, place: str) -> str:

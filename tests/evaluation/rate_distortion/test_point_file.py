@@ -13,6 +13,7 @@ from scaleflow.errors import DataError
 from scaleflow.evaluation.rate_distortion.point import EvaluatedClip, FrameRecords, RatePoint
 from scaleflow.evaluation.rate_distortion.point_file import read_point
 from scaleflow.evaluation.rate_distortion.results import read_points
+from scaleflow.json_values import plain_text
 
 POINT = RatePoint(
     EvaluatedClip("clip.y4m", "clips/clip.y4m", "c0", 64, 48, 2, 25.0), "x264", "x264 medium", "-crf 30",
@@ -41,6 +42,9 @@ def written(folder: Path, text: str) -> Path:
 
 def test_our_own_come_back(tmp_path: Path) -> None:
     assert read_point(written(tmp_path, POINT.to_json())) == POINT
+    path = plain_text("clips \ud8ff\n/a.y4m")  # As Python has names that are no UTF-8.
+    assert path == "clips \\ud8ff\\u000a/a.y4m" and plain_text("Übung 9\u202fAM") == "Übung 9\u202fAM"
+    assert read_point(written(tmp_path, changed("clip/path", path))).clip.path == path
     odd = changed("clip/name", "Screen Recording 9.00.00\u202fAM <b>$x$.mov")
     assert read_point(written(tmp_path, odd)).clip.name.startswith("Screen Recording")
 
