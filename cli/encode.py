@@ -51,6 +51,7 @@ def encode(
         duration=part.duration,
         frames=part.frames,
         overwrite=written.overwrite,
+        max_pixels=raw.max_pixels,
     )
     video = video_source(source, raw)
     check_request(video, output, settings)

@@ -37,6 +37,7 @@ from scaleflow.cli.console import console, start_logging
 from scaleflow.cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
 from scaleflow.cli.verbs import Verbs
 from scaleflow.errors import ScaleFlowError
+from scaleflow.limits import is_out_of_memory
 
 EXIT_BROKEN_PIPE = 141
 
@@ -58,7 +59,9 @@ class _CommandGroup(TyperGroup):
         except OSError as error:
             code = ScaleFlowError.exit_code
             console.print(f"scaleflow: {error}", markup=False)
-        except MemoryError:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             code = ScaleFlowError.exit_code
             console.print("scaleflow: not enough memory: try smaller pictures or fewer --workers", markup=False)
         except KeyboardInterrupt:

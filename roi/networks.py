@@ -18,6 +18,7 @@ from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import COARSEST_MOTION_STEP, FINEST_MOTION_STEP
 from scaleflow.codec.models.transforms import SAMPLE_RANGE
 from scaleflow.errors import DataError
+from scaleflow.output_file import write_whole_file
 from scaleflow.quality_range import HIGHEST_QUALITY
 
 MOST_STRENGTH = 64.0
@@ -140,7 +141,8 @@ class RegionNetworks(nn.Module):
         """Write the weights, in float16."""
         tensors = {key: value.detach().cpu().half().contiguous() for key, value in self.state_dict().items()}
         sizes: dict[str, str] = {kind: str(size) for kind, size in self.latents.items()}
-        path.write_bytes(serialized(tensors, {"format": WEIGHTS_FORMAT, "codec": self.codec_hash, **sizes}))
+        metadata = {"format": WEIGHTS_FORMAT, "codec": self.codec_hash, **sizes}
+        write_whole_file(str(path), serialized(tensors, metadata), True)
 
 
 def load_region_networks(path: Path) -> RegionNetworks:

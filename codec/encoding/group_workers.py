@@ -30,6 +30,7 @@ from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture, Planes, VideoProperties
 from scaleflow.codec.video.audio import AudioPacketData
 from scaleflow.errors import DataError, ScaleFlowError
+from scaleflow.limits import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -247,6 +248,8 @@ def _code_group(connection: Connection, setup: _Setup) -> list[CodedPicture] | E
         ]
     except (ScaleFlowError, RuntimeError, MemoryError) as error:
         logger.debug("a worker failed", exc_info=True)
+        if is_out_of_memory(error):
+            return DataError("not enough memory: use smaller pictures or fewer workers", fields=("workers",))
         return error if isinstance(error, ScaleFlowError) else DataError(f"coding failed: {error}")
 
 

@@ -14,6 +14,7 @@ from scaleflow.codec.video.raw_format import RawVideoFormat
 from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.datasets import DATASETS, open_dataset
+from scaleflow.json_values import is_plain_text
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -65,6 +66,12 @@ def find_clips(places: Sequence[str], *, frame_rate: Fraction | None = None, par
             ]
         else:
             found += [clip_file(path, frame_rate) for path in _paths_at(Path(place))]
+    for clip in found:
+        if not is_plain_text(clip.name):
+            raise UsageError(
+                f"{clip.name!r}: results are kept by names, and this one holds control characters or is not UTF-8: "
+                "rename the clip"
+            )
     twice = [name for name, count in Counter(clip.name for clip in found).items() if count > 1]
     if twice:
         raise UsageError(f"two clips are named {twice[0]}; results are kept by name: rename one, or name it once")

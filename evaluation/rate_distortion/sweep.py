@@ -30,10 +30,14 @@ from scaleflow.evaluation.rate_distortion.measure_point import (
     measure_point,
 )
 from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_points_in
 from scaleflow.evaluation.rate_distortion.source_clip import prepare_clip
 from scaleflow.output_file import write_whole_file
+from scaleflow.partial_file import only_writer
 
 logger = logging.getLogger(__name__)
+
+MOST_WORKERS = 256
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ def measure(
             curves of different pictures or encoders do not compare.
 
     Raises:
-        UsageError: the folder cannot be made, or holds points that do not go together with these.
+        UsageError: the folder cannot be made, holds points that do not go together with these, or is being written by
+            another process.
         DataError: a point in the folder cannot be read.
     """
     names = [codec.name for codec in codecs]
@@ -104,8 +109,25 @@ def measure(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be made: {error.strerror}") from error
-    for left_over in (results / "streams").glob(".*.partial.*"):
-        left_over.unlink()
+    with only_writer(results / "points"):
+        for left_over in (results / "streams").glob(".*.partial*"):
+            if left_over.is_symlink() or left_over.is_file():
+                left_over.unlink()
+        return _measure(clips, codecs, settings, results, masks or {}, change, frames, workers, overwrite, progress)
+
+
+def _measure(
+    clips: Sequence[ClipFile],
+    codecs: Sequence[EvaluatedCodec],
+    settings: MeasuringSettings,
+    results: Path,
+    masks: Mapping[str, Path],
+    change: ClipChange | None,
+    frames: int,
+    workers: int,
+    overwrite: bool,
+    progress: Callable[[PointDone], None] | None,
+) -> MeasuredPoints:
     found = MeasuredPoints()
     total = len(clips) * sum(len(codec.settings) for codec in codecs)
     number = 0
@@ -113,7 +135,7 @@ def measure(
         scratch = Path(scratch_name)
         for clip in clips:
             try:
-                source = prepare_clip(clip, frames, scratch, (masks or {}).get(clip.name), change)
+                source = prepare_clip(clip, frames, scratch, masks.get(clip.name), change)
             except ScaleFlowError as error:
                 logger.warning("%s is left out: %s", clip.name, error)
                 found.problems.append(f"{clip.name}: {error}")
@@ -133,7 +155,8 @@ def measure(
             for task, point, problem in run_all(waiting):
                 number += 1
                 if point is not None:
-                    write_whole_file(str(_point_path(results, task)), point.to_json().encode(), True)
+                    path = _point_path(results, task)
+                    write_whole_file(str(path), point.to_json().encode(), True, follow_links=False)
                     found.points.append(point)
                 else:
                     found.problems.append(f"{clip.name}, {task.codec.name} {task.setting.label}: {problem}")
@@ -175,8 +198,9 @@ def _earlier_points(results: Path, tasks: Sequence[PointTask], overwrite: bool) 
     descriptions = {task.codec.name: task.description for task in tasks}
     software = {(task.codec.name, task.setting.label): task.software for task in tasks}
     found = {}
-    for path in sorted((results / "points").glob("*.json")):
-        point = RatePoint.read(path)
+    for path, point in read_points_in(results).items():
+        if Path(point.stream).stem != path.stem:
+            raise DataError(f"{path}: names {point.stream}, the coded file of another point; delete it")
         of_clip = point.clip.name == source.name
         wrong_masks = of_clip and bool(point.clip.masks and source.masks) and point.clip.masks != source.masks
         if path.stem in keys and not wrong_masks:
@@ -214,8 +238,8 @@ def _executor(
     workers: int, settings: MeasuringSettings
 ) -> Iterator[Callable[[Sequence[_Waiting]], Iterator[_Finished]]]:
     """What runs tasks: this process alone, or a pool of them."""
-    if workers < 1:
-        raise UsageError(f"workers {workers} is not at least 1", fields=("workers",))
+    if not 1 <= workers <= MOST_WORKERS:
+        raise UsageError(f"workers {workers} is outside 1..{MOST_WORKERS}", fields=("workers",))
     if workers == 1:
         yield lambda waiting: (_attempt(*one) for one in waiting)
         return

@@ -19,7 +19,7 @@ from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, VideoProperties
 from scaleflow.codec.video.reader import VideoReader, open_video
 from scaleflow.codec.video.working_format import rgb_picture
-from scaleflow.errors import DataError
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import clip_file
 from scaleflow.evaluation.rate_distortion.codec_programs import OBJECTS_SUFFIX
@@ -51,6 +51,8 @@ def read_pictures(path: Path, numbers: Sequence[int], choose_model: ChooseModel)
         DataError: the file cannot be decoded here, or has fewer pictures.
         UsageError: it does not exist, or needs a model that is unknown here.
     """
+    if path.is_symlink() or not path.is_file():
+        raise DataError(f"{path}: is no file of the results folder")
     if path.suffix == ".sfv":
         with SfvReader(path) as reader:
             decoder = StreamDecoder(reader.header, choose_model(reader.header))
@@ -106,7 +108,12 @@ def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures
 
 
 def open_original(clip: EvaluatedClip) -> VideoReader:
-    """What was coded, where it lay. Raises as :func:`scaleflow.codec.video.open_video`."""
+    """What was coded, where it lay, as the point says: a file or a folder, and nothing that waits for a writer.
+
+    Raises as :func:`scaleflow.codec.video.open_video`.
+    """
+    if not Path(clip.path).is_file() and not Path(clip.path).is_dir():
+        raise UsageError(f"{clip.path}: there is no such file or folder")
     return open_clip(clip_file(Path(clip.path), Fraction(clip.frame_rate).limit_denominator(10**6)))
 
 

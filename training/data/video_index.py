@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scaleflow.codec.encoding.scene_cut import SceneCutDetector
 from scaleflow.codec.video.reader import open_video
 from scaleflow.errors import DataError, ScaleFlowError
+from scaleflow.output_file import write_whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -171,11 +172,9 @@ def _is_plausible(record: VideoRecord) -> bool:
 
 
 def _save(path: Path, records: list[VideoRecord]) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"version": VERSION, "videos": [asdict(record) for record in records]}))
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        logger.warning("%s: the index cannot be kept (%s); it is built again next time", path, error.strerror)
+        content = {"version": VERSION, "videos": [asdict(record) for record in records]}
+        write_whole_file(str(path), json.dumps(content).encode(), True)
+    except (OSError, ScaleFlowError) as error:
+        logger.warning("%s: the index cannot be kept (%s); it is built again next time", path, error)

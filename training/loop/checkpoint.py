@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import open_output_file
 from scaleflow.torch_file import read_torch_file
 
 FORMAT = "scaleflow-checkpoint-1"
@@ -32,16 +32,16 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises:
         DataError: it cannot be written; the last one is still there.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        temporary.unlink(missing_ok=True)
+        output = open_output_file(str(path), overwrite=True)
+        try:
+            torch.save({"format": FORMAT, **state}, cast(IO[bytes], output))  # It writes, and does nothing else.
+            output.commit()
+        except BaseException:
+            output.abort()
+            raise
+    except (OSError, RuntimeError, DataError) as error:  # torch reports a full disk as a RuntimeError
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
         raise DataError(f"{path}: the checkpoint cannot be written: {said}; the last one is kept") from error
 

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from scaleflow.errors import DataError, UsageError
+from scaleflow.partial_file import only_writer
 from scaleflow.training.loop.checkpoint import load_checkpoint, save_checkpoint
 from scaleflow.training.loop.distributed import Processes
 from scaleflow.training.loop.moving_average import MovingAverage
@@ -108,7 +109,21 @@ class TrainingLoop(Generic[Stage, Batch, Result]):
         self._optimizer_state, self._average_state = state["optimizer"], state["average"]
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Train until all stages are done. Returns False where ``stop`` asked to end before, with a checkpoint."""
+        """Train until all stages are done. Returns False where ``stop`` asked to end before, with a checkpoint.
+
+        Raises:
+            UsageError: another process trains in the folder.
+        """
+        if not self._processes.is_first:
+            return self._run_stages(stop)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{self._folder}: cannot be made: {error.strerror}") from error
+        with only_writer(self._folder):
+            return self._run_stages(stop)
+
+    def _run_stages(self, stop: Callable[[], bool]) -> bool:
         while self._stage_number < len(self._config.stages):
             if not self._run_stage(self._config.stages[self._stage_number], stop):
                 return False

@@ -20,7 +20,7 @@ from scaleflow.codec.models import registry
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.errors import DataError, UsageError
-from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_point
 from scaleflow.evaluation.report import ReportSettings, write_report
 from scaleflow.evaluation.report.html_file import page
 from scaleflow.evaluation.report.stream_pictures import CachedModels, read_pictures
@@ -46,7 +46,7 @@ def copied(results: Path, tmp_path: Path) -> Path:
 
 def change_points(folder: Path, **clip: Any) -> None:
     for path in (folder / "points").iterdir():
-        point = RatePoint.read(path)
+        point = read_point(path)
         path.write_text(replace(point, clip=replace(point.clip, **clip)).to_json())
 
 
@@ -162,7 +162,7 @@ def test_points_and_streams_lead_to_no_model(
 
     monkeypatch.setattr(registry, "load_model", load)
     for path in (copied / "points").glob("*.json"):
-        point = RatePoint.read(path)
+        point = read_point(path)
         bad = ("--model", "ssf2020-1", "--weights", "/etc/passwd")
         path.write_text(replace(point, decode_command=(*point.decode_command, *bad)).to_json())
     write_report(copied, tmp_path / "report.html", ReportSettings(pictures=1))
