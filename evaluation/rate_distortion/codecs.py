@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from scaleflow.errors import UsageError
+from scaleflow.evaluation.rate_distortion.codec_name import is_codec_name
 from scaleflow.evaluation.rate_distortion.codec_programs import PROGRAMS, CodecProgram, scaleflow_command
 from scaleflow.roi.coding import DEFAULT_NETWORKS, RegionMode, RegionSettings
 
@@ -23,7 +24,6 @@ MASKS = "{masks}"
 """In a codec's options, stands for the masks of the clip, which commands call ``MASKS``."""
 
 _SETTINGS = re.compile(r"\{([^{}]*,[^{}]*)\}")
-_NAME = re.compile(r"\w[\w.+-]*")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class EvaluatedCodec:
     settings: tuple[CodecSetting, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise UsageError(f"codec name {self.name!r}: use letters, digits and . _ + -")
+        if not is_codec_name(self.name):
+            raise UsageError(f"codec name {self.name!r}: use letters, digits and . _ + -, 80 at most")
         if self.program not in PROGRAMS:
             raise UsageError(f"codec {self.name}: program {self.program!r} is not one of {', '.join(PROGRAMS)}")
         object.__setattr__(self, "settings", _settings(self.name, self.options))

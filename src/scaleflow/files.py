@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaleflow.errors import UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from scaleflow.codec.container import SfvHeader
@@ -139,6 +140,7 @@ def verify(
     weights: StrPath | None = None,
     weights_folder: StrPath | None = None,
     device: str = "auto",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[DecodeProgress], None] | None = None,
 ) -> DecodeSummary:
     """Check the whole of an ``.sfv`` file and decode all its pictures, writing nothing.
@@ -146,11 +148,12 @@ def verify(
     Args:
         source: an ``.sfv`` file; ``-`` is standard input.
         model, weights, weights_folder, device: as of :func:`decode`.
+        max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
         progress: called after each picture.
 
     Raises:
         UsageError: the file cannot be opened.
-        DataError: no ``.sfv`` file, other weights, or a file without pictures.
+        DataError: no ``.sfv`` file, other weights, a file without pictures, or of larger ones.
 
     Example:
         >>> import scaleflow
@@ -159,7 +162,8 @@ def verify(
     """
     from scaleflow.codec.decoding.file import verify_file
 
-    return verify_file(source, _choose(model, weights, weights_folder, device), progress=progress)
+    choose = _choose(model, weights, weights_folder, device)
+    return verify_file(source, choose, max_pixels=max_pixels, progress=progress)
 
 
 def info(source: StrPath) -> StreamInfo:
@@ -188,6 +192,7 @@ def open_decoder(
     weights_folder: StrPath | None = None,
     device: str = "cpu",
     tolerate_damage: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> VideoDecoder:
     """Pictures of an ``.sfv`` file one after the other, with times and seeking, as arrays or tensors.
 
@@ -199,10 +204,11 @@ def open_decoder(
             it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: where the model computes, and where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, in place of raising.
+        max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
 
     Raises:
         UsageError: the file cannot be opened, or the device is not there.
-        DataError: no ``.sfv`` file, or other weights. While iterating: damage.
+        DataError: no ``.sfv`` file, other weights, or larger pictures. While iterating: damage.
 
     Example:
         >>> import scaleflow
@@ -224,6 +230,7 @@ def open_decoder(
         weights_folder=weights_folder,
         device=device,
         tolerate_damage=tolerate_damage,
+        max_pixels=max_pixels,
     )
 
 
