@@ -67,7 +67,9 @@ class CodedClip:
         """Inverse of :meth:`save`; samples are read as they are used."""
         facts = json.loads((folder / "clip.json").read_text(encoding="utf-8"))
         facts["payloads"] = [bytes.fromhex(payload) for payload in facts["payloads"]]
-        arrays = {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in ("source", "expected")}
+        arrays = {
+            key: np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False) for key in ("source", "expected")
+        }
         return cls(**facts, **arrays)
 
     def planes(self, samples: NDArray[np.uint8]) -> Planes:
