@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scaleflow.codec.distortion import DISTORTION_OVER_STEP
-from scaleflow.codec.models.presence import HYPER_CELL, CellMask, CellValues, InterPresence, presence_bits
+from scaleflow.codec.models.presence import HYPER_CELL, CellMask, CellValues, InterPresence, cells_above, presence_bits
 from scaleflow.codec.models.quality import quantization_step
 from scaleflow.codec.models.scaleflow_picture import ScaleFlowReference
 from scaleflow.codec.models.scaleflow_source import SourcePicture
@@ -42,6 +42,8 @@ class InterDecisions:
     def __init__(self, source: SourcePicture, reference: ScaleFlowReference) -> None:
         self._source = source
         self._before = reference.said_present
+        self._cells = cells_above(reference.size)
+        self._shown = -(-reference.geometry.height // 2), -(-reference.geometry.width // 2)
         self._says, self._failed = reference.quality.has_presence, reference.failed
         step = float(quantization_step(source.level))
         self._bits_of_square = IMPORTANCE * (255 / SAMPLE_RANGE) ** 2 / (DISTORTION_OVER_STEP * step**2)
@@ -52,13 +54,15 @@ class InterDecisions:
             self._weights = torch.cat((F.pixel_unshuffle(luma, 2), chroma, chroma), 1)
 
     def errors(self, picture: Tensor) -> CellValues:
-        """Squared errors of a packed picture (1, 6, H, W) in each cell, in bits."""
+        """Squared errors of a packed picture (1, 6, H, W) in each cell, in bits; padding does not count."""
         squares = (self._source.packed - picture.float()).square()
         if self._weights is not None:
             squares = squares * self._weights
         side = HYPER_CELL * PATCH
-        total = squares.sum(1, keepdim=True)
-        padded = F.pad(total, (0, -total.shape[3] % side, 0, -total.shape[2] % side))
+        height, width = self._shown
+        total = squares.sum(1, keepdim=True)[:, :, :height, :width]
+        rows, columns = self._cells
+        padded = F.pad(total, (0, columns * side - width, 0, rows * side - height))
         means = F.avg_pool2d(padded, side)[0, 0].double().cpu().numpy()
         bits: CellValues = means * (side * side * self._bits_of_square)
         return bits
