@@ -142,11 +142,13 @@ def motion_vectors(network: ScaleFlowNetwork, picture: Tensor, reference: Tensor
     return torch.cat(parts)
 
 
-def as_reference(decoded: Tensor) -> Tensor:
-    """A packed picture as the decoder keeps it: within range and rounded to 8 bits; gradients pass the rounding."""
-    values = ((decoded / SAMPLE_RANGE + 0.5) * 255).clamp(0, 255)
+def as_reference(decoded: Tensor, parts: int = 1) -> Tensor:
+    """A packed picture as the decoder keeps it: within range and rounded to code values of 8 bits, or to ``parts`` of
+    one; gradients pass the rounding."""
+    largest = 255 * parts
+    values = ((decoded / SAMPLE_RANGE + 0.5) * largest).clamp(0, largest)
     rounded = values + (values.round() - values).detach()
-    return (rounded / 255 - 0.5) * SAMPLE_RANGE
+    return (rounded / largest - 0.5) * SAMPLE_RANGE
 
 
 def padded(plane: Tensor, cell: int) -> Tensor:

@@ -51,7 +51,7 @@ class ScaleFlowReference:
 
 
 def planes_of(packed: Tensor, geometry: PictureGeometry) -> Planes:
-    """Luma and two chroma planes in code values, of a packed picture (1, 6, H, W) that is rounded already."""
+    """Luma and two chroma planes in code values, rounded, of a packed picture (1, 6, H, W)."""
     luma, chroma = unpack_planes(packed)
     width, height, largest = geometry.width, geometry.height, geometry.largest_code
     kind = torch.uint8 if geometry.bit_depth == 8 else torch.int32
@@ -62,9 +62,9 @@ def planes_of(packed: Tensor, geometry: PictureGeometry) -> Planes:
     return tuple(np.ascontiguousarray(plane, dtype=dtype) for plane in planes)
 
 
-def rounded_to_depth(decoded: Tensor, geometry: PictureGeometry) -> Tensor:
-    """A packed picture as both sides keep it: within range, rounded to the bit depth."""
-    largest = geometry.largest_code
+def rounded_to_depth(decoded: Tensor, geometry: PictureGeometry, parts: int = 1) -> Tensor:
+    """A packed picture as both sides keep it: within range, rounded to whole code values or to ``parts`` of one."""
+    largest = geometry.largest_code * parts
     codes = ((decoded.float() / SAMPLE_RANGE + 0.5) * largest).round().clamp(0, largest)
     return (codes / largest - 0.5) * SAMPLE_RANGE
 

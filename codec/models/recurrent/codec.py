@@ -20,7 +20,13 @@ from scaleflow.codec.models.recurrent.frozen_latents import (
     FrozenLatentCoder,
     LatentSurroundings,
 )
-from scaleflow.codec.models.recurrent.network import CodecState, Prediction, RecurrentNetwork, reference_picture
+from scaleflow.codec.models.recurrent.network import (
+    REFERENCE_PARTS,
+    CodecState,
+    Prediction,
+    RecurrentNetwork,
+    reference_picture,
+)
 from scaleflow.codec.models.recurrent.reference import RecurrentReference
 from scaleflow.codec.models.scaleflow_picture import cells_of, pack_picture, rounded_to_depth
 from scaleflow.codec.models.transforms import unpack_planes
@@ -135,7 +141,7 @@ class RecurrentCodec(nn.Module):
         self, latents: DecodedLatents, geometry: PictureGeometry, quality: QualityState, level: Tensor
     ) -> RecurrentReference:
         decoded, features = self.network.intra.synthesis(latents.values, level)
-        state = self.network.state_after_intra(rounded_to_depth(decoded, geometry), features)
+        state = self.network.state_after_intra(rounded_to_depth(decoded, geometry, REFERENCE_PARTS), features)
         size = cells_of(geometry)
         before = self.motion.nothing_before(size), self.residual.nothing_before(size)
         return RecurrentReference(state, *before, quality, (False, False), geometry)
@@ -245,7 +251,7 @@ class RecurrentCodec(nn.Module):
         level: Tensor,
     ) -> _Decoded:
         decoded, memory = self.network.reconstruct(residual.values, prediction, motion.values, contexts, level)
-        return _Decoded(rounded_to_depth(decoded, geometry), memory, motion, residual)
+        return _Decoded(rounded_to_depth(decoded, geometry, REFERENCE_PARTS), memory, motion, residual)
 
     def _following(
         self,

@@ -37,6 +37,12 @@ MOTION_STEPS = (2.0, 0.3)
 """The same of motion latents, in luma samples (a latent is twice the mean vector of four blocks)."""
 
 
+REFERENCE_PARTS = 16
+"""Pictures to predict from are rounded to parts of a code value, finer than those that are shown. Where arithmetic of
+another kind moves a sum across a rounding, a sample then changes by a sixteenth, and the chain of pictures that are
+predicted from it does not enlarge that as it enlarges whole code values."""
+
+
 @dataclass(frozen=True)
 class ReferencePicture:
     """A decoded picture to predict from: packed (N, 6, H, W), and its luma at twice the size, with half samples."""

@@ -144,7 +144,7 @@ def test_a_campaign_does_what_is_due(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 
 def test_settings_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="No such file"):
         load_campaign(tmp_path)
     (tmp_path / "campaign.yaml").write_text("stages: []")
     with pytest.raises(UsageError, match="at least one"):

@@ -19,7 +19,13 @@ from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
 from scaleflow.codec.models.recurrent.latent_coder import HyperScales, LatentCoder, MeanSynthesis, ScaleSynthesis
-from scaleflow.codec.models.recurrent.network import CodecState, Prediction, RecurrentNetwork, reference_picture
+from scaleflow.codec.models.recurrent.network import (
+    REFERENCE_PARTS,
+    CodecState,
+    Prediction,
+    RecurrentNetwork,
+    reference_picture,
+)
 from scaleflow.codec.models.transforms import principal_components, start_from_basis, unpack_planes
 from scaleflow.training.codec.compiled_matching import compiled_differences
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
@@ -103,7 +109,7 @@ class RecurrentTraining(ClipTraining):
             if intra_learns:
                 bits = coded.bits_latents + coded.bits_hyper
                 losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality)[0])
-        state = self.network.state_after_intra(as_reference(decoded), features)
+        state = self.network.state_after_intra(as_reference(decoded, REFERENCE_PARTS), features)
         records: list[dict[str, float]] = []
         outcome: _PictureOutcome | None = None
         vectors = source_vectors(batch)
@@ -145,7 +151,7 @@ class RecurrentTraining(ClipTraining):
             "hyper bpp": float((motion.bits_hyper + residual.bits_hyper).detach().mean()) / pixels,
             "second reference": float(prediction.motion.blend.detach().mean()),
         }
-        reference = reference_picture(as_reference(decoded))
+        reference = reference_picture(as_reference(decoded, REFERENCE_PARTS))
         following = CodecState(reference, state.first, memory, motion.values, motion.context, residual.context)
         return _PictureOutcome(loss, scalars, following.first.packed, following, prediction)
 
@@ -170,7 +176,7 @@ class RecurrentTraining(ClipTraining):
         for batch in batches:
             pictures = [packed_picture(batch, number) for number in range(2)]
             decoded, features, _ = network.intra(pictures[0], usual_key_picture_quality(batch.quality))
-            state = network.state_after_intra(as_reference(decoded), features)
+            state = network.state_after_intra(as_reference(decoded, REFERENCE_PARTS), features)
             latents = inter.motion_analysis.linear(F.pixel_unshuffle(source_vectors(batch)[:, 0], 2))
             missed = pictures[1] - inter.predict(latents, state, batch.quality).picture
             patches.append(random_patches(missed))
