@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save as serialized
 
+from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
 from scaleflow.codec.models.picture_order import RegionOrder
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
@@ -28,10 +29,12 @@ from scaleflow.roi.coding import RegionSettings
 from scaleflow.training.codec.configuration import TrainingConfig
 from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
+from scaleflow.training.codec.models.perceptual import perceptual_network_of
 from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
+from scaleflow.training.codec.start import load_trainable_codec
 from scaleflow.training.loop.checkpoint import final_weights, load_checkpoint
 
 
@@ -79,6 +82,8 @@ def export_checkpoint(
         costs: tuple[FreezingCost, ...] = ()
         if config.model.name == "regions":
             return _export_regions(config, state, output, temporary, stages)
+        if config.model.name == "perceptual":
+            return _export_perceptual(config, state, output, temporary, stages)
         if config.model.name == "default":
             codec, frozen = _write_default(config, state, temporary, stages)
             require_round_trip(frozen)
@@ -137,6 +142,23 @@ def _export_regions(
     require_round_trip(model.codec, coding)
     os.replace(temporary, output)
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
+    return ExportReport(output, config.model.name, output.stat().st_size, parameters, stages, ())
+
+
+def _export_perceptual(
+    config: TrainingConfig, state: dict[str, Any], output: Path, temporary: Path, stages: tuple[str, ...]
+) -> ExportReport:
+    """The decoder's network alone; discriminators have done their work."""
+    codec = load_trainable_codec(config.model.start)
+    weights = final_weights(state)
+    generator = perceptual_network_of(codec)
+    generator.load_state_dict(
+        {key.removeprefix("generator."): value for key, value in weights.items() if key.startswith("generator.")}
+    )
+    temporary.write_bytes(serialized_perceptual_weights(generator, codec.weights_hash, stages))
+    load_perceptual_network(temporary)
+    os.replace(temporary, output)
+    parameters = sum(parameter.numel() for parameter in generator.parameters())
     return ExportReport(output, config.model.name, output.stat().st_size, parameters, stages, ())
 
 

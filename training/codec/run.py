@@ -11,6 +11,7 @@ import torch
 from scaleflow.training.codec.clip_batches import ClipBatches
 from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
 from scaleflow.training.codec.model_card import StageRecord, model_card
+from scaleflow.training.codec.models.perceptual import PerceptualTraining
 from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
@@ -37,6 +38,8 @@ def make_model(config: TrainingConfig) -> TrainableModel:
     """
     torch.manual_seed(config.seed)
     model: TrainableModel
+    if config.model.name == "perceptual" and config.adversarial is not None:
+        return PerceptualTraining(config.model, config.adversarial, config.optimization)
     if config.model.name == "regions":
         return RegionTraining(config.model, config.loss, config.optimization)
     if config.model.name == "default":
