@@ -42,7 +42,7 @@ def decode(
         ),
     ],
     part: options.PartOptions,
-    decoder: options.StreamModelOptions,
+    decoder: options.ShownOptions,
     machine: options.MachineOptions,
     written: DecodeOutputOptions,
 ) -> None:

@@ -97,6 +97,9 @@ def decode(
     weights: StrPath | None = None,
     weights_folder: StrPath | None = None,
     device: str = "auto",
+    decoder: str = "fidelity",
+    perception: float | None = None,
+    decoder_weights: StrPath | None = None,
     progress: Callable[[DecodeProgress], None] | None = None,
 ) -> DecodeSummary:
     """Decode an ``.sfv`` file to a video that plays everywhere, with its audio.
@@ -112,6 +115,9 @@ def decode(
         weights_folder: a folder of weights files, among which those of an older file are found by their hash; without
             it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: as of :func:`encode`.
+        decoder: ``fidelity``, or ``perceptual``: sharper at low rates, by detail that is made up.
+        perception: how much of that detail is shown, 0..1; all of it by default.
+        decoder_weights: of a perceptual decoder of your own.
         progress: called after each picture.
 
     Returns:
@@ -127,9 +133,11 @@ def decode(
         >>> summary.pictures, summary.is_sound
         (8, True)
     """
+    from scaleflow.adversarial.perceptual_codec import decoder_of
     from scaleflow.codec.decoding.file import decode_file
 
-    return decode_file(source, destination, _choose(model, weights, weights_folder, device), settings, progress=progress)
+    load, show = _choose(model, weights, weights_folder, device), decoder_of(decoder, perception, decoder_weights)
+    return decode_file(source, destination, lambda header: show(load(header)), settings, progress=progress)
 
 
 def verify(
