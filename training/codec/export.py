@@ -26,6 +26,7 @@ from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.coding import RegionSettings
+from scaleflow.training.codec.codec_weights import codec_weights
 from scaleflow.training.codec.configuration import TrainingConfig
 from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
@@ -110,7 +111,7 @@ def _write_default(
 ) -> tuple[ScaleFlowCodec, ScaleFlowCodec]:
     """The codec as it was trained, frozen but for the rounding of its transforms, and as it was written."""
     model = ScaleFlowTraining(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(final_weights(state))
+    model.network.load_state_dict(codec_weights(state))
     codec = model.freeze()
     metadata = {
         "format": WEIGHTS_FORMAT,
@@ -126,7 +127,7 @@ def _write_recurrent(
 ) -> RecurrentCodec:
     """The codec as it was written."""
     model = RecurrentTraining(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(final_weights(state))
+    model.network.load_state_dict(codec_weights(state))
     path.write_bytes(serialized_weights(model.freeze(), stages))
     return load_recurrent(path)
 
@@ -136,7 +137,7 @@ def _export_regions(
 ) -> ExportReport:
     """Networks for regions of interest have nothing to freeze: they run in the encoder only."""
     model = RegionTraining(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(final_weights(state))
+    model.network.load_state_dict(codec_weights(state))
     model.network.save(temporary)
     coding = RegionSettings("implicit", networks=temporary).coding_for(model.codec)
     require_round_trip(model.codec, coding)
@@ -165,7 +166,7 @@ def _export_perceptual(
 def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]) -> Ssf2020Codec:
     """The codec as it was written."""
     model = Ssf2020Training(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(final_weights(state))
+    model.network.load_state_dict(codec_weights(state))
     tensors = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     path.write_bytes(serialized(tensors, {"training": json.dumps(stages)}))
     return load_ssf2020(f"ssf2020:{path}")
