@@ -30,9 +30,10 @@ class RateController(nn.Module):
         self.register_buffer("price", torch.zeros(()))
 
     def forward(self, bits_per_pixel: Tensor) -> Tensor:
-        """What is added to the loss at a rate, a scalar with gradients; in training mode the price then moves."""
-        cost = self.price.clone() * bits_per_pixel
-        if self.training:
-            excess = float(bits_per_pixel.detach()) / self.bits_per_pixel - 1
-            self.price.copy_((self.price + self.speed * max(-1.0, min(1.0, excess))).clamp(-1, self.highest))
-        return cost
+        """What is added to the loss at a rate, a scalar with gradients."""
+        return self.price.clone() * bits_per_pixel
+
+    def note(self, bits_per_pixel: float) -> None:
+        """Move the price by what a step's rate was; of all processes together, which must have one price."""
+        excess = bits_per_pixel / self.bits_per_pixel - 1
+        self.price.copy_((self.price + self.speed * max(-1.0, min(1.0, excess))).clamp(-1, self.highest))

@@ -96,18 +96,21 @@ def test_errors_that_move_with_the_picture_are_no_flicker() -> None:
 
 
 def test_the_rate_settles_at_its_target() -> None:
-    controller = RateController(0.1, speed=0.05).train()
-    rate = torch.tensor(0.3)
+    controller = RateController(0.1, speed=0.05)
+    rate = 0.3
     for _ in range(400):
-        controller(rate)
-        rate = torch.tensor(0.3 / (1 + max(0.0, float(controller.price))))  # dearer bits, fewer of them
-    assert float(rate) == pytest.approx(0.1, rel=0.1)
+        controller.note(rate)
+        rate = 0.3 / (1 + max(0.0, float(controller.price)))  # dearer bits, fewer of them
+    assert rate == pytest.approx(0.1, rel=0.1)
+    bits = torch.tensor(0.25, requires_grad=True)
+    controller(bits).backward()
+    assert bits.grad is not None and float(bits.grad) == float(controller.price) > 1
     restored = RateController(0.1)
     restored.load_state_dict(controller.state_dict())
     assert float(restored.price) == float(controller.price)
-    price = float(controller.eval().price)
-    controller(torch.tensor(5.0))
-    assert float(controller.price) == price
+    for _ in range(10_000):
+        controller.note(1e9)
+    assert float(controller.price) == controller.highest
     with pytest.raises(UsageError, match="0 of a rate controller"):
         RateController(0)
 

@@ -183,8 +183,10 @@ class AdversarialConfig:
         lpips: weight of LPIPS.
         lpips_backbone: AlexNet's weights; empty for those in torchvision's cache.
         flicker: weight of changes from picture to picture that the original does not have, where the flow is decoded.
+        network: size of the decoder's network, ``small`` (what is shipped) or ``tiny``. Of ``perceptual``.
         squared_error: weight of the squared error in code values of 8 bits. Of ``perceptual``, whose rate is given.
-        ramp: steps over which the weight rises from 0, at the start of each stage that has an adversary.
+        ramp: passes (steps, times the micro-batches of a step) over which the weight rises from 0 at the start of each
+            stage that has an adversary.
         learning_rate: of the discriminators, as a multiple of the stage's.
         bits_per_pixel: rate at which a codec is held, by the price of a bit; 0 leaves the price as it is.
     """
@@ -198,6 +200,7 @@ class AdversarialConfig:
     lpips: float = 1.0
     lpips_backbone: str = ""
     flicker: float = 0.0
+    network: Literal["small", "tiny"] = "small"
     squared_error: float = 2e-3
     ramp: int = 200
     learning_rate: float = 1.0
@@ -253,7 +256,7 @@ class TrainingConfig(RunConfig):
     """
 
     __pydantic_config__ = STRICT
-    kept_when_resumed: ClassVar[Sequence[str]] = ("model", "stages", "optimization", "seed")
+    kept_when_resumed: ClassVar[Sequence[str]] = ("model", "adversarial", "stages", "optimization", "seed")
 
     stages: tuple[StageConfig, ...]
     data: DataConfig = field(default_factory=DataConfig)

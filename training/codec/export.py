@@ -30,7 +30,7 @@ from scaleflow.training.codec.codec_weights import codec_weights
 from scaleflow.training.codec.configuration import TrainingConfig
 from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
-from scaleflow.training.codec.models.perceptual import perceptual_network_of
+from scaleflow.training.codec.models.perceptual import perceptual_network_for
 from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
@@ -152,7 +152,8 @@ def _export_perceptual(
     """The decoder's network alone; discriminators have done their work."""
     codec = load_trainable_codec(config.model.start)
     weights = final_weights(state)
-    generator = perceptual_network_of(codec)
+    assert config.adversarial is not None
+    generator = perceptual_network_for(codec, config.adversarial)
     generator.load_state_dict(
         {key.removeprefix("generator."): value for key, value in weights.items() if key.startswith("generator.")}
     )

@@ -80,10 +80,13 @@ class AdversarialTraining:
         with torch.autocast(device, torch.bfloat16, enabled=self._bf16):
             added, scalars = self.terms(self._pair(clip), stage)
         loss = result.loss + added
-        if "rate" in self.network:
+        controller = self.network["rate"] if "rate" in self.network else None
+        if isinstance(controller, RateController):
             rate = torch.stack(clip.bits).mean() / pixels_of(clip.pictures[0])
-            loss = loss + self.network["rate"](rate)
-            scalars["price of a bit"] = float(self.network["rate"].price)
+            loss = loss + controller(rate)
+            scalars["price of a bit"] = float(controller.price)
+            if self.network.training:
+                controller.note(_mean_of_processes(float(rate.detach()), batch.planes[0].device))
         return StepResult(
             loss, result.scalars | scalars, result.picture, result.decoded, result.prediction, result.motion
         )
@@ -100,3 +103,11 @@ class AdversarialTraining:
             condition = torch.stack(padded, 1).detach()
         original, decoded = torch.stack(clip.pictures, 1), torch.stack([one.float() for one in clip.decoded], 1)
         return ClipPair(original, decoded, condition, [flow.float() for flow in clip.flows])
+
+
+def _mean_of_processes(value: float, device: torch.device) -> float:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return value
+    total = torch.tensor(value, dtype=torch.float64, device=device)
+    torch.distributed.all_reduce(total)
+    return float(total) / torch.distributed.get_world_size()

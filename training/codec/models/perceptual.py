@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from scaleflow.adversarial.discriminators import DiscriminatorConfig
-from scaleflow.adversarial.perceptual_network import PerceptualNetwork, small_perceptual
+from scaleflow.adversarial.perceptual_network import PerceptualNetwork, small_perceptual, tiny_perceptual
 from scaleflow.codec.models.clip_coding import as_reference, code_inter, first_state
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.hyperprior import CodedLatents
@@ -34,7 +34,7 @@ class PerceptualTraining:
 
     def __init__(self, model: ModelConfig, adversarial: AdversarialConfig, optimization: OptimizationConfig) -> None:
         self.codec = load_trainable_codec(model.start)
-        generator = perceptual_network_of(self.codec)
+        generator = perceptual_network_for(self.codec, adversarial)
         terms = AdversarialTerms(adversarial, DiscriminatorConfig(condition="picture"))
         self.network = nn.ModuleDict({"generator": generator, "terms": terms}).to(memory_format=torch.channels_last)
         self._coding = self.codec.network.requires_grad_(False).eval()
@@ -97,10 +97,11 @@ class PerceptualTraining:
         return self.codec
 
 
-def perceptual_network_of(codec: ScaleFlowCodec) -> PerceptualNetwork:
-    """A network that has learned nothing yet, of the sizes that a codec's latents ask for."""
+def perceptual_network_for(codec: ScaleFlowCodec, adversarial: AdversarialConfig) -> PerceptualNetwork:
+    """A network that has learned nothing yet, as configured and as a codec's latents ask for."""
     sizes = codec.network.config
-    return PerceptualNetwork(small_perceptual(sizes.intra_latents, sizes.residual_latents))
+    build = {"small": small_perceptual, "tiny": tiny_perceptual}[adversarial.network]
+    return PerceptualNetwork(build(sizes.intra_latents, sizes.residual_latents))
 
 
 def decoded_parts(network: ScaleFlowNetwork, pictures: list[Tensor], quality: Tensor) -> list[DecodedParts]:
