@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scaleflow.errors import DataError
-from scaleflow.evaluation.metrics.names import INSIDE, OUTSIDE
 
-LOWER_IS_BETTER = frozenset("lpips" + part for part in ("", INSIDE, OUTSIDE))
 """Metrics of which less is better; of all others more is."""
 
 
