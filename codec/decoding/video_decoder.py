@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
@@ -78,6 +78,8 @@ class VideoDecoder(Iterator["VideoFrame"]):
         device: ``cpu``, ``cuda``, ``cuda:n``, or ``auto``: CUDA where there is one. A model that is given stays where
             it is; this is then only where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, and log it, in place of raising.
+        shown_by: makes of the model one that shows its pictures otherwise, such as
+            :func:`scaleflow.adversarial.perceptual_codec.decoder_of` gives.
 
     Raises:
         UsageError: the file cannot be opened, or the device is not there.
@@ -100,15 +102,15 @@ class VideoDecoder(Iterator["VideoFrame"]):
         weights_folder: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         tolerate_damage: bool = False,
+        shown_by: Callable[[VideoModel], VideoModel] | None = None,
     ) -> None:
         self.device = choose_device(device)
         self.tolerate_damage = tolerate_damage
         self._reader = SfvReader(source)
         try:
             header = self._reader.header
-            self.model = model or load_stream_model(
-                header, device=device, weights=weights, weights_folder=weights_folder
-            )
+            chosen = model or load_stream_model(header, device=device, weights=weights, weights_folder=weights_folder)
+            self.model = chosen if shown_by is None else shown_by(chosen)
             check_weights(header, self.model)
         except BaseException:
             self._reader.close()

@@ -196,6 +196,9 @@ def open_decoder(
     weights_folder: StrPath | None = None,
     device: str = "cpu",
     tolerate_damage: bool = False,
+    decoder: str = "fidelity",
+    perception: float | None = None,
+    decoder_weights: StrPath | None = None,
 ) -> VideoDecoder:
     """Pictures of an ``.sfv`` file one after the other, with times and seeking, as arrays or tensors.
 
@@ -207,6 +210,7 @@ def open_decoder(
             it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: where the model computes, and where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, in place of raising.
+        decoder, perception, decoder_weights: as of :func:`decode`.
 
     Raises:
         UsageError: the file cannot be opened, or the device is not there.
@@ -223,6 +227,7 @@ def open_decoder(
         >>> later.number, later.seconds
         (5, 0.25)
     """
+    from scaleflow.adversarial.perceptual_codec import decoder_of
     from scaleflow.codec.decoding.video_decoder import VideoDecoder
 
     return VideoDecoder(
@@ -232,6 +237,7 @@ def open_decoder(
         weights_folder=weights_folder,
         device=device,
         tolerate_damage=tolerate_damage,
+        shown_by=decoder_of(decoder, perception, decoder_weights),
     )
 
 
