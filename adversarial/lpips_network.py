@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from scaleflow.errors import DataError, UsageError
+from scaleflow.torch_file import read_torch_file
 
 CACHED_BACKBONE = "alexnet-owt-7be5be79.pth"
 """torchvision's name of AlexNet's weights of ImageNet, by which its cache holds them."""
@@ -26,12 +26,6 @@ LEAST_SIDE = 32
 
 _LAYERS = {"0": "slice1", "3": "slice2", "6": "slice3", "8": "slice4", "10": "slice5"}
 """Convolutions of torchvision's ``features`` and where the package lpips keeps them."""
-
-_UNPICKLING_ERRORS = (
-    *(UnpicklingError, OSError, RuntimeError, ValueError, EOFError),
-    *(LookupError, TypeError, AttributeError, ImportError),
-)
-"""What reading something else as weights may end in."""
 
 
 def find_backbone(given: Path | None = None) -> Path:
@@ -90,8 +84,8 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, *_UNPICKLING_ERRORS) as error:
+        content = read_torch_file(path)
+    except (SafetensorError, OSError, DataError) as error:
         raise DataError(f"{path}: cannot be read as weights ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: holds no weights by name")

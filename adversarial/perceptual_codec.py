@@ -18,6 +18,7 @@ from torch import Tensor
 from scaleflow.adversarial.perceptual_network import PerceptualNetwork
 from scaleflow.adversarial.perceptual_weights import load_perceptual_network
 from scaleflow.codec.models.capabilities import GivesParts, require_parts
+from scaleflow.codec.models.computation import picture_computation
 from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.models.scaleflow_picture import planes_of, rounded_to_depth
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference, VideoModel
@@ -90,8 +91,7 @@ class PerceptualCodec:
         assert reference is None or isinstance(reference, PerceptualReference)
         inner = None if reference is None else reference.inner
         decoded, parts = self._codec.decode_picture_and_parts(payload, geometry, inner)
-        device = parts.picture.device.type
-        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+        with picture_computation(parts.picture.device, self.precision):
             detail = self._network(parts, None if reference is None else reference.detail)
         return PerceptualReference(decoded, parts.picture, detail, self.strength, geometry)
 

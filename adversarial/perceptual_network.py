@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.hyperprior import compand
-from scaleflow.codec.models.layers import Downsample, ResidualBlock, Upsample, zero_start
+from scaleflow.codec.models.layers import Convolution, Downsample, ResidualBlock, Upsample, zero_start
 from scaleflow.codec.models.quality import QualityBias
 from scaleflow.codec.models.transforms import PICTURE_CHANNELS, pack_planes, unpack_planes
 from scaleflow.errors import UsageError
@@ -89,19 +89,19 @@ class PerceptualNetwork(nn.Module):
     def __init__(self, config: PerceptualConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or PerceptualConfig()
-        self.stem = nn.Conv2d(2 * QUARTER_CHANNELS, config.quarter, 3, padding=1)
+        self.stem = Convolution(2 * QUARTER_CHANNELS, config.quarter, 3, padding=1)
         self.bias = QualityBias(config.quarter)
         self.down = Downsample(config.quarter, config.eighth)
         self.further_down = Downsample(config.eighth, config.sixteenth)
-        self.key_latents = nn.Conv2d(config.key_latents, config.sixteenth, 1)
-        self.inter_latents = nn.Conv2d(config.inter_latents, config.sixteenth, 1)
+        self.key_latents = Convolution(config.key_latents, config.sixteenth, 1)
+        self.inter_latents = Convolution(config.inter_latents, config.sixteenth, 1)
         self.coarse_bias = QualityBias(config.sixteenth)
         self.coarse = ResidualBlock(config.sixteenth)
         self.up = Upsample(config.sixteenth, config.eighth)
         self.middle = nn.Sequential(*(ResidualBlock(config.eighth) for _ in range(config.blocks)))
         self.further_up = Upsample(config.eighth, config.quarter)
         self.fine = ResidualBlock(config.quarter)
-        self.last = zero_start(nn.Conv2d(config.quarter, QUARTER_CHANNELS, 3, padding=1))
+        self.last = zero_start(Convolution(config.quarter, QUARTER_CHANNELS, 3, padding=1))
 
     def forward(self, parts: DecodedParts, earlier: Tensor | None) -> Tensor:
         """Detail to add to ``parts.picture``, packed alike.

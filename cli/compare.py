@@ -48,6 +48,7 @@ def compare(
     *,
     masks: region_options.MaskOptions,
     measuring: options.MetricOptions,
+    limits: options.LimitOptions,
     decoder: options.StreamModelOptions,
     machine: options.MachineOptions,
     written: options.OutputOptions,
@@ -58,7 +59,7 @@ def compare(
     """
     from scaleflow.evaluation.metrics.comparison import compare as compare_files
     from scaleflow.evaluation.metrics.names import expand_metrics
-    from scaleflow.output_file import check_output, open_output_file
+    from scaleflow.output_file import check_output, write_whole_file
 
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
     frame_rate = parse_frame_rate(fps) if fps is not None else None
@@ -71,7 +72,7 @@ def compare(
 
     with (
         ProgressReport(use_json=False) as report,
-        _playable(decoded, frames, report, decoder, machine.device) as played,
+        _playable(decoded, frames, report, decoder, machine.device, limits.max_pixels) as played,
     ):
 
         def show(done: int, total: int | None) -> None:
@@ -87,16 +88,11 @@ def compare(
             frame_rate=frame_rate,
             decoded_name=decoded,
             open_masks=region,
+            max_pixels=limits.max_pixels,
             progress=show if not written.json else None,
         )
     if csv_file is not None:
-        output = open_output_file(str(csv_file), written.overwrite)
-        try:
-            output.write(_table(found).encode())
-        except BaseException:
-            output.abort()
-            raise
-        output.commit()
+        write_whole_file(str(csv_file), _table(found).encode(), written.overwrite)
     if written.json:
         print_json(_record(original, decoded, found))
     else:
@@ -106,7 +102,12 @@ def compare(
 
 @contextmanager
 def _playable(
-    decoded: str, frames: int | None, report: ProgressReport, decoder: options.StreamModelOptions, device: str
+    decoded: str,
+    frames: int | None,
+    report: ProgressReport,
+    decoder: options.StreamModelOptions,
+    device: str,
+    max_pixels: int,
 ) -> Iterator[Path]:
     """The decoded video; of an .sfv file, a lossless one that is made for as long as it is compared."""
     if Path(decoded).suffix.lower() != STREAM_SUFFIX:
@@ -130,7 +131,7 @@ def _playable(
                 weights=decoder.weights,
                 weights_folder=decoder.weights_folder,
             ),
-            DecodeSettings(frames=frames, lossless=True),
+            DecodeSettings(frames=frames, lossless=True, max_pixels=max_pixels),
             progress=lambda now: show_decoding(report, "decode", now),
         )
         _check_sound(decoded, summary)

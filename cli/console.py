@@ -50,9 +50,10 @@ def check_json(use_json: bool, output: str) -> None:
 
 
 def print_json(record: dict[str, Any]) -> None:
-    """One object on one line of standard output."""
-    sys.stdout.write(json.dumps(record) + "\n")
-    sys.stdout.flush()
+    """One object on one line of standard output; of none where it is closed, as of other text."""
+    if sys.stdout is not None:
+        sys.stdout.write(json.dumps(record) + "\n")
+        sys.stdout.flush()
 
 
 class ProgressReport:

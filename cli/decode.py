@@ -42,6 +42,7 @@ def decode(
         ),
     ],
     part: options.PartOptions,
+    limits: options.StreamLimitOptions,
     decoder: options.ShownOptions,
     machine: options.MachineOptions,
     written: DecodeOutputOptions,
@@ -51,7 +52,14 @@ def decode(
     from scaleflow.codec.decoding.file import DecodeSettings, check_decode, decode_file
 
     settings = DecodeSettings(
-        part.start, part.duration, part.frames, written.lossless, written.format, written.overwrite
+        part.start,
+        part.duration,
+        part.frames,
+        written.lossless,
+        written.format,
+        written.overwrite,
+        max_pixels=limits.max_pixels,
+        max_stand_ins=limits.max_stand_ins,
     )
     check_decode(source, output, settings)
     set_threads(machine.threads)

@@ -13,6 +13,7 @@ from scaleflow.cli.interruption import StopRequest
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import bitrate_text, size_text
 from scaleflow.cli.video_source import check_input, exit_if_damaged, video_source
+from scaleflow.errors import DataError
 
 if TYPE_CHECKING:
     from scaleflow.codec.encoding.session import EncodeProgress
@@ -50,6 +51,7 @@ def encode(
         duration=part.duration,
         frames=part.frames,
         overwrite=written.overwrite,
+        max_pixels=raw.max_pixels,
     )
     video = video_source(source, raw)
     check_request(video, output, settings)
@@ -71,16 +73,22 @@ def encode(
         loaded = load_model(
             model.model, device=machine.device, precision=machine.precision.value, weights=model.weights
         )
-        with ProgressReport(written.json) as report:
-            summary = encode_file(
-                video,
-                output,
-                loaded,
-                settings,
-                progress=lambda now: show_encoding(report, now),
-                stop=stop.is_set,
-                masks=masks,
-            )
+        try:
+            with ProgressReport(written.json) as report:
+                summary = encode_file(
+                    video,
+                    output,
+                    loaded,
+                    settings,
+                    progress=lambda now: show_encoding(report, now),
+                    stop=stop.is_set,
+                    masks=masks,
+                )
+        except DataError as error:
+            if not stop.is_set():
+                raise
+            console.print(f"scaleflow: {error}", markup=False)  # It stopped before there was anything to keep.
+            raise typer.Exit(stop.exit_code) from error
     _report("standard output" if output == "-" else output, summary, written.json)
     if summary.interrupted:
         raise typer.Exit(stop.exit_code)

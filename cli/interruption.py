@@ -60,6 +60,8 @@ class StopRequest:
         return EXIT_TERMINATED if self._signal == signal.SIGTERM else EXIT_INTERRUPTED
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._signal is not None and number == signal.SIGTERM:
+            raise SystemExit(EXIT_TERMINATED)
         if self._signal is not None:
             raise KeyboardInterrupt
         self._signal = number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -36,6 +37,7 @@ from scaleflow.cli.console import console, start_logging
 from scaleflow.cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
 from scaleflow.cli.verbs import Verbs
 from scaleflow.errors import ScaleFlowError
+from scaleflow.limits import is_out_of_memory
 
 EXIT_BROKEN_PIPE = 141
 
@@ -57,7 +59,9 @@ class _CommandGroup(TyperGroup):
         except OSError as error:
             code = ScaleFlowError.exit_code
             console.print(f"scaleflow: {error}", markup=False)
-        except MemoryError:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             code = ScaleFlowError.exit_code
             console.print("scaleflow: not enough memory: try smaller pictures or fewer --workers", markup=False)
         except KeyboardInterrupt:
@@ -133,8 +137,24 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise SystemExit(EXIT_TERMINATED)  # So that what was half written is removed on the way out.
 
 
+def _secure_standard_streams() -> None:
+    """Closed ones lead nowhere, or a file that is opened would be in their place, and get what libraries print.
+
+    Characters that the terminal does not know, as in names of files that are no text, are printed as escapes.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # Takes the lowest number that is free.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Entry point."""
+    _secure_standard_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from scaleflow.limits import DEFAULT_MAX_PIXELS, DEFAULT_MAX_STAND_INS
+
 if TYPE_CHECKING:
     from scaleflow.codec.container import SfvHeader
     from scaleflow.codec.models.video_model import VideoModel
+
+MOST_FRAMES = 2**31 - 1
 
 
 class Precision(str, Enum):
@@ -20,6 +24,13 @@ class Precision(str, Enum):
 
     fp32 = "fp32"
     bf16 = "bf16"
+
+
+def _countable(frames: int | None) -> int | None:
+    """Refuse what no video has, and no iteration counts to."""
+    if frames is not None and frames > MOST_FRAMES:
+        raise typer.BadParameter(f"there are at most {MOST_FRAMES} pictures in a video")
+    return frames
 
 
 Device = Annotated[str, typer.Option(help="Where the networks run: auto, cpu, cuda or cuda:N.")]
@@ -54,7 +65,13 @@ Duration = Annotated[
 ]
 Frames = Annotated[
     int | None,
-    typer.Option(help="Most pictures to take.", show_default="all"),
+    typer.Option(help="Most pictures to take.", show_default="all", callback=_countable),
+]
+MaxPixels = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Largest picture, in samples of luma; a file of larger ones is refused before memory is taken."
+    ),
 ]
 Source = Annotated[
     str, typer.Argument(metavar="FILE", help="An .sfv file, or - for standard input.", show_default=False)
@@ -153,6 +170,25 @@ class PartOptions:
 
 
 @dataclass(frozen=True)
+class LimitOptions:
+    """How much a file may ask for."""
+
+    PANEL: ClassVar[str] = "Input"
+
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class StreamLimitOptions(LimitOptions):
+    """How much a stream may ask for."""
+
+    max_stand_ins: Annotated[
+        int,
+        typer.Option(min=0, help="Most pictures that stand in for lost ones of which there is no trace in the file."),
+    ] = DEFAULT_MAX_STAND_INS
+
+
+@dataclass(frozen=True)
 class RawOptions:
     """What an input does not say itself, and how far it is trusted."""
 
@@ -171,6 +207,7 @@ class RawOptions:
     tolerate_damage: Annotated[
         bool, typer.Option("--tolerate-damage", help="Exit with 0 although the input is damaged.")
     ] = False
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,20 @@ def report(
         str | None, typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first")
     ] = None,
     *,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Another model that streams may need: ssf2020-N or ssf2020:PATH; may be repeated."),
+    ] = None,
+    weights_folder: options.WeightsFolder = None,
     machine: options.MachineOptions,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a report to look at: one HTML file with curves, pictures side by side and maps."""
     from scaleflow.evaluation.report import ReportSettings, write_report
 
-    settings = ReportSettings(tuple(clip or ()), bits_per_pixel, pictures, anchor, machine.device)
+    settings = ReportSettings(
+        tuple(clip or ()), bits_per_pixel, pictures, anchor, machine.device, tuple(model or ()), weights_folder
+    )
     set_threads(machine.threads)
     started = time.monotonic()
     with ProgressReport(use_json=False) as shown:

@@ -8,6 +8,8 @@ from fractions import Fraction
 
 from scaleflow.errors import UsageError
 
+LARGEST_FRAME_RATE = 1_000_000
+
 _MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
@@ -30,12 +32,12 @@ def parse_size(text: str) -> tuple[int, int]:
 def parse_frame_rate(text: str) -> Fraction:
     """Frames a second from ``25``, ``29.97`` or ``30000/1001``."""
     try:
-        rate = Fraction(text.strip())
+        rate = Fraction(text.strip()).limit_denominator(1_000_000)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if rate <= 0:
-        raise UsageError(f"--fps {text!r} is not a frame rate such as 25, 29.97 or 30000/1001")
-    return rate.limit_denominator(1_000_000)
+    if not 0 < rate <= LARGEST_FRAME_RATE:
+        raise UsageError(f"--fps {text[:40]!r} is not a frame rate such as 25, 29.97 or 30000/1001")
+    return rate
 
 
 def parse_times(text: str) -> tuple[float, ...]:

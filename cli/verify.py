@@ -12,6 +12,7 @@ from scaleflow.cli.threads import set_threads
 
 def verify(
     source: options.Source,
+    limits: options.LimitOptions,
     decoder: options.StreamModelOptions,
     machine: options.MachineOptions,
     printed: options.JsonOptions,
@@ -24,6 +25,7 @@ def verify(
         summary = verify_file(
             source,
             decoder.loader(machine.device),
+            max_pixels=limits.max_pixels,
             progress=lambda now: show_decoding(report, "verify", now),
         )
     report_decoding(None, summary, printed.json)

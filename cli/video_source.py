@@ -27,11 +27,12 @@ def video_source(path: str, form: RawOptions) -> VideoSource:
     if form.size is None:
         if form.pix_fmt is not None:
             raise UsageError("--pix-fmt is for raw input: say its --size and --fps too")
-        return VideoSource(path, frame_rate=frame_rate, allow_protocols=protocols)
+        return VideoSource(path, frame_rate=frame_rate, allow_protocols=protocols, max_pixels=form.max_pixels)
     if frame_rate is None:
         raise UsageError("raw input has no frame rate: say it with --fps")
     width, height = parse_size(form.size)
-    return VideoSource(path, raw=RawVideoFormat(width, height, frame_rate, form.pix_fmt or "yuv420p"))
+    pixels = RawVideoFormat(width, height, frame_rate, form.pix_fmt or "yuv420p")
+    return VideoSource(path, raw=pixels, max_pixels=form.max_pixels)
 
 
 def parse_protocols(text: str | None) -> tuple[str, ...]:

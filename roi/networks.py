@@ -18,6 +18,7 @@ from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import COARSEST_MOTION_STEP, FINEST_MOTION_STEP
 from scaleflow.codec.models.transforms import SAMPLE_RANGE
 from scaleflow.errors import DataError
+from scaleflow.output_file import write_whole_file
 from scaleflow.quality_range import HIGHEST_QUALITY
 
 MOST_STRENGTH = 64.0
@@ -25,6 +26,9 @@ WEIGHTS_FORMAT = "scaleflow-regions-3"
 """Layout of a file of these weights; another value is refused."""
 
 FEATURES = 64
+
+MOST_LATENTS = 1024
+"""Channels of latents that a file of these weights may speak of."""
 
 SHARPNESS = 6.0
 """Of thresholds: within a sixth of a quantization step, and a twelfth of the threshold, latents pass from dropped to
@@ -137,7 +141,8 @@ class RegionNetworks(nn.Module):
         """Write the weights, in float16."""
         tensors = {key: value.detach().cpu().half().contiguous() for key, value in self.state_dict().items()}
         sizes: dict[str, str] = {kind: str(size) for kind, size in self.latents.items()}
-        path.write_bytes(serialized(tensors, {"format": WEIGHTS_FORMAT, "codec": self.codec_hash, **sizes}))
+        metadata = {"format": WEIGHTS_FORMAT, "codec": self.codec_hash, **sizes}
+        write_whole_file(str(path), serialized(tensors, metadata), True)
 
 
 def load_region_networks(path: Path) -> RegionNetworks:
@@ -157,7 +162,10 @@ def load_region_networks(path: Path) -> RegionNetworks:
     if metadata.get("format") != WEIGHTS_FORMAT:
         raise DataError(f"{path}: holds {metadata.get('format')!r}, not region networks ({WEIGHTS_FORMAT!r})")
     try:
-        networks = RegionNetworks({kind: int(metadata[kind]) for kind in get_args(LatentKind)}, metadata["codec"])
+        latents: dict[LatentKind, int] = {kind: int(metadata[kind]) for kind in get_args(LatentKind)}
+        if not all(1 <= size <= MOST_LATENTS for size in latents.values()):
+            raise ValueError(f"channels {latents} are outside 1..{MOST_LATENTS}")
+        networks = RegionNetworks(latents, metadata["codec"])
         networks.load_state_dict(tensors)
     except (KeyError, ValueError, RuntimeError) as error:
         raise DataError(f"{path}: these weights do not fit: {str(error).splitlines()[0]}") from error

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from scaleflow.codec.container import cbor_subset
 from scaleflow.codec.picture import VideoProperties
-from scaleflow.codec.video.audio import LARGEST_EXTRADATA, LONGEST_TEXT, MOST_AUDIO_STREAMS, AudioStream
+from scaleflow.codec.video.audio import LARGEST_EXTRADATA, LONGEST_TEXT, MOST_AUDIO_STREAMS, AudioStream, is_text
 from scaleflow.errors import DataError
 
 MAGIC = b"\x93SFV\r\n\x1a\n"
@@ -23,6 +23,9 @@ LARGEST_INT = 2**31 - 1
 
 PRELUDE_SIZE = len(MAGIC) + 1 + 4
 """Bytes before the CBOR header: magic, version, header length."""
+
+_MOST_NAMED = 5
+"""Features that a message names."""
 
 KNOWN_FEATURES: frozenset[str] = frozenset()
 """Names that may stand under ``REQUIRED``: what a reader must understand to decode the file. Version 1 has none."""
@@ -206,9 +209,11 @@ def _fields_to_map(fields: object, keys: type[IntEnum]) -> dict[int, Any]:
 
 def _header_from_map(entries: dict[Any, Any]) -> SfvHeader:
     required = _get(entries, Key.REQUIRED, list, "required features", [])
-    unknown = [str(name)[:LONGEST_TEXT] for name in required if name not in KNOWN_FEATURES]
+    unknown = [name for name in required if not isinstance(name, str) or name not in KNOWN_FEATURES]
     if unknown:
-        raise DataError(f"the file needs {', '.join(unknown)}, which this reader does not know: update scaleflow")
+        shown = [name if isinstance(name, str) and is_text(name) else _short(name) for name in unknown[:_MOST_NAMED]]
+        shown += ["..."] * (len(unknown) > _MOST_NAMED)
+        raise DataError(f"the file needs {', '.join(shown)}, which this reader does not know: update scaleflow")
     weights = _get(entries, Key.WEIGHTS, bytes, "weights hash")
     audio = _get(entries, Key.AUDIO, list, "audio streams", [])
     if len(audio) > MOST_AUDIO_STREAMS:

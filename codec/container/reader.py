@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from scaleflow.codec.container.packet_format import BadPacket
 from scaleflow.codec.container.packet_stream import Item, PacketReader, PacketStream
 from scaleflow.codec.container.source import ByteSource
 from scaleflow.errors import DataError, UsageError
+from scaleflow.standard_input import standard_input
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class SfvReader(Iterator[Item]):
         if not isinstance(origin, str | os.PathLike):
             self.name, stream = str(getattr(origin, "name", "input")), origin
         elif os.fspath(origin) == "-":
-            self.name, stream = "standard input", sys.stdin.buffer
+            self.name, stream = "standard input", standard_input()
         else:
             self.name = os.fspath(origin)
             try:

@@ -11,6 +11,7 @@ from scaleflow.codec.models.capabilities import require_analysis
 from scaleflow.codec.models.picture_analysis import PictureAnalysis
 from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
 from scaleflow.errors import DataError
+from scaleflow.limits import DEFAULT_MAX_PIXELS, check_picture_size
 
 
 def analyse_stream(
@@ -27,6 +28,7 @@ def analyse_stream(
         DataError: the file is damaged, named with the place.
     """
     with SfvReader(source) as reader:
+        check_picture_size(reader.header.video.width, reader.header.video.height, DEFAULT_MAX_PIXELS, reader.name)
         model = choose_model(reader.header)
         check_weights(reader.header, model)
         analysing = require_analysis(model)

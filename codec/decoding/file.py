@@ -21,6 +21,7 @@ from scaleflow.codec.video.excerpt import LONGEST_INTERLEAVING, Excerpt, Excerpt
 from scaleflow.codec.video.picture_writer import is_picture_output
 from scaleflow.codec.video.writer import open_output
 from scaleflow.errors import DataError, UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS, DEFAULT_MAX_STAND_INS, check_limit, check_picture_size
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ class DecodeSettings:
         frames: most pictures to decode.
         lossless, format: of the output, see :func:`scaleflow.codec.video.writer.open_output`.
         overwrite: replace an output that exists.
+        max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
+        max_stand_ins: pictures that may stand in for lost ones of which there is no trace, see
+            :class:`scaleflow.codec.decoding.stream_decoder.StreamDecoder`.
 
     Raises:
         UsageError: a value is out of range.
@@ -53,8 +57,12 @@ class DecodeSettings:
     lossless: bool = False
     format: str | None = None
     overwrite: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    max_stand_ins: int = DEFAULT_MAX_STAND_INS
 
     def __post_init__(self) -> None:
+        check_limit("max_pixels", self.max_pixels)
+        check_limit("max_stand_ins", self.max_stand_ins)
         if not (math.isfinite(self.start) and 0 <= self.start <= 1e9):
             raise UsageError(f"start {self.start:g} is outside 0..1e9 seconds", fields=("start",))
         if self.duration is not None and not 0 < self.duration <= 1e9:
@@ -143,9 +151,11 @@ def decode_file(
     excerpt = Excerpt(settings.start, settings.duration, settings.frames)
     with SfvReader(source) as reader:
         header = reader.header
+        check_picture_size(header.video.width, header.video.height, settings.max_pixels, reader.name)
         model = choose_model(header)
         check_weights(header, model)
-        clock, cutter, events = _decode_excerpt(reader, model, excerpt)
+        decoder = StreamDecoder(header, model, max_pixels=settings.max_pixels, max_stand_ins=settings.max_stand_ins)
+        clock, cutter, events = _decode_excerpt(reader, decoder, excerpt)
         with open_output(
             destination,
             header.video,
@@ -180,18 +190,22 @@ def verify_file(
     source: str | os.PathLike[str],
     choose_model: Callable[[SfvHeader], VideoModel],
     *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[DecodeProgress], None] | None = None,
 ) -> DecodeSummary:
     """Check the whole of an ``.sfv`` file and decode all its pictures, writing nothing.
 
     Raises:
-        DataError: not an ``.sfv`` file, or one without pictures.
+        DataError: not an ``.sfv`` file, one without pictures, or with pictures larger than ``max_pixels``.
     """
+    check_limit("max_pixels", max_pixels)
     report = _Report(source, progress)
     with SfvReader(source) as reader:
-        model = choose_model(reader.header)
-        check_weights(reader.header, model)
-        for event in StreamDecoder(reader.header, model).decode(reader):
+        header = reader.header
+        check_picture_size(header.video.width, header.video.height, max_pixels, reader.name)
+        model = choose_model(header)
+        check_weights(header, model)
+        for event in StreamDecoder(header, model, max_pixels=max_pixels).decode(reader):
             if not isinstance(event, AudioPacket):
                 report.note(event, reader)
     summary = report.finish()
@@ -227,11 +241,10 @@ class _Report:
 
 
 def _decode_excerpt(
-    reader: SfvReader, model: VideoModel, excerpt: Excerpt
+    reader: SfvReader, decoder: StreamDecoder, excerpt: Excerpt
 ) -> tuple[ExcerptClock, ExcerptCutter, Iterator[Event]]:
     """The events of an excerpt and some around it, and what tells which belong to it."""
     header = reader.header
-    decoder = StreamDecoder(header, model)
     if excerpt.is_all or not (excerpt.start or excerpt.duration is not None):
         clock = ExcerptClock(excerpt, header.video, header.audio, 0)
         cutter = ExcerptCutter(excerpt, clock, header.video, header.audio)

@@ -12,9 +12,7 @@ from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes
 from scaleflow.errors import DataError
-
-MOST_REPEATS = 1000
-"""Pictures that are filled in for a gap of which nothing but the numbers around it is known."""
+from scaleflow.limits import DEFAULT_MAX_PIXELS, DEFAULT_MAX_STAND_INS, check_picture_size
 
 
 @dataclass(frozen=True)
@@ -71,12 +69,31 @@ class StreamDecoder:
 
     Pictures come with rising times. Where pictures are lost and their number is known, the last good one is repeated at
     the times at which they were expected; before the first good one there is nothing to repeat.
+
+    Numbers may be anyone's invention. A lost picture took a byte at least, and what is lost without a trace is seldom
+    more than what is there: all stand-ins together are no more than ``max_stand_ins``, the damaged bytes and the
+    pictures that were decoded so far. What is beyond is a :class:`Loss` alone.
     """
 
-    def __init__(self, header: SfvHeader, model: VideoModel, *, changes: bool = False) -> None:
-        """With ``changes``, pictures say where they changed; of the default model only."""
+    def __init__(
+        self,
+        header: SfvHeader,
+        model: VideoModel,
+        *,
+        changes: bool = False,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        max_stand_ins: int = DEFAULT_MAX_STAND_INS,
+    ) -> None:
+        """With ``changes``, pictures say where they changed; of the default model only.
+
+        Raises:
+            DataError: the pictures are larger than ``max_pixels``.
+        """
         video = header.video
+        check_picture_size(video.width, video.height, max_pixels, "the stream")
         self._changes = changes
+        self._most_stand_ins = max_stand_ins
+        self._allowance = max_stand_ins
         self._decoder = FrameDecoder(model, width=video.width, height=video.height, bit_depth=video.bit_depth)
         self._clock = FrameClock(video)
         self._time_base = video.time_base
@@ -95,6 +112,7 @@ class StreamDecoder:
                 yield from self._decode_picture(item)
             elif isinstance(item, DamagedRegion):
                 self._damaged_bytes += item.length
+                self._allowance += item.length
                 time = None if item.pts is None else float(item.pts * self._time_base)
                 yield Damage(item.offset, item.reason, self._next_number or 0, time)
             elif item.timed and (item.pts is not None or item.dts is not None):
@@ -123,6 +141,7 @@ class StreamDecoder:
             return
         yield from self._end_loss(packet.frame_number)
         self._shown = planes
+        self._allowance += 1
         yield DecodedPicture(planes, self._rising(packet.pts), packet.frame_number, change=change)
 
     def _fill_gap(self, packet: VideoPacket) -> Iterator[Event]:
@@ -131,9 +150,10 @@ class StreamDecoder:
         if number is None or packet.frame_number <= number:
             return
         self._note_lost(number)
-        # A lost picture took a byte at least; numbers that damage cannot explain may be anyone's invention.
-        if packet.frame_number - number > MOST_REPEATS + self._damaged_bytes or self._last_pts is None:
+        count = packet.frame_number - number
+        if count > min(self._most_stand_ins + self._damaged_bytes, self._allowance) or self._last_pts is None:
             return
+        self._allowance -= count
         pts = self._last_pts
         for missing in range(number, packet.frame_number):
             pts = self._clock.after(pts, missing - 1)

@@ -1,4 +1,8 @@
-"""The model that a stream needs, checked against what its header says."""
+"""The model that a stream needs, checked against what its header says.
+
+A header is data: the name in it is only compared with the names of models that come with ScaleFlow. Everything else, a
+file, a folder or a model whose weights are downloaded, is what the user names.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from scaleflow.codec.container import SfvHeader
 from scaleflow.codec.models.released_weights import RELEASED_WEIGHTS, describe_weights
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.models.weights_folder import FOLDER_VARIABLE, find_weights
-from scaleflow.errors import DataError, UsageError
+from scaleflow.errors import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -26,43 +30,71 @@ def load_stream_model(
 ) -> VideoModel:
     """Load the model that the header names, in the stream's precision.
 
-    Where the model's own weights are not those of the stream, and none are named, the file that has the stream's hash
-    is looked for in a folder.
+    The header's name leads to weights that come with ScaleFlow, and to no other file: it opens no path and starts no
+    download. Where the model's own weights are not those of the stream, and none are named, the file that has the
+    stream's hash is looked for in a folder.
 
     Args:
         header: of the stream to decode.
         device: see :func:`scaleflow.codec.models.registry.load_model`.
-        model: another name or place of the model than the header's.
-        weights: another file of weights.
+        model: another name or place of the model than the header's; may be downloaded.
+        weights: another file of weights; of a stream of ``ssf2020``, a checkpoint of it.
         weights_folder: of weights files; without, the folder that the environment variable ``SCALEFLOW_WEIGHTS``
             names, if it names any.
 
     Raises:
-        UsageError: the precision or the model is unknown here, or there is no such folder.
-        DataError: the weights are missing, or are not those that the stream was encoded with.
+        UsageError: the model that is named is unknown here, or there is no such folder.
+        DataError: the header's model does not come with ScaleFlow, or the weights are missing, or are not those that
+            the stream was encoded with.
     """
-    from scaleflow.codec.models.registry import load_model, takes_weights
+    from scaleflow.codec.models.registry import DEFAULT_MODEL, RECURRENT_MODEL, load_model
 
     if header.precision not in ("fp32", "bf16"):
         raise DataError(f"the stream needs precision {header.precision!r}, which is unknown here: update scaleflow")
     precision: Literal["fp32", "bf16"] = "bf16" if header.precision == "bf16" else "fp32"
-    try:
-        place = None if weights is None else Path(weights)
-        loaded = load_model(model or header.model, device=device, precision=precision, weights=place)
-    except UsageError as error:
-        if model is None and "unknown" in str(error) and header.model in str(error):
+    place = None if weights is None else Path(weights)
+    name = model if model is not None else _known_name(header, place)
+    if name is None:
+        name, place = f"ssf2020:{place}", None
+    if name == RECURRENT_MODEL and place is None and model is None:
+        place = find_weights(header.weights_hash, weights_folder)
+        if place is None:
             raise DataError(
-                f"the stream was coded by {header.model!r}, which is unknown here: name another model",
-                fields=("model",),
-            ) from error
-        raise
-    if loaded.weights_hash != header.weights_hash and model is None and weights is None:
-        found = find_weights(header.weights_hash, weights_folder) if takes_weights(header.model) else None
+                f"the stream was coded by {name!r}, {describe_weights(header.weights_hash)}: {_remedy(header)}",
+                fields=("weights", "weights_folder"),
+            )
+    loaded = load_model(name, device=device, precision=precision, weights=place)
+    if loaded.weights_hash != header.weights_hash and model is None and place is None and name == DEFAULT_MODEL:
+        found = find_weights(header.weights_hash, weights_folder)
         if found is not None:
             logger.info("weights of the stream: %s", found)
-            loaded = load_model(header.model, device=device, precision=precision, weights=found)
+            loaded = load_model(name, device=device, precision=precision, weights=found)
     check_weights(header, loaded)
     return loaded
+
+
+def _known_name(header: SfvHeader, weights: Path | None) -> str | None:
+    """The header's model where its name is enough; None where it is ``ssf2020`` and the user gave its checkpoint.
+
+    Raises:
+        DataError: nothing but the user can say where the model is.
+    """
+    from scaleflow.codec.models.registry import STREAM_MODELS, list_models
+
+    if header.model in STREAM_MODELS:
+        return header.model
+    if header.model.startswith("ssf2020"):
+        if weights is not None:
+            return None
+        named = f"model {header.model}, or " if header.model in list_models() else ""
+        raise DataError(
+            f"the stream was coded by {header.model!r}, which does not come with ScaleFlow: name {named}its checkpoint "
+            "as weights",
+            fields=("model", "weights"),
+        )
+    raise DataError(
+        f"the stream was coded by {header.model!r}, which is unknown here: name another model", fields=("model",)
+    )
 
 
 def check_weights(header: SfvHeader, model: VideoModel) -> None:

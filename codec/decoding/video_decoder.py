@@ -23,6 +23,7 @@ from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import VideoProperties
 from scaleflow.codec.video.working_format import rgb_picture
 from scaleflow.errors import DataError, UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS, check_limit, check_picture_size
 
 logger = logging.getLogger(__name__)
 
@@ -80,10 +81,12 @@ class VideoDecoder(Iterator["VideoFrame"]):
         tolerate_damage: repeat the last good picture where one is damaged, and log it, in place of raising.
         shown_by: makes of the model one that shows its pictures otherwise, such as
             :func:`scaleflow.adversarial.perceptual_codec.decoder_of` gives.
+        max_pixels: largest picture, in samples of luma.
 
     Raises:
         UsageError: the file cannot be opened, or the device is not there.
-        DataError: it is no ``.sfv`` file, or was encoded with other weights. While iterating: it is damaged.
+        DataError: it is no ``.sfv`` file, was encoded with other weights, or has larger pictures. While iterating: it
+            is damaged.
 
     Example:
         >>> import scaleflow
@@ -103,12 +106,16 @@ class VideoDecoder(Iterator["VideoFrame"]):
         device: str = "cpu",
         tolerate_damage: bool = False,
         shown_by: Callable[[VideoModel], VideoModel] | None = None,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
+        check_limit("max_pixels", max_pixels)
+        self._max_pixels = max_pixels
         self.device = choose_device(device)
         self.tolerate_damage = tolerate_damage
         self._reader = SfvReader(source)
         try:
             header = self._reader.header
+            check_picture_size(header.video.width, header.video.height, max_pixels, self._reader.name)
             chosen = model or load_stream_model(header, device=device, weights=weights, weights_folder=weights_folder)
             self.model = chosen if shown_by is None else shown_by(chosen)
             check_weights(header, self.model)
@@ -190,7 +197,8 @@ class VideoDecoder(Iterator["VideoFrame"]):
         self.close()
 
     def _decode(self, number: int) -> Iterator[DecodedPicture]:
-        for event in StreamDecoder(self._reader.header, self.model).decode(self._reader, from_picture=number):
+        decoder = StreamDecoder(self._reader.header, self.model, max_pixels=self._max_pixels)
+        for event in decoder.decode(self._reader, from_picture=number):
             if isinstance(event, DecodedPicture):
                 yield event
             elif isinstance(event, Damage):

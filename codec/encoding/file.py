@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from scaleflow.codec.encoding.rate_control import ConstantQuality, OnePassControl, QualityControl
 from scaleflow.codec.encoding.region_masks import MaskSource, OpenMasks
@@ -37,13 +38,16 @@ def encode_file(
         settings: what is asked for.
         progress: called after each picture.
         masks: of regions of interest, or what opens them for the source; ``settings.region`` says how they are coded.
-        stop: asked before each picture; once it says True the file ends with the last complete group of pictures.
+        stop: asked before each picture; once it says True the file ends with the last complete group of pictures. A
+            file that would be replaced stays as it was.
 
     Raises:
         UsageError: the request cannot be carried out.
-        DataError: the source cannot be read, the output cannot be written, or verification failed. Nothing is left.
+        DataError: the source cannot be read, the output cannot be written, verification failed, or ``stop`` came before
+            there was anything to keep. Nothing is left.
     """
     source = source if isinstance(source, VideoSource) else VideoSource(source)
+    source = replace(source, max_pixels=settings.max_pixels)
     check_request(source, destination, settings)
     if settings.target_roi_psnr is not None and masks is None:
         raise UsageError(

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scaleflow.child_processes import STOP_SIGNALS, deaf_children
 from scaleflow.codec.encoding.key_frames import PlannedItem, PlannedPicture
 from scaleflow.codec.encoding.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from scaleflow.codec.encoding.rate_control import QualityControl
@@ -29,6 +30,7 @@ from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture, Planes, VideoProperties
 from scaleflow.codec.video.audio import AudioPacketData
 from scaleflow.errors import DataError, ScaleFlowError
+from scaleflow.limits import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +149,8 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        process.start()
+        with deaf_children():
+            process.start()
         theirs.close()
         self._processes.append(process)
         try:
@@ -192,7 +195,7 @@ class WorkerPool:
         for process in self._processes:
             process.join(END_PATIENCE if kind is None and not self._busy else 0)
             if process.is_alive():
-                process.terminate()
+                process.kill()
                 process.join()
 
 
@@ -222,7 +225,8 @@ def _worker_lost() -> DataError:
 
 def _work(connection: Connection) -> None:
     """Body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides what an interruption means.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # The parent decides what an interruption means.
     warnings.simplefilter("ignore")  # The parent has imported, and warned of, the same.
     try:
         setup: _Setup = pickle.loads(connection.recv_bytes())
@@ -244,6 +248,8 @@ def _code_group(connection: Connection, setup: _Setup) -> list[CodedPicture] | E
         ]
     except (ScaleFlowError, RuntimeError, MemoryError) as error:
         logger.debug("a worker failed", exc_info=True)
+        if is_out_of_memory(error):
+            return DataError("not enough memory: use smaller pictures or fewer workers", fields=("workers",))
         return error if isinstance(error, ScaleFlowError) else DataError(f"coding failed: {error}")
 
 

@@ -12,6 +12,7 @@ from scaleflow.codec.picture import WorkingFormat
 from scaleflow.codec.video.raw_format import RawVideoFormat
 from scaleflow.codec.video.reader import VideoReader, open_video
 from scaleflow.errors import UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS, check_limit
 from scaleflow.output_file import check_output, is_special
 
 PIPE = "-"
@@ -26,6 +27,10 @@ class VideoSource:
     frame_rate: Fraction | None = None
     threads: int = 0
     allow_protocols: tuple[str, ...] = ()
+    max_pixels: int = DEFAULT_MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        check_limit("max_pixels", self.max_pixels)
 
     @property
     def can_reopen(self) -> bool:
@@ -42,6 +47,7 @@ class VideoSource:
             working_format=working_format,
             threads=self.threads,
             allow_protocols=self.allow_protocols,
+            max_pixels=self.max_pixels,
         )
 
 

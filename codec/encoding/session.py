@@ -186,9 +186,11 @@ class EncodeSession:
         ``accept`` is given the pass and the bits of its file. Where it says no, what was written is removed again.
 
         Raises:
-            DataError: reading or writing failed, verification failed, or there is no picture. Nothing is left.
+            DataError: reading or writing failed, verification failed, there is no picture, or coding was to stop and
+                there is a file to replace. Nothing is left.
         """
         in_place = self._destination == PIPE or is_special(Path(self._destination))
+        replaces = not in_place and Path(self._destination).exists()
         spool = cast(BinaryIO, tempfile.TemporaryFile()) if in_place and self.settings.searches else None
         writer = SfvWriter(spool or self._destination, self._header, overwrite=self.settings.overwrite)
         try:
@@ -196,6 +198,8 @@ class EncodeSession:
             self.code(self.planned_items(), control, sink, stage, self.picture_count)
             if not sink.statistics.pictures:
                 raise DataError(f"{self._source.path}: {self._why_empty()}")
+            if self.interrupted and replaces:
+                raise DataError(f"interrupted: {self._destination} stays as it was")
             if self.interrupted and self._pool is None and sink.group_length != self.settings.intra_period:
                 sink.drop_last_group()
             if not self.interrupted:

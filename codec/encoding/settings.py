@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scaleflow.errors import UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS, check_limit
 from scaleflow.quality_range import HIGHEST_QUALITY, round_quality
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class EncodeSettings:
             are is said by masks.
         refinement: gradient descent on latents: less rate for the same quality, a slower encode.
         overwrite: replace an output that exists.
+        max_pixels: largest picture of the source, in samples of luma; larger ones are refused before memory is taken.
 
     Raises:
         UsageError: a value is out of range, or two do not go together.
@@ -75,6 +77,7 @@ class EncodeSettings:
     region: RegionMethod | None = None
     refinement: LatentRefinement | None = None
     overwrite: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
         goals = {
@@ -102,6 +105,7 @@ class EncodeSettings:
         _check("start", self.start, 0, 1e9)
         _check("duration", self.duration, 1e-6, 1e9)
         _check("frames", self.frames, 1, 2**62)
+        check_limit("max_pixels", self.max_pixels)
         for time in self.key_times:
             _check("key_times", time, 0, 1e9)
         if self.two_pass and not self.has_rate:

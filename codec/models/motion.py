@@ -10,7 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.models.layers import Downsample, ResidualBlock, Upsample, full_precision, zero_start
+from scaleflow.codec.models.layers import (
+    Convolution,
+    Downsample,
+    ResidualBlock,
+    Upsample,
+    full_precision,
+    steady_sigmoid,
+    zero_start,
+)
 from scaleflow.codec.models.quality import QualityBias
 from scaleflow.codec.models.scale_space import BLURRED_LEVELS
 from scaleflow.codec.models.transforms import PICTURE_CHANNELS
@@ -35,17 +43,17 @@ class MotionAnalysis(nn.Module):
         super().__init__()
         if latents < VECTOR_LATENTS:
             raise ValueError(f"motion needs at least {VECTOR_LATENTS} latents, got {latents}")
-        self.linear = nn.Conv2d(VECTOR_LATENTS, latents, 1, bias=False)
+        self.linear = Convolution(VECTOR_LATENTS, latents, 1, bias=False)
         with torch.no_grad():
             self.linear.weight.zero_()
             self.linear.weight[:VECTOR_LATENTS, :, 0, 0] = haar_matrix()
-        self.stem = nn.Conv2d(2 + PICTURE_CHANNELS, width, 3, padding=1)
+        self.stem = Convolution(2 + PICTURE_CHANNELS, width, 3, padding=1)
         self.bias = QualityBias(width)
         self.network = nn.Sequential(
             ResidualBlock(width),
             Downsample(width, 2 * width),
             ResidualBlock(2 * width),
-            zero_start(nn.Conv2d(2 * width, latents, 1)),
+            zero_start(Convolution(2 * width, latents, 1)),
         )
 
     def forward(self, vectors: Tensor, difference: Tensor, quality: Tensor) -> Tensor:
@@ -77,17 +85,17 @@ class FlowSynthesis(nn.Module):
     def __init__(self, latents: int, width: int, fine_width: int, outputs: int) -> None:
         super().__init__()
         self.width = width
-        self.linear = nn.Conv2d(latents, VECTOR_LATENTS, 1, bias=False)
+        self.linear = Convolution(latents, VECTOR_LATENTS, 1, bias=False)
         with torch.no_grad():
             self.linear.weight.zero_()
             self.linear.weight[:, :VECTOR_LATENTS, 0, 0] = haar_matrix().T
-        self.stem = nn.Conv2d(latents, width, 1)
+        self.stem = Convolution(latents, width, 1)
         self.bias = QualityBias(width)
         self.network = nn.Sequential(ResidualBlock(width), Upsample(width, width), ResidualBlock(width))
         self.to_fine = Upsample(width, fine_width)
-        self.reference = nn.Conv2d(4 * PICTURE_CHANNELS, fine_width, 3, padding=1)
-        self.fine = nn.Conv2d(2 * fine_width + 2, fine_width, 3, padding=1)
-        self.last = zero_start(nn.Conv2d(fine_width, outputs, 3, padding=1))
+        self.reference = Convolution(4 * PICTURE_CHANNELS, fine_width, 3, padding=1)
+        self.fine = Convolution(2 * fine_width + 2, fine_width, 3, padding=1)
+        self.last = zero_start(Convolution(fine_width, outputs, 3, padding=1))
 
     def _synthesize(self, latents: Tensor, reference: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Flow (N, 2, 4 h, 4 w) in luma samples, the network's other outputs there, its features at an eighth.
@@ -116,4 +124,4 @@ class MotionSynthesis(FlowSynthesis):
         ``latents`` (N, C, h, w) at a sixteenth, ``reference`` packed (N, 6, 8 h, 8 w).
         """
         flow, other, _ = self._synthesize(latents, reference, quality)
-        return flow, BLURRED_LEVELS * torch.sigmoid(other - 4)
+        return flow, BLURRED_LEVELS * steady_sigmoid(other - 4)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError, safe_open
 
+from scaleflow.codec.models.computation import standard_settings
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.weights_file import WEIGHTS_FORMAT as RECURRENT_FORMAT
 from scaleflow.codec.models.recurrent.weights_file import load_recurrent
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "default"
 RECURRENT_MODEL = "recurrent"
+STREAM_MODELS = (DEFAULT_MODEL, RECURRENT_MODEL)
+"""Names to which the header of a stream may lead: they open what is shipped, or what the user gives, alone."""
+
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 WEIGHTS_FORMAT = "scaleflow-1"
 """Layout of a weights file; another value is refused."""
@@ -105,32 +109,32 @@ def load_model(
     place = choose_device(device)
     if precision not in ("fp32", "bf16"):
         raise UsageError(f"precision {precision!r} is unknown: use fp32 or bf16")
-    codec: ScaleFlowCodec | RecurrentCodec | Ssf2020Codec
+    with (
+        standard_settings(place),
+        torch.inference_mode(False),
+    ):  # as weights are made, whatever the host program has set
+        codec = _load(name, weights)
+        codec.precision = precision
+        return codec.to(place)
+
+
+def _load(name: str, weights: Path | None) -> ScaleFlowCodec | RecurrentCodec | Ssf2020Codec:
     if name in (DEFAULT_MODEL, RECURRENT_MODEL) and weights is not None and weights_format(weights) == RECURRENT_FORMAT:
-        codec = load_recurrent(weights)
-    elif name == RECURRENT_MODEL:
+        return load_recurrent(weights)
+    if name == RECURRENT_MODEL:
         raise UsageError(f"model {name!r} comes with no weights yet: name a file of weights", fields=("weights",))
-    elif name == DEFAULT_MODEL:
-        codec = scaleflow_small(weights)
-    elif name.startswith("ssf2020"):
-        if weights is not None:
-            raise UsageError(
-                f"weights does not go with model {name!r}: name the file as model ssf2020:PATH",
-                fields=("weights", "model"),
-            )
-        from scaleflow.codec.models.ssf2020_codec import load_ssf2020
-
-        codec = load_ssf2020(name)
-    else:
+    if name == DEFAULT_MODEL:
+        return scaleflow_small(weights)
+    if not name.startswith("ssf2020"):
         raise UsageError(f"model {name!r} is unknown: use {', '.join(list_models())} or ssf2020:PATH")
-    codec.precision = precision
-    codec.to(place)
-    return codec
+    if weights is not None:
+        raise UsageError(
+            f"weights does not go with model {name!r}: name the file as model ssf2020:PATH",
+            fields=("weights", "model"),
+        )
+    from scaleflow.codec.models.ssf2020_codec import load_ssf2020
 
-
-def takes_weights(name: str) -> bool:
-    """Whether weights of another file can be given to the model of this name."""
-    return name == DEFAULT_MODEL
+    return load_ssf2020(name)
 
 
 def list_models() -> list[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaleflow.codec.models.bin_width_map import BinWidthMap, decode_bin_widths, encode_bin_widths
 from scaleflow.codec.models.clip_coding import CodedClip, code_clip
+from scaleflow.codec.models.computation import picture_computation, standard_settings
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.frozen_hyperprior import FrozenHyperprior
 from scaleflow.codec.models.latent_region import LatentRegion
@@ -81,7 +79,7 @@ class ScaleFlowCodec(nn.Module):
         assert reference is None or isinstance(reference, ScaleFlowReference)
         if order.refinement is not None:
             self.check_refinement()
-            self.complete_network()  # not in inference mode: gradients pass through its weights
+            self.complete_network()
         code = quality_code(order.quality)
         region: LatentRegion | None = None
         if order.region is not None:
@@ -89,7 +87,7 @@ class ScaleFlowCodec(nn.Module):
         state = QualityState(code, region is not None and region.coding.codes_widths)
         encoder = SymbolEncoder()
         network, config = self.network, self.network.config
-        with torch.inference_mode(), self._arithmetic():
+        with picture_computation(self.device, self.precision):
             packed = pack_picture(planes, geometry, self.device)
             level = torch.tensor([code / QUALITY_STEPS], device=self.device)
             bits = {"quality": encode_quality(encoder, state, reference.quality if reference else None)}
@@ -137,7 +135,7 @@ class ScaleFlowCodec(nn.Module):
             (torch.Size([1, 2, 1, 64, 64]), torch.Size([1, 2]))
         """
         network = self.trainable_network()
-        with self._arithmetic():
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return code_clip(network, planes, quality)
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
@@ -206,7 +204,7 @@ class ScaleFlowCodec(nn.Module):
     ) -> tuple[ScaleFlowReference, IntraPicture | InterPicture]:
         assert reference is None or isinstance(reference, ScaleFlowReference)
         network, config, size = self.network, self.network.config, cells_of(geometry)
-        with torch.inference_mode(), self._arithmetic():
+        with picture_computation(self.device, self.precision):
             state = decode_quality(decoder, reference.quality if reference else None)
             level = torch.tensor([state.code / QUALITY_STEPS], device=self.device)
             widths: BinWidthMap | None = None
@@ -243,7 +241,8 @@ class ScaleFlowCodec(nn.Module):
             DataError: they are of another shape.
         """
         if self._float_priors:
-            complete_network(self.network, self._float_priors)
+            with standard_settings(self.device), torch.inference_mode(False):  # gradients pass through its weights
+                complete_network(self.network, self._float_priors)
             self._float_priors = {}
 
     def check_refinement(self) -> None:
@@ -263,8 +262,3 @@ class ScaleFlowCodec(nn.Module):
 
     def _inter_priors(self) -> InterPriors:
         return InterPriors(self.motion_prior, self.residual_prior)
-
-    @contextmanager
-    def _arithmetic(self) -> Iterator[None]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            yield

@@ -10,7 +10,6 @@ import contextlib
 import http.client
 import logging
 import math
-import pickle
 import re
 import sys
 from pathlib import Path
@@ -19,7 +18,6 @@ from urllib.parse import urlparse
 
 import torch
 from compressai.models.video import ScaleSpaceFlow
-from compressai.zoo import ssf2020 as compressai_ssf2020
 from compressai.zoo.pretrained import load_pretrained
 from compressai.zoo.video import model_urls
 from safetensors import SafetensorError
@@ -28,6 +26,7 @@ from torch import Tensor
 
 from scaleflow.codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
 from scaleflow.errors import DataError, UsageError
+from scaleflow.torch_file import read_torch_file
 
 logger = logging.getLogger(__name__)
 
@@ -35,17 +34,23 @@ QUALITIES = range(1, 10)
 """Checkpoints that CompressAI publishes, from the lowest rate to the highest."""
 
 _PUBLISHED = re.compile(r"ssf2020-(\d+)")
-_FROM_FILE = "ssf2020:"
+_PUBLISHED_HASH = re.compile(r"-([0-9a-f]{8,64})\.")
+"""In the names of the published files: how the SHA-256 of their content begins."""
+
+FROM_FILE = "ssf2020:"
+"""Stands before the checkpoint file in the name of a model."""
 
 
 def is_ssf2020_name(name: str) -> bool:
     """Whether ``name`` is ``ssf2020-1`` to ``ssf2020-9`` or ``ssf2020:PATH``."""
     match = _PUBLISHED.fullmatch(name)
-    return (match is not None and int(match[1]) in QUALITIES) or (name.startswith(_FROM_FILE) and name != _FROM_FILE)
+    return (match is not None and int(match[1]) in QUALITIES) or (name.startswith(FROM_FILE) and name != FROM_FILE)
 
 
 def load_network(name: str) -> ScaleSpaceFlow:
     """The network that ``name`` stands for, with its weights, for inference on the CPU.
+
+    Published weights are downloaded where torch's cache has none, so that ``name`` has to be the user's, not a file's.
 
     Raises:
         UsageError: not a name of this kind.
@@ -53,8 +58,8 @@ def load_network(name: str) -> ScaleSpaceFlow:
     """
     if not is_ssf2020_name(name):
         raise UsageError(f"model {name!r} is unknown: use ssf2020-1 to ssf2020-9, or ssf2020:PATH for a checkpoint")
-    if name.startswith(_FROM_FILE):
-        network = _from_file(Path(name.removeprefix(_FROM_FILE)).expanduser())
+    if name.startswith(FROM_FILE):
+        network = _from_file(Path(name.removeprefix(FROM_FILE)).expanduser())
     else:
         network = _published(int(name.rpartition("-")[2]))
     return network.eval().requires_grad_(False)
@@ -68,25 +73,37 @@ def cached_checkpoint(quality: int) -> Path:
 
 def _published(quality: int) -> ScaleSpaceFlow:
     path = cached_checkpoint(quality)
-    url = model_urls["ssf2020"]["mse"][quality]
-    cached = path.exists()
-    if not cached:
-        logger.info("ssf2020-%d: CompressAI downloads %s into torch's cache, %s", quality, url, path.parent)
+    if not path.exists():
+        _download(quality, path)
     try:
+        return _from_file(path)
+    except DataError as error:
+        raise DataError(f"{error}; check its permissions, or delete it to have it downloaded again") from error
+
+
+def _download(quality: int, path: Path) -> None:
+    """Fetch a published checkpoint, which appears only when its content has the hash that its name says.
+
+    Raises:
+        DataError: there is no network, or the content is another.
+    """
+    url: str = model_urls["ssf2020"]["mse"][quality]
+    begins = _PUBLISHED_HASH.search(path.name)
+    if begins is None:
+        raise DataError(f"ssf2020-{quality}: {url} names no hash of its content, so that it is not downloaded")
+    logger.info("ssf2020-%d: downloads %s into torch's cache, %s", quality, url, path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         # torch announces downloads on stdout, which may be carrying a video
         with contextlib.redirect_stdout(sys.stderr):
-            return compressai_ssf2020(quality, metric="mse", pretrained=True, progress=sys.stderr.isatty())
+            torch.hub.download_url_to_file(url, str(path), begins[1], progress=bool(sys.stderr and sys.stderr.isatty()))
     except (OSError, http.client.HTTPException) as error:
-        if cached:
-            raise DataError(f"{path}: cannot be read ({error}); check its permissions, or delete it") from error
         raise DataError(
             f"ssf2020-{quality}: the download of {url} failed ({error}); connect to the network once, or place that "
             f"file in {path.parent}, or name a local copy with ssf2020:path/to/file.pth.tar"
         ) from error
-    except (pickle.UnpicklingError, EOFError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path}: not a checkpoint of ssf2020 ({_first_line(error)}); delete it to have it downloaded again"
-        ) from error
+    except RuntimeError as error:  # torch's word for another hash
+        raise DataError(f"ssf2020-{quality}: what {url} gave is not the published file ({error})") from error
 
 
 def _from_file(path: Path) -> ScaleSpaceFlow:
@@ -106,9 +123,11 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, EOFError, OSError, RuntimeError, KeyError, ValueError) as error:
+        loaded = read_torch_file(path)
+    except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: not a checkpoint that holds only tensors ({_first_line(error)})") from error
+    except DataError as error:
+        raise DataError(f"{error}: not a checkpoint that holds only tensors") from error
     if isinstance(loaded, dict):
         loaded = loaded.get("state_dict", loaded)  # what CompressAI's training example saves
     if not isinstance(loaded, dict) or not all(

@@ -11,8 +11,6 @@ platform would be refused and not decoded to garbage.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scaleflow.codec.models.clip_coding import CodedClip, padded
+from scaleflow.codec.models.computation import picture_computation
 from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
-from scaleflow.codec.models.ssf2020 import bits_of_likelihoods, load_network
+from scaleflow.codec.models.ssf2020 import FROM_FILE, bits_of_likelihoods, load_network
 from scaleflow.codec.models.ssf2020_gains import Part, VariableRateScaleSpaceFlow
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference
 from scaleflow.codec.models.weights_hash import hash_tensors
@@ -58,7 +57,8 @@ def load_ssf2020(name: str, device: str | torch.device = "cpu") -> Ssf2020Codec:
     """
     network = load_network(name)
     try:
-        codec = Ssf2020Codec(network, name=name)
+        # Streams carry the name of the codec, and name no file.
+        codec = Ssf2020Codec(network, name="ssf2020" if name.startswith(FROM_FILE) else name)
     except ValueError as error:
         raise DataError(f"{name}: these weights cannot be coded with ({error})") from error
     return codec.to(device)
@@ -185,7 +185,7 @@ class Ssf2020Codec(nn.Module):
             )
         (rgb,) = planes
         pictures = list(padded(rgb, NETWORK_CELL).unbind(1))
-        with self._arithmetic():
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             given = (pictures, quality) if isinstance(self.network, VariableRateScaleSpaceFlow) else (pictures,)
             coded = self.network(*given)
         shown = torch.stack([picture.float() for picture in coded["x_hat"]], 1)[..., : rgb.shape[3], : rgb.shape[4]]
@@ -206,7 +206,7 @@ class Ssf2020Codec(nn.Module):
         bits: dict[str, float] = {}
         network = self.network
         code = quality_code(order.quality) if self.variable_rate else None
-        with torch.inference_mode(), self._arithmetic():
+        with picture_computation(self.device, self.precision):
             picture = self._to_picture(planes, geometry)
             if code is not None:
                 bits["quality"] = encode_quality(encoder, QualityState(code), reference.quality if reference else None)
@@ -234,7 +234,7 @@ class Ssf2020Codec(nn.Module):
         decoder = SymbolDecoder(payload)
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         try:
-            with torch.inference_mode(), self._arithmetic():
+            with picture_computation(self.device, self.precision):
                 code = None
                 if self.variable_rate:
                     state = decode_quality(decoder, reference.quality if reference else None)
@@ -279,11 +279,6 @@ class Ssf2020Codec(nn.Module):
         """The decoded picture as both sides keep it: rounded to 8 bits."""
         quality = None if code is None else QualityState(code)
         return Ssf2020Reference((decoded.float() * 255).round().clamp(0, 255) / 255, quality, geometry)
-
-    @contextmanager
-    def _arithmetic(self) -> Iterator[None]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            yield
 
     def _hash(self, gaussian: FrequencyTables) -> str:
         """Over all parameters and tables; not over the tables of CompressAI's own coder, which a file may lack."""

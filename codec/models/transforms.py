@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.models.layers import Downsample, ResidualBlock, Upsample, full_precision, zero_start
+from scaleflow.codec.models.layers import Convolution, Downsample, ResidualBlock, Upsample, full_precision, zero_start
 from scaleflow.codec.models.quality import QualityBias
 
 PICTURE_CHANNELS = 6
@@ -42,8 +42,8 @@ class AnalysisTransform(nn.Module):
         """``conditions`` is the number of further channels (such as the prediction) that only the network sees."""
         super().__init__()
         quarter, eighth, sixteenth = widths
-        self.linear = nn.Conv2d(PICTURE_CHANNELS, latents, PATCH, stride=PATCH, bias=False)
-        self.stem = nn.Conv2d(4 * (PICTURE_CHANNELS + conditions), quarter, 3, padding=1)
+        self.linear = Convolution(PICTURE_CHANNELS, latents, PATCH, stride=PATCH, bias=False)
+        self.stem = Convolution(4 * (PICTURE_CHANNELS + conditions), quarter, 3, padding=1)
         self.bias = QualityBias(quarter)
         self.network = nn.Sequential(
             ResidualBlock(quarter),
@@ -51,7 +51,7 @@ class AnalysisTransform(nn.Module):
             ResidualBlock(eighth),
             Downsample(eighth, sixteenth),
             ResidualBlock(sixteenth),
-            zero_start(nn.Conv2d(sixteenth, latents, 1)),
+            zero_start(Convolution(sixteenth, latents, 1)),
         )
 
     def forward(self, picture: Tensor, quality: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -79,7 +79,7 @@ class SynthesisTransform(nn.Module):
         super().__init__()
         quarter, eighth, sixteenth, half = widths
         self.linear = nn.ConvTranspose2d(latents, PICTURE_CHANNELS, PATCH, stride=PATCH, bias=False)
-        self.stem = nn.Conv2d(latents + side_latents, sixteenth, 1)
+        self.stem = Convolution(latents + side_latents, sixteenth, 1)
         self.bias = QualityBias(sixteenth)
         self.network = nn.Sequential(
             ResidualBlock(sixteenth),
@@ -88,12 +88,12 @@ class SynthesisTransform(nn.Module):
             ResidualBlock(eighth),
             Upsample(eighth, quarter),
             ResidualBlock(quarter),
-            nn.Conv2d(quarter, 4 * half, 1),
+            Convolution(quarter, 4 * half, 1),
             nn.PixelShuffle(2),
         )
-        self.finish_first = nn.Conv2d(half + PICTURE_CHANNELS + conditions, 32, 3, padding=1)
+        self.finish_first = Convolution(half + PICTURE_CHANNELS + conditions, 32, 3, padding=1)
         self.finish_bias = QualityBias(32)
-        self.finish_last = zero_start(nn.Conv2d(32, PICTURE_CHANNELS, 3, padding=1))
+        self.finish_last = zero_start(Convolution(32, PICTURE_CHANNELS, 3, padding=1))
 
     def forward(
         self, latents: Tensor, quality: Tensor, side: Tensor | None = None, condition: Tensor | None = None

@@ -20,6 +20,7 @@ from scaleflow.codec.video.raw_format import RawVideoFormat
 from scaleflow.codec.video.source_damage import PromisedLength, SourceDamage
 from scaleflow.codec.video.timestamps import BestEffortTimes, Continuity
 from scaleflow.errors import DataError
+from scaleflow.limits import DEFAULT_MAX_PIXELS, check_picture_size
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class ContainerSource:
         threads: decoder threads, 0 for one a core; pictures and messages do not depend on it.
         allow_protocols: what the source may open beside itself, see :mod:`scaleflow.codec.video.input_file`.
         still: only the first picture counts, as in a file that is a picture.
+        max_pixels: largest picture, in samples of luma; larger ones are refused before memory is taken.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class ContainerSource:
         name: str | None = None,
         allow_protocols: Sequence[str] = (),
         still: bool = False,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
+        self._max_pixels = max_pixels
         self.name = name or (source if isinstance(source, str) else "input")
         self._still = still
         self._opened = self._open(source, raw, allow_protocols)
@@ -83,6 +87,7 @@ class ContainerSource:
             self.name = "standard input"
             container_format = "yuv4mpegpipe"
         if raw is not None:
+            check_picture_size(raw.width, raw.height, self._max_pixels, self.name)
             container_format = "rawvideo"
             options = {
                 "video_size": f"{raw.width}x{raw.height}",
@@ -92,7 +97,12 @@ class ContainerSource:
             if source != STANDARD_INPUT and isinstance(source, str):
                 _check_raw_size(source, raw)
         return OpenedInput(
-            source, self.name, container_format=container_format, options=options, allow_protocols=allow_protocols
+            source,
+            self.name,
+            container_format=container_format,
+            options=options,
+            max_pixels=self._max_pixels,
+            allow_protocols=allow_protocols,
         )
 
     def _select_streams(self, threads: int) -> None:
@@ -113,6 +123,12 @@ class ContainerSource:
         # With threads that decode several pictures at a time, what is lost beside damage depends on their number.
         self._video.thread_type = "SLICE"
         self._video.codec_context.thread_count = threads
+        self._video.codec_context.options = {"max_pixels": str(self._max_pixels)}
+        check_picture_size(
+            self._video.codec_context.width, self._video.codec_context.height, self._max_pixels, self.name
+        )
+        if not self._video.codec_context.width and container.format.name in _EVEN_FORMATS:
+            raise self._nothing_to_decode()  # Their size is known from the start, unless it was refused.
         self.crop = crop_of_stream(container, self._video)
         self._audio: dict[int, AudioInput] = {}
         self._buffered: deque[Any] = deque()
@@ -122,6 +138,12 @@ class ContainerSource:
             inputs = open_audio(self.name, list(container.streams.audio), self._packets, self._buffered)
             self._audio = {stream.index: stream for stream in inputs}
         self.audio_streams: tuple[AudioStream, ...] = tuple(stream.described for stream in self._audio.values())
+
+    def _nothing_to_decode(self) -> DataError:
+        return DataError(
+            f"{self.name}: holds no picture that can be decoded and is not more than max_pixels {self._max_pixels}",
+            fields=("max_pixels",),
+        )
 
     def _demux(self) -> Iterator[Any]:
         # Packets of all streams are looked at: those of subtitles, too, count in how long the file is.
@@ -238,6 +260,8 @@ class ContainerSource:
             if not count:
                 raise DataError(f"{self.name}: reading failed: {reason_of(error)}") from error
             self.damage.ended = f"reading failed after {count} pictures: {reason_of(error)}"
+        if not count and not self._video.codec_context.width:
+            raise self._nothing_to_decode()
         self.damage.ended = self.damage.ended or promised.missing(1 / self.frame_rate)
         if self._container.format.name in _EVEN_FORMATS and not self.damage.ended:
             left = self._opened.bytes_read - promised.last_byte

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _GLOBAL_HEADER = 1 << 22
 _WRITE_BUFFER = 1 << 20
 _LARGEST_TIMESCALE = 1_000_000_000
+_LARGEST_SECONDS = 4_000_000_000
+"""Of audio: the clock of a computer is below, and so is what 64 bits of any muxer's ticks can count."""
 
 
 class ContainerWriter(VideoWriter):
@@ -143,9 +145,18 @@ class ContainerWriter(VideoWriter):
             return
         described = self._audio[packet.stream_index]
         clock = self._audio_clocks.setdefault(packet.stream_index, AudioClock(described, stream.time_base))
+        pts, dts = clock.times(packet)
+        if max(abs(pts), abs(dts), packet.duration or 0) * described.time_base > _LARGEST_SECONDS:
+            log.warning(
+                "%s: the rest of audio stream %d is left out: its times are out of range",
+                self.name,
+                packet.stream_index,
+            )
+            self._audio_streams[packet.stream_index] = None
+            return
         copy = av.Packet(packet.data)
         copy.time_base = described.time_base
-        copy.pts, copy.dts = clock.times(packet)
+        copy.pts, copy.dts = pts, dts
         copy.is_keyframe = packet.is_keyframe
         if packet.duration:
             copy.duration = packet.duration

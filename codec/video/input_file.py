@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -13,6 +12,8 @@ import av
 import av.error
 
 from scaleflow.errors import DataError, UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS
+from scaleflow.standard_input import standard_input
 
 STANDARD_INPUT = "-"
 _NO_PROTOCOL = "none"
@@ -47,6 +48,7 @@ class OpenedInput:
         name: of the source in messages.
         container_format: of FFmpeg's demuxers; found out where not given.
         options: of the demuxer.
+        max_pixels: of a picture, which FFmpeg's decoders heed while the container is opened.
         allow_protocols: FFmpeg's names of protocols ("file", "https", ...) that the source may use.
 
     Raises:
@@ -61,6 +63,7 @@ class OpenedInput:
         *,
         container_format: str | None = None,
         options: Mapping[str, str] | None = None,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
         allow_protocols: Sequence[str] = (),
     ) -> None:
         self._stream: io.FileIO | None = None
@@ -68,7 +71,7 @@ class OpenedInput:
         opened: Any = source
         self._pipe: ForwardOnly | None = None
         if source == STANDARD_INPUT:
-            opened = self._pipe = ForwardOnly(sys.stdin.buffer)
+            opened = self._pipe = ForwardOnly(standard_input())
         elif isinstance(source, str):
             is_address = bool(allow_protocols) and not os.path.exists(source) and ":" in source
             if not is_address:
@@ -81,7 +84,7 @@ class OpenedInput:
                 opened,
                 mode="r",
                 format=container_format,
-                options={**(options or {}), "protocol_whitelist": protocols},
+                options={**(options or {}), "protocol_whitelist": protocols, "max_pixels": str(max_pixels)},
                 metadata_errors="replace",
                 buffer_size=_READ_BUFFER,
             )

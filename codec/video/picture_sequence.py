@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 
@@ -20,6 +21,7 @@ from scaleflow.codec.video.numbered_names import NumberedName, has_printf_number
 from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.source_damage import SourceDamage
 from scaleflow.errors import DataError, UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +103,9 @@ class PictureSequence:
 
     audio_streams: tuple[AudioStream, ...] = ()
 
-    def __init__(self, path: str, frame_rate: Fraction | None = None) -> None:
+    def __init__(self, path: str, frame_rate: Fraction | None = None, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
         self.name = path
+        self._max_pixels = max_pixels
         self._files = list_pictures(path)
         self.frame_count: int | None = len(self._files)
         self.frame_rate = frame_rate or FALLBACK_FRAME_RATE
@@ -127,12 +130,15 @@ class PictureSequence:
         """The pixel format of the first picture that is not grey; None where all are."""
         for file in self._files:
             with file.open("rb") as stream:
-                source = ContainerSource(stream, name=str(file), threads=1, still=True)
+                source = self._open(stream, file)
                 name = source.pixel_format
                 source.close()
             if name is not None and describe_pixel_format(name).family != "gray":
                 return name
         return None
+
+    def _open(self, stream: BinaryIO, file: Path) -> ContainerSource:
+        return ContainerSource(stream, name=str(file), threads=1, still=True, max_pixels=self._max_pixels)
 
     def _decode(self, file: Path, first: bool) -> av.VideoFrame:
         # Opened here and not by FFmpeg, which would take a '%' in the name for a pattern.
@@ -141,7 +147,7 @@ class PictureSequence:
         except OSError as error:
             raise DataError(f"{file}: cannot be read: {error.strerror}") from error
         with stream:
-            source = ContainerSource(stream, name=str(file), threads=1, still=True)
+            source = self._open(stream, file)
             try:
                 frame = next((item for item in source.items() if isinstance(item, av.VideoFrame)), None)
                 if frame is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -20,7 +21,10 @@ from scaleflow.codec.video.pixel_format import PixelFormat, describe_pixel_forma
 from scaleflow.codec.video.video_writer import EvenTimingCheck, VideoWriter
 from scaleflow.codec.video.working_format import from_working
 from scaleflow.errors import DataError, UsageError
-from scaleflow.output_file import partial_name, write_failure
+from scaleflow.output_file import write_failure
+from scaleflow.output_folder import clear_folder
+from scaleflow.partial_file import open_partial_folder, unlock
+from scaleflow.replaced_files import holds_replaced_files, place_files, put_back_files
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +57,44 @@ class PictureWriter(VideoWriter):
         self._codec = codec
         self._layout = _layout(codec, properties)
         super().__init__(path, properties, describe_pixel_format(self._layout))
-        self._check_target()
-        self._keep = False
+        self._check_folder()
         self._timing = EvenTimingCheck(path, properties)
         if properties.rotation:
             log.warning("%s: pictures have no place for the rotation of %d degrees", path, properties.rotation)
-        # Within the folder where it is there: its parent may be another disk, or not ours to write.
-        self._partial = partial_name(self._folder / "pictures" if self._folder.is_dir() else self._folder)
+        self._is_new = not self._folder.exists()
         try:
-            self._partial.mkdir()
+            self._folder.mkdir(exist_ok=True)
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+        # Within the folder: its parent may be another disk, or not ours to write.
+        self._partial, self._lock = open_partial_folder(self._folder / pattern)
+        self._holds_partial = True
+        try:
+            self._clear_left_over()
+            self._check_names()
+        except BaseException as error:
+            self._abort()
+            if isinstance(error, OSError):
+                raise write_failure(path, error) from error
+            raise
 
-    def _check_target(self) -> None:
+    def _clear_left_over(self) -> None:
+        """Take away what a process left that was killed, and put back what it had begun to replace."""
+        count = put_back_files(self._partial, self._folder)
+        if count:
+            log.warning("%s: %d pictures are back that an interrupted run had begun to replace", self.name, count)
+        if holds_replaced_files(self._partial):
+            raise DataError(f"{self._partial}: holds pictures of an interrupted run that cannot be put back; move them")
+        clear_folder(self._partial)
+
+    def _check_folder(self) -> None:
         folder = self._folder
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder}: exists and is no folder")
         if not folder.exists() and not folder.parent.is_dir():
             raise UsageError(f"{folder}: the folder {folder.parent} does not exist; create it first")
+
+    def _check_names(self) -> None:
         existing = self._numbered()
         if existing and not self._overwrite:
             raise UsageError(
@@ -120,29 +144,10 @@ class PictureWriter(VideoWriter):
 
     def _finish(self) -> None:
         names = [self._names.name_of(number + 1) for number in range(self._count)]
-        replaced = self._partial / "replaced"
-        placed: list[str] = []
-        is_new = not self._folder.exists()
         try:
-            self._folder.mkdir(exist_ok=True)
-            replaced.mkdir()
-            for name in names:
-                target = self._folder / name
-                if target.is_dir() and not target.is_symlink():
-                    raise DataError(f"{target}: is a folder; nothing was replaced")
-                if os.path.lexists(target) and not self._overwrite:
-                    raise DataError(f"{target}: has appeared in the meantime; nothing was replaced")
-                placed.append(name)
-                if os.path.lexists(target):
-                    os.replace(target, replaced / name)
-                os.replace(self._partial / name, target)
-        except BaseException as error:
-            self._put_back(placed, replaced)
-            if is_new and self._folder.is_dir() and not any(self._folder.iterdir()):
-                self._folder.rmdir()
-            if isinstance(error, OSError):
-                raise write_failure(self.name, error) from error
-            raise
+            place_files(self._partial, self._folder, names, self._overwrite)
+        except OSError as error:
+            raise write_failure(self.name, error) from error
         self._abort()
         left = [file for file in self._numbered() if file.name not in set(names)]
         if left:
@@ -154,22 +159,16 @@ class PictureWriter(VideoWriter):
                 left[0].name,
             )
 
-    def _put_back(self, placed: list[str], replaced: Path) -> None:
-        """Undo a replacement that could not be completed."""
-        for name in placed:
-            target = self._folder / name
-            try:
-                if not (self._partial / name).exists():
-                    target.unlink()
-                if os.path.lexists(replaced / name):
-                    os.replace(replaced / name, target)
-            except OSError as error:
-                log.error("%s: cannot be put back (%s); it is kept in %s", target, error.strerror, replaced)
-        self._keep = replaced.is_dir() and any(replaced.iterdir())
-
     def _abort(self) -> None:
-        if not self._keep:
+        if not self._holds_partial:
+            return
+        self._holds_partial = False
+        if not holds_replaced_files(self._partial):
             shutil.rmtree(self._partial, ignore_errors=True)
+        unlock(self._lock)
+        if self._is_new:
+            with contextlib.suppress(OSError):
+                self._folder.rmdir()  # Of an output that failed; others are not empty.
 
 
 def _split(path: str) -> tuple[Path, str]:

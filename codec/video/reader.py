@@ -32,6 +32,7 @@ from scaleflow.codec.video.source_damage import SourceDamage
 from scaleflow.codec.video.timestamps import RisingTimestamps
 from scaleflow.codec.video.working_format import color_coding, to_working, working_bit_depth
 from scaleflow.errors import DataError, UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ def open_video(
     working_format: WorkingFormat = "yuv420",
     threads: int = 0,
     allow_protocols: Sequence[str] = (),
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> VideoReader:
     """Open a video for reading.
 
@@ -71,10 +73,11 @@ def open_video(
         threads: decoder threads, 0 for one a core. The pictures do not depend on it.
         allow_protocols: FFmpeg's names of protocols, such as "https", that an address as ``path``, or a playlist, may
             use. Without them a file is read and nothing else is opened, whatever its name or its content says.
+        max_pixels: largest picture, in samples of luma; larger ones are refused before memory is taken.
 
     Raises:
         UsageError: there is no such file.
-        DataError: it is empty, no video, or has no picture that can be decoded.
+        DataError: it is empty, no video, or has no picture that can be decoded and is not too large.
     """
     if frame_rate is not None and frame_rate <= 0:
         raise UsageError(f"frame rate {frame_rate} must be positive")
@@ -83,10 +86,12 @@ def open_video(
         raw, frame_rate = raw_format_of_name(name, frame_rate), None
     source: FrameSource
     if raw is None and name != "-" and is_picture_sequence(name):
-        source = PictureSequence(name, frame_rate)
+        source = PictureSequence(name, frame_rate, max_pixels)
     else:
         is_still = Path(name).suffix.lower() in STILL_SUFFIXES
-        source = ContainerSource(name, raw, frame_rate, threads, allow_protocols=allow_protocols, still=is_still)
+        source = ContainerSource(
+            name, raw, frame_rate, threads, allow_protocols=allow_protocols, still=is_still, max_pixels=max_pixels
+        )
     try:
         return VideoReader(source, working_format)
     except BaseException:

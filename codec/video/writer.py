@@ -54,11 +54,15 @@ def open_output(
         log.warning("%s: has no place for audio, which is left out", name)
     if kind == _PICTURES:
         return PictureWriter(name, properties, overwrite)
-    if kind in _UNCOMPRESSED:
-        return _UNCOMPRESSED[kind](open_output_file(name, overwrite), properties)
-    container = CONTAINERS[kind]
-    encoding = choose_encoding(container, properties, lossless)
-    return ContainerWriter(open_output_file(name, overwrite), container, properties, encoding, audio)
+    encoding = None if kind in _UNCOMPRESSED else choose_encoding(CONTAINERS[kind], properties, lossless)
+    output = open_output_file(name, overwrite)
+    try:
+        if encoding is None:
+            return _UNCOMPRESSED[kind](output, properties)
+        return ContainerWriter(output, CONTAINERS[kind], properties, encoding, audio)
+    except BaseException:
+        output.abort()  # Whatever a writer finds wrong with the video, nothing stays of its file.
+        raise
 
 
 def _kind(path: str, format: str | None) -> str:

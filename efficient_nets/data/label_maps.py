@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaleflow.efficient_nets.data.picture_file import PICTURE_SUFFIXES
+from scaleflow.efficient_nets.data.picture_file import PICTURE_SUFFIXES, read_samples
 from scaleflow.errors import DataError, UsageError
 
 VOID = 255
@@ -40,13 +40,7 @@ def read_numbers(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     Raises:
         DataError: it cannot be read, or has several channels.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            mode, samples = picture.mode, np.asarray(picture)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: is no picture that can be read") from error
+    mode, samples = read_samples(path)
     if samples.ndim != 2:
         raise DataError(f"{path}: has the channels {mode}: labels are grey or indexed pictures of class numbers")
     return samples.astype(np.int64)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.errors import DataError
@@ -20,11 +22,22 @@ def read_picture(path: Path) -> Tensor:
     Raises:
         DataError: it cannot be read.
     """
+    samples = read_samples(path, "RGB")[1]
+    return torch.from_numpy(samples).permute(2, 0, 1).float() / 255
+
+
+def read_samples(path: Path, mode: str | None = None) -> tuple[str, NDArray[Any]]:
+    """Pillow's mode of a picture, and its samples (H, W) or (H, W, C); converted to ``mode`` where one is given.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
-            samples = np.array(picture.convert("RGB"))
-    except (OSError, ValueError) as error:
+            return picture.mode, np.array(picture if mode is None else picture.convert(mode))
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever they stumble on in a damaged file.
         raise DataError(f"{path}: is no picture that can be read") from error
-    return torch.from_numpy(samples).permute(2, 0, 1).float() / 255

@@ -17,6 +17,10 @@ from torch import Tensor, nn
 from scaleflow.efficient_nets.diffusion.residual_block import ResidualBlock, TimeEmbedding
 from scaleflow.errors import UsageError
 
+MOST_CHANNELS = 1024
+MOST_BLOCKS = 64
+"""Of files of others, too: a network is built before it is known whether its weights are there."""
+
 
 @dataclass(frozen=True)
 class UNetConfig:
@@ -42,12 +46,12 @@ class UNetConfig:
             raise UsageError(
                 f"channels = {self.channels}, blocks = {self.blocks}: both need a number for each of two scales or more"
             )
-        for name, least in (("channels", 2), ("blocks", 1)):
-            if min(getattr(self, name)) < least:
-                raise UsageError(f"{name} = {getattr(self, name)}: each must be {least} or more")
+        for name, least, most in (("channels", 2, MOST_CHANNELS), ("blocks", 1, MOST_BLOCKS)):
+            if not all(least <= value <= most for value in getattr(self, name)):
+                raise UsageError(f"{name} = {getattr(self, name)}: each must be {least} to {most}")
         for name in ("patch", "groups", "inputs", "outputs"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} = {getattr(self, name)} must be 1 or more")
+            if not 1 <= getattr(self, name) <= MOST_CHANNELS:
+                raise UsageError(f"{name} = {getattr(self, name)} is outside 1..{MOST_CHANNELS}")
 
     @property
     def multiple(self) -> int:

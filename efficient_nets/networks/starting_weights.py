@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from scaleflow.efficient_nets.methods.known_methods import DENSE
@@ -14,6 +13,7 @@ from scaleflow.efficient_nets.networks.efficientnet_lite import EfficientNetLite
 from scaleflow.efficient_nets.networks.resnet import ResNetBackbone
 from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
 from scaleflow.errors import DataError, UsageError
+from scaleflow.torch_file import read_torch_file
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,11 @@ def _torchvision_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"network.start = {path}: there is no such file; use random, imagenet or a weights file")
     try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: tensor for name, tensor in values.items() if not name.startswith("fc.")}
-    except Exception as error:  # whatever a file that is no checkpoint makes torch raise
+        values = read_torch_file(path)
+    except DataError as error:
         raise DataError(f"{path}: holds no weights that torch reads safely") from error
+    if not isinstance(values, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in values.items()
+    ):
+        raise DataError(f"{path}: holds no weights by name")
+    return {name: tensor for name, tensor in values.items() if not name.startswith("fc.")}

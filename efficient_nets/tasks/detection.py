@@ -170,7 +170,7 @@ def _check_size(path: Path, size: tuple[int, int], where: str) -> None:
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-    except (OSError, ValueError) as error:
+    except Exception as error:  # Pillow raises whatever it stumbles on in a damaged file.
         raise DataError(f"{path}: is no picture that can be read") from error
     if (height, width) != size:
         raise DataError(f"{path}: has {width}x{height} samples, {where} {size[1]}x{size[0]}")

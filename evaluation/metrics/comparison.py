@@ -28,6 +28,7 @@ from scaleflow.evaluation.metrics.picture_pair import PicturePair
 from scaleflow.evaluation.metrics.psnr import Psnr
 from scaleflow.evaluation.metrics.vmaf import Vmaf
 from scaleflow.evaluation.metrics.xpsnr import Xpsnr
+from scaleflow.limits import DEFAULT_MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def compare(
     frame_rate: Fraction | None = None,
     decoded_name: str | None = None,
     open_masks: OpenMasks | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Comparison:
     """Measure how far a decoded video is from its original.
@@ -108,6 +110,7 @@ def compare(
         decoded_name: what messages call the decoded video, where not by its path.
         open_masks: gives the masks of the original's regions of interest. Metrics that parts of pictures have are then
             also taken within the region and outside, see :func:`scaleflow.evaluation.metrics.names.with_regions`.
+        max_pixels: largest picture, in samples of luma; larger ones are refused before memory is taken.
         progress: called after each picture with the number done and the number in all, None where that is not known.
 
     Raises:
@@ -127,9 +130,9 @@ def compare(
     if frame_rate is not None and frame_rate <= 0:
         raise UsageError(f"frame_rate {frame_rate} is not above 0", fields=("frame_rate",))
     with ExitStack() as stack:
-        ours = _open(original, frame_rate)
+        ours = _open(original, frame_rate, max_pixels)
         first = stack.enter_context(ours.reader)
-        theirs = _open(decoded, frame_rate, like=first)
+        theirs = _open(decoded, frame_rate, max_pixels, like=first)
         second = stack.enter_context(theirs.reader)
         second.name = decoded_name or second.name
         _check_sizes(first, second)
@@ -240,13 +243,14 @@ def _metrics(
             yield make(wanted)
 
 
-def _open(path: Path, frame_rate: Fraction | None, like: VideoReader | None = None) -> _OpenedVideo:
+def _open(path: Path, frame_rate: Fraction | None, max_pixels: int, like: VideoReader | None = None) -> _OpenedVideo:
     name = str(path)
     is_raw = is_raw_file(name)
     has_times = not is_raw and not is_picture_sequence(name)
     raw = _raw_format(name, frame_rate, like) if is_raw else None
     # Not in 4:2:0: that reader would say what coding does to the colours.
-    reader = open_video(name, raw=raw, frame_rate=None if is_raw or has_times else frame_rate, working_format="rgb")
+    rate = None if is_raw or has_times else frame_rate
+    reader = open_video(name, raw=raw, frame_rate=rate, working_format="rgb", max_pixels=max_pixels)
     # Samples alone: raw, or y4m by a program that leaves the range out.
     is_silent = is_raw or (path.suffix.lower() == ".y4m" and reader.properties.color_range == "unknown")
     return _OpenedVideo(reader, is_silent, has_times)

@@ -103,7 +103,7 @@ def evaluate_network(
                 maps = setting.method.change_maps
                 point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell, maps)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
+            write_whole_file(str(path), (point.to_json() + "\n").encode(), True, follow_links=False)
             tell(len(point.frames.seconds), point)
             points.append(point)
             continue

@@ -125,7 +125,7 @@ def evaluate_action(
     for point in points:
         path = folder / "points" / f"{point.identity.key}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole_file(str(path), (point.to_json() + "\n").encode(), True)
+        write_whole_file(str(path), (point.to_json() + "\n").encode(), True, follow_links=False)
     return points
 
 

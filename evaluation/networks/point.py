@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from scaleflow.efficient_nets.tasks.known_tasks import TASKS
-from scaleflow.errors import DataError
+from scaleflow.errors import DataError, ScaleFlowError
 from scaleflow.evaluation.rate_distortion.point import without_infinities
+from scaleflow.json_dataclass import read_dataclass
+from scaleflow.json_values import read_json
+
+LEAST_COST = 1e-9
+"""MACs, BOPs or seconds of a frame; anything that is computed takes more."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +122,23 @@ class NetworkPoint:
     def read(cls, path: Path) -> NetworkPoint:
         """Raises :class:`DataError` naming the file."""
         try:
-            values: dict[str, Any] = json.loads(path.read_text())
-            identity = values.pop("identity")
-            identity["size"] = tuple(identity["size"])
-            frames = NetworkFrames(**values.pop("frames"))
-            return cls(identity=PointIdentity(**identity), frames=frames, **values)
-        except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DataError(f"{path} is no point that scaleflow nets eval wrote: {error}; delete it") from error
+            if not path.is_file():
+                raise DataError(f"{path}: is no file that can be read")
+            point = read_dataclass(cls, read_json(path), f"{path}: point")
+        except ScaleFlowError as error:
+            raise DataError(f"{error}: no point that scaleflow nets eval wrote; delete it") from error
+        _check(point, path)
+        return point
+
+
+def _check(point: NetworkPoint, path: Path) -> None:
+    """Raises :class:`DataError` where tables or plots could not be made of a point."""
+    identity, frames = point.identity, point.frames
+    if min(identity.size) < 1 or identity.threads < 1:
+        raise DataError(f"{path}: its size or its number of threads is not at least 1; delete it")
+    counts = {len(getattr(frames, item.name)) for item in fields(frames)}
+    if len(counts) != 1 or 0 in counts:
+        raise DataError(f"{path}: its frames have columns of different lengths, or there is none; delete it")
+    for name in ("macs", "bops", "seconds", "executed_macs", "dense_macs", "dense_bops", "dense_seconds"):
+        if not getattr(point, name) >= (LEAST_COST if name in ("macs", "bops", "seconds") else 0):
+            raise DataError(f"{path}: {name} {getattr(point, name):g} is no cost of a network; delete it")

@@ -28,7 +28,7 @@ def write_tables(points: Sequence[NetworkPoint], folder: Path) -> list[Path]:
         writer.writeheader()
         writer.writerows(rows)
         path = folder / name
-        write_whole_file(str(path), text.getvalue().encode(), True)
+        write_whole_file(str(path), text.getvalue().encode(), True, follow_links=False)
         written.append(path)
     return written
 

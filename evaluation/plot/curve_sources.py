@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from scaleflow.errors import DataError, UsageError
+from scaleflow.errors import UsageError
 from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.published_curve import read_published_curve
 from scaleflow.evaluation.rate_distortion.results import (
     Curve,
     average_curve,
     curve_of_clip,
     read_points,
-    read_published_curve,
 )
 from scaleflow.evaluation.statistics.bootstrap import FEWEST_CLIPS, bootstrap_interval
 
@@ -75,23 +74,10 @@ def _read_source(source: Path, clip: str | None) -> list[PlottedCurve]:
     if not source.exists():
         raise UsageError(f"{source}: no such folder or file; give a folder that scaleflow rd wrote, or a .json file")
     curves = read_published_curve(source)
-    for curve in curves:
-        _check(curve, source)
     if clip is not None:
         logger.warning("%s holds averages, not clip %s: left out", source, clip)
         return []
     return [PlottedCurve(curve.codec, curve) for curve in curves]
-
-
-def _check(curve: Curve, source: Path) -> None:
-    for name, rates in (("bpp", curve.bits_per_pixel), ("bitrate", curve.bitrate)):
-        if len(rates) != len(curve.settings):
-            raise DataError(f"{source}: {curve.codec} has {len(rates)} {name} for {len(curve.settings)} points")
-        for rate in rates:
-            if not isinstance(rate, (int, float)) or rate <= 0 or math.isinf(rate):
-                raise DataError(f"{source}: {name} {rate!r} of {curve.codec} is no rate: a number above 0 is needed")
-    if not curve.metrics:
-        raise DataError(f"{source}: {curve.codec} has no metric with a value for each of its rates")
 
 
 def curves_of_points(points: Sequence[RatePoint], clip: str | None = None) -> list[PlottedCurve]:

@@ -39,6 +39,7 @@ STYLE: dict[Any, Any] = {
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
     "legend.fontsize": 8,
+    "text.parse_math": False,  # names may hold a $
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -53,7 +53,7 @@ class ClipChange:
     @classmethod
     def from_text(cls, text: str) -> ClipChange:
         """Inverse of :meth:`__str__`. Raises :class:`DataError` for what no point records."""
-        found = re.fullmatch(r"(?:shift (\d+),(\d+))?(?:, )?(?:reduce (\d+))?", text)
+        found = re.fullmatch(r"(?:shift (\d{1,4}),(\d{1,4}))?(?:, )?(?:reduce (\d{1,4}))?", text)
         if found is None:
             raise DataError(f"{text!r} is no change of clips that is known here")
         x, y, factor = found.groups()

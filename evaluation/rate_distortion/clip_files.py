@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from scaleflow.codec.video.raw_format import RawVideoFormat
 from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.datasets import DATASETS, open_dataset
+from scaleflow.json_values import is_plain_text
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -51,7 +53,7 @@ def find_clips(places: Sequence[str], *, frame_rate: Fraction | None = None, par
         partial: data sets may lack clips.
 
     Raises:
-        UsageError: a place does not exist or holds no clip, or two clips have one name.
+        UsageError: a place does not exist or holds no clip, or two clips have one name, or one that is no text.
         DataError: a data set is not what it should be.
     """
     found: list[ClipFile] = []
@@ -64,14 +66,30 @@ def find_clips(places: Sequence[str], *, frame_rate: Fraction | None = None, par
             ]
         else:
             found += [clip_file(path, frame_rate) for path in _paths_at(Path(place))]
+    for clip in found:
+        if not is_plain_text(clip.name):
+            raise UsageError(
+                f"{clip.name!r}: results are kept by names, and this one holds control characters or is not UTF-8: "
+                "rename the clip"
+            )
     twice = [name for name, count in Counter(clip.name for clip in found).items() if count > 1]
     if twice:
         raise UsageError(f"two clips are named {twice[0]}; results are kept by name: rename one, or name it once")
+    for clip in found:
+        _check_name(clip.path)
     return found
 
 
+def _check_name(path: Path) -> None:
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise UsageError(f"{shown}: its name is no UTF-8, in which results are kept: rename it") from None
+
+
 def _paths_at(place: Path) -> list[Path]:
-    if not place.exists():
+    if not place.is_file() and not place.is_dir():
         raise UsageError(f"{place}: no such file or folder (data sets are given as NAME:FOLDER: {', '.join(DATASETS)})")
     if place.is_file() or _holds_pictures(place):
         return [place]

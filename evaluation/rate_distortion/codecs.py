@@ -14,6 +14,7 @@ from typing import cast, get_args
 
 from scaleflow.adversarial.perceptual_codec import DEFAULT_WEIGHTS
 from scaleflow.errors import UsageError
+from scaleflow.evaluation.rate_distortion.codec_name import is_codec_name
 from scaleflow.evaluation.rate_distortion.codec_programs import PROGRAMS, CodecProgram, scaleflow_command
 from scaleflow.roi.coding import DEFAULT_NETWORKS, RegionMode, RegionSettings
 
@@ -27,7 +28,6 @@ DECODER_OPTIONS = ("--decoder", "--perception", "--decoder-weights")
 """Options of a ScaleFlow codec that its decoder takes and its encoder does not, each with a value."""
 
 _SETTINGS = re.compile(r"\{([^{}]*,[^{}]*)\}")
-_NAME = re.compile(r"\w[\w.+-]*")
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class EvaluatedCodec:
     settings: tuple[CodecSetting, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise UsageError(f"codec name {self.name!r}: use letters, digits and . _ + -")
+        if not is_codec_name(self.name):
+            raise UsageError(f"codec name {self.name!r}: use letters, digits and . _ + -, 80 at most")
         if self.program not in PROGRAMS:
             raise UsageError(f"codec {self.name}: program {self.program!r} is not one of {', '.join(PROGRAMS)}")
         object.__setattr__(self, "settings", _settings(self.name, self.options))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedC
 from scaleflow.evaluation.rate_distortion.point import FrameRecords, RatePoint
 from scaleflow.evaluation.rate_distortion.source_clip import SourceClip
 from scaleflow.evaluation.rate_distortion.stream_bits import StreamBits, read_stream_bits
+from scaleflow.output_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -197,14 +197,9 @@ def _frames(compared: Comparison, bits: StreamBits) -> FrameRecords:
 
 def _encode(command: Sequence[str], source: SourceClip, stream: Path) -> float:
     """Write a stream, which is seen complete or not at all; returns seconds."""
-    unfinished = stream.with_name(f".{stream.stem}.partial{stream.suffix}")
-    try:
+    with whole_file(str(stream), overwrite=True, follow_links=False) as unfinished:
         files = {"INPUT": source.lossless, "OUTPUT": unfinished}
-        seconds = _run(command, files if source.masks is None else files | {"MASKS": source.masks})
-        os.replace(unfinished, stream)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return seconds
+        return _run(command, files if source.masks is None else files | {"MASKS": source.masks})
 
 
 def _run(command: Sequence[str], files: Mapping[str, Path]) -> float:

@@ -5,12 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
-
-from scaleflow.errors import DataError
-
-"""Metrics of which less is better; of all others more is."""
 
 
 @dataclass(frozen=True)
@@ -118,33 +113,9 @@ class RatePoint:
         return replace(self, clip=clip, metrics=earlier.metrics | self.metrics, frames=frames)
 
     def to_json(self) -> str:
-        """As JSON without infinities: ``null`` for what is not a finite number."""
+        """As JSON without infinities: ``null`` for what is not a finite number. See
+        :mod:`scaleflow.evaluation.rate_distortion.point_file` for the way back."""
         return json.dumps(without_infinities(asdict(self)), indent=1, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str, source: str = "point") -> RatePoint:
-        """Inverse of :meth:`to_json`; per-picture ``null`` comes back as NaN. Raises :class:`DataError`."""
-        try:
-            values: dict[str, Any] = json.loads(text)
-            frames = values.pop("frames")
-            frames["metrics"] = {
-                name: [math.nan if value is None else value for value in column]
-                for name, column in frames["metrics"].items()
-            }
-            clip = EvaluatedClip(**values.pop("clip"))
-            for key in ("encode_command", "decode_command"):
-                values[key] = tuple(values[key])
-            return cls(clip=clip, frames=FrameRecords(**frames), **values)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DataError(f"{source} is not a point that scaleflow rd wrote: {error}; delete it") from error
-
-    @classmethod
-    def read(cls, path: Path) -> RatePoint:
-        """Raises :class:`DataError` naming the file."""
-        try:
-            return cls.from_json(path.read_text(), str(path))
-        except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
 def without_infinities(value: Any) -> Any:

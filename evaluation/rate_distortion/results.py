@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from scaleflow.errors import DataError
 from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_points_in
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def read_points(folder: Path) -> list[RatePoint]:
     Raises:
         DataError: the folder has none, or one cannot be read.
     """
-    points = [RatePoint.read(path) for path in sorted((folder / "points").glob("*.json"))]
+    points = list(read_points_in(folder).values())
     if not points:
         raise DataError(f"{folder} holds no points: scaleflow rd makes them")
     return sorted(points, key=lambda point: (point.codec, point.clip.name, point.bits_per_pixel))
@@ -112,40 +112,3 @@ def _columns(curve: Curve) -> dict[str, list[float | None]]:
     columns = {"bpp": curve.bits_per_pixel, "bitrate": curve.bitrate, **curve.metrics}
     # their tools cannot draw a missing value: a metric that is not known everywhere is left out
     return {name: list(column) for name, column in columns.items() if all(map(math.isfinite, column))}
-
-
-def read_published_curve(path: Path) -> list[Curve]:
-    """Curves that others published: CompressAI's results, or several of them in one file under ``curves``.
-
-    Raises:
-        DataError: the file holds nothing of that form.
-    """
-    try:
-        data = json.loads(path.read_text())
-        if "curves" in data:
-            return [
-                _published(name, {key: [p[key] for p in curve["points"]] for key in curve["points"][0]})
-                for name, curve in data["curves"].items()
-            ]
-        return [_published(data.get("name", path.stem), data.get("results", data))]
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise DataError(f"{path} holds no curve in CompressAI's schema: {error!r}") from error
-
-
-def _published(name: str, columns: dict[str, Any]) -> Curve:
-    columns = {key: column for key, column in columns.items() if isinstance(column, list)}
-    rates = columns.pop("bpp", None)
-    bitrates = columns.pop("bitrate", None) or columns.pop("kbps", None)
-    if rates is None and bitrates is None:
-        raise KeyError("neither bpp nor bitrate")
-    count = len(rates or bitrates or ())
-    nothing = [math.nan] * count
-    settings = [str(value) for value in columns.pop("point", columns.pop("q", range(count)))]
-    metrics = {
-        key: tuple(math.nan if value is None else float(value) for value in column)
-        for key, column in columns.items()
-        if len(column) == count and all(value is None or isinstance(value, (int, float)) for value in column)
-    }
-    return Curve(name, None, tuple(settings), tuple(rates or nothing), tuple(bitrates or nothing), metrics)

@@ -30,13 +30,15 @@ def write_results(points: Sequence[RatePoint], folder: Path) -> list[Path]:
     for codec in dict.fromkeys(point.codec for point in points):
         path = folder / f"{codec}.json"
         content = without_infinities(compressai_schema(points, codec))
-        write_whole_file(str(path), (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(), True)
+        write_whole_file(
+            str(path), (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(), True, follow_links=False
+        )
         written.append(path)
     table = DataFrame(picture_rows(points), infer_schema_length=None)
     for name, write in (("frames.csv", table.write_csv), ("frames.parquet", table.write_parquet)):
         data = io.BytesIO()
         write(data)
-        write_whole_file(str(folder / name), data.getvalue(), True)
+        write_whole_file(str(folder / name), data.getvalue(), True, follow_links=False)
         written.append(folder / name)
     return written
 

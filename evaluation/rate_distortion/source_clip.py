@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,6 +17,7 @@ from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
 from scaleflow.evaluation.rate_distortion.clip_masks import WrittenMasks, open_masks_at
 from scaleflow.evaluation.rate_distortion.point import EvaluatedClip
+from scaleflow.json_values import plain_text
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def prepare_clip(
     change = change or ClipChange()
     if masks is not None and str(change):
         raise UsageError(f"{source.name}: masks are of pictures as they are, not of those after {change}")
-    lossless = folder / f"{hashlib.sha256(str(source.path.resolve()).encode()).hexdigest()[:16]}.y4m"
+    lossless = folder / f"{hashlib.sha256(os.fsencode(source.path.resolve())).hexdigest()[:16]}.y4m"
     written = None if masks is None else WrittenMasks(lossless.with_suffix(".masks"))
     with open_clip(source) as reader:
         found = reader.properties
@@ -94,7 +96,7 @@ def prepare_clip(
                 count += 1
     clip = EvaluatedClip(
         name=source.name,
-        path=str(source.path),
+        path=plain_text(str(source.path)),
         content=content.digest(),
         width=found.width,
         height=found.height,
@@ -102,7 +104,7 @@ def prepare_clip(
         frame_rate=float(found.frame_rate),
         bit_depth=found.bit_depth,
         masks="" if written is None else written.content.digest(),
-        masks_path="" if masks is None else str(masks),
+        masks_path="" if masks is None else plain_text(str(masks)),
         change=str(change),
     )
     return SourceClip(clip, lossless, None if written is None else written.folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from types import FrameType
 
 import torch
 
+from scaleflow.child_processes import deaf_children, listen
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
@@ -28,10 +30,14 @@ from scaleflow.evaluation.rate_distortion.measure_point import (
     measure_point,
 )
 from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_points_in
 from scaleflow.evaluation.rate_distortion.source_clip import prepare_clip
 from scaleflow.output_file import write_whole_file
+from scaleflow.partial_file import only_writer
 
 logger = logging.getLogger(__name__)
+
+MOST_WORKERS = 256
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,8 @@ def measure(
             curves of different pictures or encoders do not compare.
 
     Raises:
-        UsageError: the folder cannot be made, or holds points that do not go together with these.
+        UsageError: the folder cannot be made, holds points that do not go together with these, or is being written by
+            another process.
         DataError: a point in the folder cannot be read.
     """
     names = [codec.name for codec in codecs]
@@ -102,8 +109,25 @@ def measure(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be made: {error.strerror}") from error
-    for left_over in (results / "streams").glob(".*.partial.*"):
-        left_over.unlink()
+    with only_writer(results / "points"):
+        for left_over in (results / "streams").glob(".*.partial*"):
+            if left_over.is_symlink() or left_over.is_file():
+                left_over.unlink()
+        return _measure(clips, codecs, settings, results, masks or {}, change, frames, workers, overwrite, progress)
+
+
+def _measure(
+    clips: Sequence[ClipFile],
+    codecs: Sequence[EvaluatedCodec],
+    settings: MeasuringSettings,
+    results: Path,
+    masks: Mapping[str, Path],
+    change: ClipChange | None,
+    frames: int,
+    workers: int,
+    overwrite: bool,
+    progress: Callable[[PointDone], None] | None,
+) -> MeasuredPoints:
     found = MeasuredPoints()
     total = len(clips) * sum(len(codec.settings) for codec in codecs)
     number = 0
@@ -111,7 +135,7 @@ def measure(
         scratch = Path(scratch_name)
         for clip in clips:
             try:
-                source = prepare_clip(clip, frames, scratch, (masks or {}).get(clip.name), change)
+                source = prepare_clip(clip, frames, scratch, masks.get(clip.name), change)
             except ScaleFlowError as error:
                 logger.warning("%s is left out: %s", clip.name, error)
                 found.problems.append(f"{clip.name}: {error}")
@@ -131,7 +155,8 @@ def measure(
             for task, point, problem in run_all(waiting):
                 number += 1
                 if point is not None:
-                    write_whole_file(str(_point_path(results, task)), point.to_json().encode(), True)
+                    path = _point_path(results, task)
+                    write_whole_file(str(path), point.to_json().encode(), True, follow_links=False)
                     found.points.append(point)
                 else:
                     found.problems.append(f"{clip.name}, {task.codec.name} {task.setting.label}: {problem}")
@@ -173,8 +198,9 @@ def _earlier_points(results: Path, tasks: Sequence[PointTask], overwrite: bool) 
     descriptions = {task.codec.name: task.description for task in tasks}
     software = {(task.codec.name, task.setting.label): task.software for task in tasks}
     found = {}
-    for path in sorted((results / "points").glob("*.json")):
-        point = RatePoint.read(path)
+    for path, point in read_points_in(results).items():
+        if Path(point.stream).stem != path.stem:
+            raise DataError(f"{path}: names {point.stream}, the coded file of another point; delete it")
         of_clip = point.clip.name == source.name
         wrong_masks = of_clip and bool(point.clip.masks and source.masks) and point.clip.masks != source.masks
         if path.stem in keys and not wrong_masks:
@@ -212,8 +238,8 @@ def _executor(
     workers: int, settings: MeasuringSettings
 ) -> Iterator[Callable[[Sequence[_Waiting]], Iterator[_Finished]]]:
     """What runs tasks: this process alone, or a pool of them."""
-    if workers < 1:
-        raise UsageError(f"workers {workers} is not at least 1", fields=("workers",))
+    if not 1 <= workers <= MOST_WORKERS:
+        raise UsageError(f"workers {workers} is outside 1..{MOST_WORKERS}", fields=("workers",))
     if workers == 1:
         yield lambda waiting: (_attempt(*one) for one in waiting)
         return
@@ -231,7 +257,8 @@ def _executor(
 
 
 def _in_pool(pool: ProcessPoolExecutor, waiting: Sequence[_Waiting]) -> Iterator[_Finished]:
-    futures: list[Future[_Finished]] = [pool.submit(_attempt, *one) for one in waiting]
+    with deaf_children():
+        futures: list[Future[_Finished]] = [pool.submit(_attempt, *one) for one in waiting]
     try:
         for future in as_completed(futures):
             yield future.result()
@@ -254,6 +281,9 @@ def _start_worker(threads: int) -> None:
     torch.set_num_threads(threads)
     # Ctrl-C goes to all processes; the first one stops the others, and their encoders with them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What has come already finds nothing to clean up; an exception in here would be shown as a failure.
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
+    listen()
     signal.signal(signal.SIGTERM, _stop_worker)
 
 

@@ -73,7 +73,7 @@ def _outlines(point: RatePoint, numbers: Sequence[int]) -> tuple[list[str] | Non
 
 
 def _describe_point(folder: Path, point: RatePoint, numbers: Sequence[int], models: CachedModels) -> dict[str, Any]:
-    path, choose_model = folder / point.stream, models.of_point(point)
+    path = folder / point.stream
     described: dict[str, Any] = {
         "codec": point.codec,
         "setting": point.setting,
@@ -93,7 +93,7 @@ def _describe_point(folder: Path, point: RatePoint, numbers: Sequence[int], mode
     if not numbers:
         return described
     try:
-        found = read_pictures(path, numbers, choose_model).pictures
+        found = read_pictures(path, numbers, models.choose).pictures
         described["images"] = [data_uri(found[number]) for number in numbers]
     except ScaleFlowError as error:
         logger.warning("%s: the report has no pictures of it: %s", path, error)
@@ -103,7 +103,7 @@ def _describe_point(folder: Path, point: RatePoint, numbers: Sequence[int], mode
         try:
             described["maps"] = [
                 [{"title": m.title, "image": data_uri(m.image), "range": m.range, "isFlow": m.is_flow} for m in maps]
-                for maps in stream_maps(path, numbers, choose_model).values()
+                for maps in stream_maps(path, numbers, models.choose).values()
             ]
         except ScaleFlowError as error:
             described["mapsProblem"] = str(error)

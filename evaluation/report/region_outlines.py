@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from scaleflow.errors import DataError
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.rate_distortion.clip_masks import MaskHash, open_masks_at
 from scaleflow.evaluation.rate_distortion.point import EvaluatedClip
 from scaleflow.evaluation.report.stream_pictures import open_original
@@ -27,6 +27,8 @@ def region_outlines(clip: EvaluatedClip, times: Sequence[float], numbers: Sequen
         UsageError: there are no masks where they were.
         DataError: they cannot be read, or are not what was measured.
     """
+    if not Path(clip.masks_path).is_file() and not Path(clip.masks_path).is_dir():
+        raise UsageError(f"{clip.masks_path}: there is no such file or folder")
     with open_original(clip) as reader:
         masks = open_masks_at(Path(clip.masks_path))(reader.properties, clip.frames)
     content = MaskHash()

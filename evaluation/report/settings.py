@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from scaleflow.errors import UsageError
 
@@ -20,6 +21,10 @@ class ReportSettings:
         pictures: how many of each clip are embedded.
         anchor: codec that BD-rates are against; x264 or else the first one where None.
         device: where streams of neural codecs are decoded: ``auto``, ``cpu``, ``cuda`` or ``cuda:n``.
+        models: that streams may be decoded by beside those that come with ScaleFlow, such as ``ssf2020-1``, which is
+            downloaded, or ``ssf2020:PATH``.
+        weights_folder: of weights files, among which those of a stream are found by their hash; without, the folder
+            that the environment variable ``SCALEFLOW_WEIGHTS`` names, if it names any.
     """
 
     clips: tuple[str, ...] = ()
@@ -27,6 +32,8 @@ class ReportSettings:
     pictures: int = 3
     anchor: str | None = None
     device: str = "cpu"
+    models: tuple[str, ...] = ()
+    weights_folder: Path | None = None
 
     def __post_init__(self) -> None:
         rate = self.bits_per_pixel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,13 +19,15 @@ from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, VideoProperties
 from scaleflow.codec.video.reader import VideoReader, open_video
 from scaleflow.codec.video.working_format import rgb_picture
-from scaleflow.errors import DataError
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import clip_file
 from scaleflow.evaluation.rate_distortion.codec_programs import OBJECTS_SUFFIX
-from scaleflow.evaluation.rate_distortion.point import EvaluatedClip, RatePoint
+from scaleflow.evaluation.rate_distortion.point import EvaluatedClip
 from scaleflow.evaluation.rate_distortion.source_clip import ContentHash, open_clip
 from scaleflow.roi.baselines.objects import open_objects
+
+logger = logging.getLogger(__name__)
 
 Rgb = NDArray[np.uint8]
 ChooseModel = Callable[[SfvHeader], VideoModel]
@@ -48,6 +51,8 @@ def read_pictures(path: Path, numbers: Sequence[int], choose_model: ChooseModel)
         DataError: the file cannot be decoded here, or has fewer pictures.
         UsageError: it does not exist, or needs a model that is unknown here.
     """
+    if path.is_symlink() or not path.is_file():
+        raise DataError(f"{path}: is no file of the results folder")
     if path.suffix == ".sfv":
         with SfvReader(path) as reader:
             decoder = StreamDecoder(reader.header, choose_model(reader.header))
@@ -103,30 +108,46 @@ def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures
 
 
 def open_original(clip: EvaluatedClip) -> VideoReader:
-    """What was coded, where it lay. Raises as :func:`scaleflow.codec.video.open_video`."""
+    """What was coded, where it lay, as the point says: a file or a folder, and nothing that waits for a writer.
+
+    Raises as :func:`scaleflow.codec.video.open_video`.
+    """
+    if not Path(clip.path).is_file() and not Path(clip.path).is_dir():
+        raise UsageError(f"{clip.path}: there is no such file or folder")
     return open_clip(clip_file(Path(clip.path), Fraction(clip.frame_rate).limit_denominator(10**6)))
 
 
 class CachedModels:
-    """Loads the models of streams, once for all streams that name the same weights."""
+    """Loads the models of streams, once for all streams that name the same weights.
 
-    def __init__(self, device: str) -> None:
+    The points of a results folder are data as the streams are: neither leads to a file or a download. Models that do
+    not come with ScaleFlow are those that the settings name.
+    """
+
+    def __init__(self, device: str, models: Sequence[str] = (), weights_folder: Path | None = None) -> None:
+        """``models`` and ``weights_folder`` as of :class:`scaleflow.evaluation.report.settings.ReportSettings`."""
         self._device = device
-        self._models: dict[tuple[str | None, ...], VideoModel] = {}
+        self._names = tuple(models)
+        self._folder = weights_folder
+        self._models: dict[tuple[str, ...], VideoModel] = {}
 
-    def of_point(self, point: RatePoint) -> ChooseModel:
-        """What gives the model of a point's stream, which its decoder may have been told by options."""
-        model, weights = (_option(point.decode_command, name) for name in ("--model", "--weights"))
+    def choose(self, header: SfvHeader) -> VideoModel:
+        """The model of a stream.
 
-        def choose(header: SfvHeader) -> VideoModel:
-            key = header.model, header.weights_hash, header.precision, model, weights
-            if key not in self._models:
-                place = Path(weights) if weights is not None else None
-                self._models[key] = load_stream_model(header, device=self._device, model=model, weights=place)
-            return self._models[key]
+        Raises:
+            UsageError: the settings name a model that is unknown.
+            DataError: neither it nor its weights are among those that come with ScaleFlow or are named.
+        """
+        key = header.model, header.weights_hash, header.precision
+        if key not in self._models:
+            self._models[key] = self._load(header)
+        return self._models[key]
 
-        return choose
-
-
-def _option(command: Sequence[str], name: str) -> str | None:
-    return next((command[n + 1] for n, part in enumerate(command[:-1]) if part == name), None)
+    def _load(self, header: SfvHeader) -> VideoModel:
+        for name in self._names:
+            if name == header.model or name.startswith(f"{header.model}:"):
+                try:
+                    return load_stream_model(header, device=self._device, model=name)
+                except DataError as error:
+                    logger.info("%s is not the model of a stream: %s", name, error)
+        return load_stream_model(header, device=self._device, weights_folder=self._folder)

@@ -22,9 +22,9 @@ def write_tables(points: Sequence[RestorationPoint], heading: str, folder: Path)
     writer.writeheader()
     writer.writerows(rows)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole_file(str(folder / CSV_FILE), text.getvalue().encode(), True)
+    write_whole_file(str(folder / CSV_FILE), text.getvalue().encode(), True, follow_links=False)
     page = "\n".join([heading, "", *markdown_table(points), ""])
-    write_whole_file(str(folder / MARKDOWN_FILE), page.encode(), True)
+    write_whole_file(str(folder / MARKDOWN_FILE), page.encode(), True, follow_links=False)
 
 
 def markdown_table(points: Sequence[RestorationPoint]) -> list[str]:

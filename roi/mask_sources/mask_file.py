@@ -17,6 +17,7 @@ from scaleflow.codec.video.picture_sequence import PICTURE_SUFFIXES
 from scaleflow.codec.video.reader import SourcePicture, open_video
 from scaleflow.codec.video.working_format import color_coding
 from scaleflow.errors import UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS
 from scaleflow.roi.mask_sources.fitting import Mask, check_aspect, rescale
 from scaleflow.roi.mask_sources.sequence import MaskSequence, MaskSteps
 
@@ -43,7 +44,7 @@ def open_mask_file(path: str | os.PathLike[str], video: VideoProperties, picture
     name = os.fspath(path)
     if name == "-":
         raise UsageError("masks are read from files, not from standard input")
-    with open_video(name) as reader:
+    with open_video(name, max_pixels=_most_pixels(video)) as reader:
         masks = reader.properties
         check_aspect(name, masks.width, masks.height, video)
         first = mask_values(next(reader.samples()), masks)
@@ -79,9 +80,14 @@ def mask_values(sample: SourcePicture, properties: VideoProperties) -> Mask:
 
 
 def _read(name: str, video: VideoProperties) -> MaskSteps:
-    with open_video(name) as reader:
+    with open_video(name, max_pixels=_most_pixels(video)) as reader:
         for sample in reader.samples():
             yield partial(_mask, sample, reader.properties, video)
+
+
+def _most_pixels(video: VideoProperties) -> int:
+    """Masks may be as large as their video, which has been let in."""
+    return max(DEFAULT_MAX_PIXELS, video.width * video.height)
 
 
 def _mask(sample: SourcePicture, properties: VideoProperties, video: VideoProperties) -> Mask:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaleflow.errors import UsageError
+from scaleflow.limits import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from scaleflow.codec.container import SfvHeader
@@ -147,6 +148,7 @@ def verify(
     weights: StrPath | None = None,
     weights_folder: StrPath | None = None,
     device: str = "auto",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: Callable[[DecodeProgress], None] | None = None,
 ) -> DecodeSummary:
     """Check the whole of an ``.sfv`` file and decode all its pictures, writing nothing.
@@ -154,11 +156,12 @@ def verify(
     Args:
         source: an ``.sfv`` file; ``-`` is standard input.
         model, weights, weights_folder, device: as of :func:`decode`.
+        max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
         progress: called after each picture.
 
     Raises:
         UsageError: the file cannot be opened.
-        DataError: no ``.sfv`` file, other weights, or a file without pictures.
+        DataError: no ``.sfv`` file, other weights, a file without pictures, or of larger ones.
 
     Example:
         >>> import scaleflow
@@ -167,7 +170,8 @@ def verify(
     """
     from scaleflow.codec.decoding.file import verify_file
 
-    return verify_file(source, _choose(model, weights, weights_folder, device), progress=progress)
+    choose = _choose(model, weights, weights_folder, device)
+    return verify_file(source, choose, max_pixels=max_pixels, progress=progress)
 
 
 def info(source: StrPath) -> StreamInfo:
@@ -199,6 +203,7 @@ def open_decoder(
     decoder: str = "fidelity",
     perception: float | None = None,
     decoder_weights: StrPath | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> VideoDecoder:
     """Pictures of an ``.sfv`` file one after the other, with times and seeking, as arrays or tensors.
 
@@ -211,10 +216,11 @@ def open_decoder(
         device: where the model computes, and where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, in place of raising.
         decoder, perception, decoder_weights: as of :func:`decode`.
+        max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
 
     Raises:
         UsageError: the file cannot be opened, or the device is not there.
-        DataError: no ``.sfv`` file, or other weights. While iterating: damage.
+        DataError: no ``.sfv`` file, other weights, or larger pictures. While iterating: damage.
 
     Example:
         >>> import scaleflow
@@ -238,6 +244,7 @@ def open_decoder(
         device=device,
         tolerate_damage=tolerate_damage,
         shown_by=decoder_of(decoder, perception, decoder_weights),
+        max_pixels=max_pixels,
     )
 
 

@@ -137,7 +137,7 @@ def refused(scaleflow: Run, tmp_path: Path, *arguments: object) -> tuple[int, st
             "network.width: ffnet-10s has no such setting",
         ),
         (("--network", "ffnet-10s", "--start", "imagenet"), 2, "only efficientnet-lite0 has such weights"),
-        (("--network", "unet", "network.width=0"), 2, "network.width = 0 must be 1 or more"),
+        (("--network", "unet", "network.width=0"), 2, "network.width = 0 is outside 1..512"),
     ],
 )
 def test_what_cannot_be_trained(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from scaleflow.training.data.clip import ClipRequest
-from scaleflow.training.data.packed import MANIFEST, PackedClips
+from scaleflow.training.data.packed import PackedClips
 from scaleflow.training.data.shards import ShardedClips
 from tests.cli.conftest import Result
 from tests.places import REPOSITORY
@@ -96,8 +96,7 @@ def test_a_terminated_packing_leaves_nothing(
         for line in process.stdout:
             if json.loads(line)["clips"] > 6:
                 break
-        assert (tmp_path / "out").is_dir() and not (tmp_path / "out" / MANIFEST).exists()
-        assert not any((tmp_path / "out").glob("*.tar"))
+        assert (tmp_path / ".out.partial").is_dir() and not (tmp_path / "out").exists()
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 143
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists() and not (tmp_path / ".out.partial").exists()

@@ -291,3 +291,58 @@ def test_mistakes_take_one_line(tmp_path: Path, carphone: Path, arguments: list[
     assert result.code == 2, result.stderr
     assert words in result.stderr and len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "results" / "points").exists() or not list((tmp_path / "results" / "points").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [("stream", "../victim.txt", "is no file of the folder streams"), ("codec", "../escaped", "is no name of a codec")],
+)
+def test_points_name_no_other_files(copy: Path, carphone: Path, field: str, value: str, words: str) -> None:
+    victim = copy.parent / "victim.txt"
+    victim.write_text("mine")
+    point = json.loads(next((copy / "points").glob("*.json")).read_text())
+    (copy / "points" / "crafted.json").write_text(json.dumps({**point, "description": "other", field: value}))
+    before = sorted(path.name for path in copy.parent.iterdir())
+    for arguments in (
+        ("rd", carphone, *options(copy, X264), "--overwrite"),
+        ("rd", carphone, *options(copy, X264)),
+        ("plot", copy, "-o", copy / "a.svg"),
+        ("report", copy, "-o", copy / "a.html"),
+    ):
+        result = typed(*arguments)
+        assert result.code == 1 and words in result.stderr and "crafted.json" in result.stderr
+    assert victim.read_text() == "mine" and sorted(path.name for path in copy.parent.iterdir()) == before
+
+
+def test_a_point_does_not_delete_the_coded_file_of_another(copy: Path, carphone: Path) -> None:
+    path = next((copy / "points").glob("*.json"))
+    point = json.loads(path.read_text())
+    (copy / "points" / "crafted.json").write_text(json.dumps({**point, "description": "other"}))
+    result = rd(carphone, *options(copy, X264), "--overwrite")
+    assert result.code == 1 and "the coded file of another point" in result.stderr
+    assert (copy / point["stream"]).is_file()
+
+
+def test_links_in_a_results_folder_are_not_followed(copy: Path, carphone: Path) -> None:
+    point = next(point for point in read_points(copy) if point.codec == "x264")
+    victim, stream = copy.parent / "victim.txt", copy / point.stream
+    victim.write_text("mine")
+    for path in (stream, copy / "frames.csv", copy / "x264.json"):
+        path.unlink()
+        path.symlink_to(victim)
+    result = rd(carphone, *options(copy, X264))
+    assert result.code == 0 and victim.read_text() == "mine"
+    assert stream.stat().st_size == point.file_bytes and not any(path.is_symlink() for path in copy.rglob("*"))
+    for path in (copy / "streams").iterdir():
+        path.unlink()
+        path.symlink_to(carphone)
+    typed("report", copy, "-o", copy / "a.html")
+    assert "is no file of the results folder" in (copy / "a.html").read_text()
+
+
+def test_two_runs_do_not_share_a_folder(copy: Path, carphone: Path) -> None:
+    from scaleflow.partial_file import only_writer
+
+    with only_writer(copy / "points"):
+        result = rd(carphone, *options(copy, X264))
+    assert result.code == 2 and "is being written by another process" in result.stderr

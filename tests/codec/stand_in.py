@@ -31,7 +31,8 @@ class StandInModel:
     """Implements :class:`scaleflow.codec.models.video_model.VideoModel`; its step is 2^((63 - quality) / 9), in
     64ths."""
 
-    name: str = "stand-in"
+    name: str = "default"
+    """That of the model for which it stands in: a stream's name leads to no other."""
     weights_hash: str = "ab" * 32
     working_format: WorkingFormat = "yuv420"
     variable_rate: bool = True

@@ -32,7 +32,6 @@ from types import FrameType
 from typing import Any, ClassVar
 
 import torch
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
@@ -47,6 +46,7 @@ from scaleflow.training.loop.distributed import join_processes
 from scaleflow.training.loop.loop import LAST_CHECKPOINT, LoopHooks, TrainingLoop, TrainingProgress
 from scaleflow.training.loop.precision import with_precision
 from scaleflow.training.loop.run_folder import write_text
+from scaleflow.training.yaml_text import read_yaml_file
 
 logger = logging.getLogger(__name__)
 
@@ -107,10 +107,8 @@ def load_campaign(folder: Path) -> CampaignConfig:
     """
     path = folder / SETTINGS
     try:
-        return TypeAdapter(CampaignConfig).validate_python(yaml.safe_load(path.read_text()))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such file") from error
-    except (yaml.YAMLError, ValidationError) as error:
+        return TypeAdapter(CampaignConfig).validate_python(read_yaml_file(path))
+    except ValidationError as error:
         raise UsageError(f"{path}: {error}") from error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save as serialized
+from torch import nn
 
+from scaleflow.adversarial.perceptual_network import PerceptualNetwork
 from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
 from scaleflow.codec.models.picture_order import RegionOrder
@@ -25,18 +26,20 @@ from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec, load_ssf2020
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.errors import DataError, UsageError
+from scaleflow.output_file import check_output, whole_file
 from scaleflow.roi.coding import RegionSettings
+from scaleflow.roi.networks import RegionNetworks
 from scaleflow.training.codec.codec_weights import codec_weights
 from scaleflow.training.codec.configuration import TrainingConfig
 from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
-from scaleflow.training.codec.models.perceptual import perceptual_network_for
+from scaleflow.training.codec.models.perceptual import GENERATOR, perceptual_network_for
 from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
 from scaleflow.training.codec.start import load_trainable_codec
-from scaleflow.training.loop.checkpoint import final_weights, load_checkpoint
+from scaleflow.training.loop.checkpoint import final_weights, give_weights, load_checkpoint
 
 
 @dataclass(frozen=True)
@@ -72,37 +75,30 @@ def export_checkpoint(
     """
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: weights are written as .safetensors: name it {output.with_suffix('.safetensors')}")
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output}: exists already; choose another name or pass overwrite=True", fields=("overwrite",))
+    check_output(str(output), overwrite)
     state = load_checkpoint(checkpoint)
     config = configuration_of(state["config"], str(checkpoint))
-    temporary = output.with_name(f".{output.stem}.{os.getpid()}.partial.safetensors")
     stages = tuple(f"{stage.name}: {stage.steps} steps" for stage in config.stages[: state["stage"] + 1])
+    frozen: ScaleFlowCodec | RecurrentCodec | Ssf2020Codec
+    costs: tuple[FreezingCost, ...] = ()
     try:
-        frozen: ScaleFlowCodec | RecurrentCodec | Ssf2020Codec
-        costs: tuple[FreezingCost, ...] = ()
-        if config.model.name == "regions":
-            return _export_regions(config, state, output, temporary, stages)
-        if config.model.name == "perceptual":
-            return _export_perceptual(config, state, output, temporary, stages)
-        if config.model.name == "default":
-            codec, frozen = _write_default(config, state, temporary, stages)
-            require_round_trip(frozen)
-            costs = freezing_costs(codec, frozen, calibration, frames)
-        elif config.model.name == "recurrent":
-            frozen = _write_recurrent(config, state, temporary, stages)
-            require_round_trip(frozen)
-        else:
-            frozen = _write_ssf2020(config, state, temporary, stages)
-            require_round_trip(frozen)
-        os.replace(temporary, output)
-    except OSError as error:
-        raise DataError(f"{output}: cannot be written: {error.strerror}") from error
+        with whole_file(str(output), overwrite) as temporary:
+            if config.model.name == "regions":
+                network: nn.Module = _write_regions(config, state, temporary)
+            elif config.model.name == "perceptual":
+                network = _write_perceptual(config, state, temporary, stages)
+            elif config.model.name == "default":
+                codec, frozen = _write_default(config, state, temporary, stages)
+                require_round_trip(frozen)
+                costs, network = freezing_costs(codec, frozen, calibration, frames), frozen.network
+            else:
+                write = _write_recurrent if config.model.name == "recurrent" else _write_ssf2020
+                frozen = write(config, state, temporary, stages)
+                require_round_trip(frozen)
+                network = frozen.network
     except ValueError as error:
         raise DataError(f"{checkpoint}: these weights have no exact integer form: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    parameters = sum(parameter.numel() for parameter in frozen.network.parameters())
+    parameters = sum(parameter.numel() for parameter in network.parameters())
     return ExportReport(output, config.model.name, output.stat().st_size, parameters, stages, costs)
 
 
@@ -111,7 +107,7 @@ def _write_default(
 ) -> tuple[ScaleFlowCodec, ScaleFlowCodec]:
     """The codec as it was trained, frozen but for the rounding of its transforms, and as it was written."""
     model = ScaleFlowTraining(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(codec_weights(state))
+    give_weights(model.network, codec_weights(state))
     codec = model.freeze()
     metadata = {
         "format": WEIGHTS_FORMAT,
@@ -127,47 +123,38 @@ def _write_recurrent(
 ) -> RecurrentCodec:
     """The codec as it was written."""
     model = RecurrentTraining(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(codec_weights(state))
+    give_weights(model.network, codec_weights(state))
     path.write_bytes(serialized_weights(model.freeze(), stages))
     return load_recurrent(path)
 
 
-def _export_regions(
-    config: TrainingConfig, state: dict[str, Any], output: Path, temporary: Path, stages: tuple[str, ...]
-) -> ExportReport:
+def _write_regions(config: TrainingConfig, state: dict[str, Any], path: Path) -> RegionNetworks:
     """Networks for regions of interest have nothing to freeze: they run in the encoder only."""
     model = RegionTraining(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(codec_weights(state))
-    model.network.save(temporary)
-    coding = RegionSettings("implicit", networks=temporary).coding_for(model.codec)
+    give_weights(model.network, codec_weights(state))
+    model.network.save(path)
+    coding = RegionSettings("implicit", networks=path).coding_for(model.codec)
     require_round_trip(model.codec, coding)
-    os.replace(temporary, output)
-    parameters = sum(parameter.numel() for parameter in model.network.parameters())
-    return ExportReport(output, config.model.name, output.stat().st_size, parameters, stages, ())
+    return model.network
 
 
-def _export_perceptual(
-    config: TrainingConfig, state: dict[str, Any], output: Path, temporary: Path, stages: tuple[str, ...]
-) -> ExportReport:
-    """The decoder's network alone; discriminators have done their work."""
-    codec = load_trainable_codec(config.model.start)
-    weights = final_weights(state)
+def _write_perceptual(
+    config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]
+) -> PerceptualNetwork:
+    """The decoder's network alone, as it was written; discriminators have done their work."""
     assert config.adversarial is not None
-    generator = perceptual_network_for(codec, config.adversarial)
-    generator.load_state_dict(
-        {key.removeprefix("generator."): value for key, value in weights.items() if key.startswith("generator.")}
-    )
-    temporary.write_bytes(serialized_perceptual_weights(generator, codec.weights_hash, stages))
-    load_perceptual_network(temporary)
-    os.replace(temporary, output)
-    parameters = sum(parameter.numel() for parameter in generator.parameters())
-    return ExportReport(output, config.model.name, output.stat().st_size, parameters, stages, ())
+    codec = load_trainable_codec(config.model.start)
+    network = perceptual_network_for(codec, config.adversarial)
+    own = {name.removeprefix(GENERATOR): v for name, v in final_weights(state).items() if name.startswith(GENERATOR)}
+    give_weights(network, own)
+    path.write_bytes(serialized_perceptual_weights(network, codec.weights_hash, stages))
+    return load_perceptual_network(path)[0]
 
 
 def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]) -> Ssf2020Codec:
     """The codec as it was written."""
     model = Ssf2020Training(config.model, config.loss, config.optimization)
-    model.network.load_state_dict(codec_weights(state))
+    give_weights(model.network, codec_weights(state))
     tensors = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     path.write_bytes(serialized(tensors, {"training": json.dumps(stages)}))
     return load_ssf2020(f"ssf2020:{path}")

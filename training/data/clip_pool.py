@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -18,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from scaleflow.errors import DataError, UsageError
+from scaleflow.output_folder import whole_folder
 from scaleflow.training.data.clip import Clip, ClipRequest
-from scaleflow.training.data.packed import FORMAT, MANIFEST, PackedClips
+from scaleflow.training.data.packed import FORMAT, MANIFEST, PackedClips, create_array
 
 logger = logging.getLogger(__name__)
 
@@ -94,13 +94,11 @@ def write_packed(clips: Iterator[Clip], folder: Path, count: int, source: str) -
     Raises:
         DataError: it cannot be written, or there are not so many clips.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
+    with whole_folder(folder, parents=True) as partial:
         chosen = islice(clips, count)
         first = next(chosen)
         arrays = [
-            np.lib.format.open_memmap(partial / name, mode="w+", dtype=np.uint8, shape=(count, *plane.shape))
+            create_array(partial / name, (count, *plane.shape))
             for name, plane in zip(("luma.npy", "chroma.npy"), first.planes, strict=True)
         ]
         number = 0
@@ -112,11 +110,6 @@ def write_packed(clips: Iterator[Clip], folder: Path, count: int, source: str) -
         for array in arrays:
             array.flush()
         (partial / MANIFEST).write_text(json.dumps({"format": FORMAT, "source": source}))
-        os.replace(partial, folder)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def remove_oldest(folder: Path, kept: int) -> None:

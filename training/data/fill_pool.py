@@ -27,7 +27,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 
 from scaleflow.training.data.clip import Clip, ClipRequest
@@ -35,6 +34,7 @@ from scaleflow.training.data.clip_pool import remove_oldest, write_packed
 from scaleflow.training.data.packed import MANIFEST
 from scaleflow.training.data.synthetic import SyntheticClips
 from scaleflow.training.data.video_sweep import SweepSettings, VideoSweep
+from scaleflow.training.yaml_text import read_yaml_file
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     path = Path(sys.argv[1])
-    fill(TypeAdapter(PoolConfig).validate_python(yaml.safe_load(path.read_text())), path.parent)
+    fill(TypeAdapter(PoolConfig).validate_python(read_yaml_file(path)), path.parent)
 
 
 if __name__ == "__main__":

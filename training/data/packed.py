@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from scaleflow.codec.video.color import ColorCoding
 from scaleflow.codec.video.pixel_format import describe_pixel_format
 from scaleflow.codec.video.working_format import from_working
 from scaleflow.errors import DataError, UsageError
+from scaleflow.output_folder import whole_folder
+from scaleflow.training.data.array_file import read_array
 from scaleflow.training.data.augmentation import crop_at_random, mirror_at_random
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, stack_pictures
 from scaleflow.training.data.configuration import DataConfig
@@ -43,12 +44,12 @@ class PackedClips:
         self._folder = folder
         try:
             manifest = json.loads((folder / MANIFEST).read_text())
-            self._luma = np.load(folder / "luma.npy", mmap_mode="r")
-            self._chroma = np.load(folder / "chroma.npy", mmap_mode="r")
+            self._luma = read_array(folder / "luma.npy", mmap_mode="r")
+            self._chroma = read_array(folder / "chroma.npy", mmap_mode="r")
         except FileNotFoundError as error:
             missing = Path(error.filename).name
             raise UsageError(f"{folder}: holds no {missing}: give a folder that scaleflow pack has written") from error
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, RecursionError, DataError) as error:
             raise DataError(f"{folder}: the packed crops are damaged ({error}): pack them again") from error
         known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
         if not known or not are_planes(self._luma, self._chroma, dimensions=5):
@@ -96,12 +97,11 @@ def pack_clips(
         UsageError: the folder holds something already, or the source has no clips of so many pictures.
         DataError: clips cannot be read or written; nothing is left then.
     """
-    make_empty_folder(folder)
-    samples, unread = SampleSet(source, data, seed, "yuv420"), UnreadReport()
     side = data.crop
-    try:
-        luma = _create(folder / "luma.npy", (count, frames, 1, side, side))
-        chroma = _create(folder / "chroma.npy", (count, frames, 2, side // 2, side // 2))
+    with whole_folder(folder, parents=True) as partial:
+        samples, unread = SampleSet(source, data, seed, "yuv420"), UnreadReport()
+        luma = create_array(partial / "luma.npy", (count, frames, 1, side, side))
+        chroma = create_array(partial / "chroma.npy", (count, frames, 2, side // 2, side // 2))
         for number in range(count):
             sample = samples.load(SampleKey(0, number, frames))
             unread.add(sample.unread)
@@ -109,24 +109,7 @@ def pack_clips(
             report(number + 1)
         luma.flush()
         chroma.flush()
-        (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "source": source.describe()}))
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
-        raise
-
-
-def make_empty_folder(folder: Path) -> None:
-    """Raises :class:`UsageError` where there is something already, :class:`DataError` where it cannot be made."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file; choose another folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise UsageError(f"{folder}: is not empty; choose another folder")
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
+        (partial / MANIFEST).write_text(json.dumps({"format": FORMAT, "source": source.describe()}))
 
 
 def are_planes(luma: object, chroma: object, dimensions: int) -> bool:
@@ -160,7 +143,7 @@ def cut_packed(clip: Clip, path: Path, request: ClipRequest, generator: np.rando
     return _to_rgb(cut) if request.working_format == "rgb" else cut
 
 
-def _create(path: Path, shape: tuple[int, ...]) -> np.memmap:  # type: ignore[type-arg]
+def create_array(path: Path, shape: tuple[int, ...]) -> np.memmap:  # type: ignore[type-arg]
     """An array on disk whose space is really there: a full disk is an error here, not a crash while it is filled."""
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     with path.open("r+b") as file:

@@ -6,7 +6,6 @@ Tar files are not compressed, so an array is read where it lies; nothing is unpa
 from __future__ import annotations
 
 import io
-import shutil
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,17 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from scaleflow.errors import DataError, UsageError
+from scaleflow.output_folder import whole_folder
+from scaleflow.training.data.array_file import read_array
 from scaleflow.training.data.clip import Clip, ClipRequest, ClipSource, Plane
 from scaleflow.training.data.configuration import DataConfig
-from scaleflow.training.data.packed import are_planes, cut_packed, make_empty_folder
+from scaleflow.training.data.packed import are_planes, cut_packed
 from scaleflow.training.data.samples import SampleKey, SampleSet, UnreadReport
 
 ENDINGS = (".luma.npy", ".chroma.npy")
 
 UNFINISHED = ".partial"
+"""At the end of the name of a tar file that is still being written, as other programs write them too."""
 
 END = bytes(2 * tarfile.BLOCKSIZE)
 """Of a tar file. Python takes a broken header for the end, too."""
@@ -78,8 +80,8 @@ class ShardedClips:
             with place.shard.open("rb") as file:
                 for start, length in place.spans:
                     file.seek(start)
-                    planes.append(np.load(io.BytesIO(file.read(length)), allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
+                    planes.append(read_array(io.BytesIO(file.read(length))))
+        except (OSError, ValueError, DataError) as error:
             raise DataError(f"{place.shard}: cannot be read at byte {start}: {error}") from error
         luma, chroma = planes
         if not are_planes(luma, chroma, dimensions=4):
@@ -97,28 +99,17 @@ def write_shards(
     seed: int,
     report: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """As :func:`scaleflow.training.data.packed.pack_clips`, the same clips, ``of_each`` to a tar file.
-
-    Tar files have other names until all are written: fewer would look like a smaller set.
-    """
-    make_empty_folder(folder)
-    samples, unread = SampleSet(source, data, seed, "yuv420"), UnreadReport()
-    try:
+    """As :func:`scaleflow.training.data.packed.pack_clips`, the same clips, ``of_each`` to a tar file."""
+    with whole_folder(folder, parents=True) as partial:
+        samples, unread = SampleSet(source, data, seed, "yuv420"), UnreadReport()
         for first in range(0, count, of_each):
-            with tarfile.open(folder / f"{first // of_each:06}.tar{UNFINISHED}", "w") as tar:
+            with tarfile.open(partial / f"{first // of_each:06}.tar", "w") as tar:
                 for number in range(first, min(first + of_each, count)):
                     sample = samples.load(SampleKey(0, number, frames))
                     unread.add(sample.unread)
                     for ending, plane in zip(ENDINGS, sample.planes, strict=True):
                         _add(tar, f"{number:09}{ending}", plane.numpy())
                     report(number + 1)
-        for path in sorted(folder.iterdir()):
-            path.rename(path.with_suffix(""))
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise DataError(f"{folder}: cannot be written: {error.strerror}") from error
-        raise
 
 
 def _add(tar: tarfile.TarFile, name: str, plane: Plane) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scaleflow.codec.encoding.scene_cut import SceneCutDetector
 from scaleflow.codec.video.reader import open_video
 from scaleflow.errors import DataError, ScaleFlowError
+from scaleflow.output_file import write_whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ def _index_place(folder: Path) -> Path:
     if os.access(folder, os.W_OK):
         return folder / INDEX_NAME
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaleflow"
-    return cache / f"index-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}.json"
+    return cache / f"index-{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]}.json"
 
 
 def _load(path: Path) -> list[VideoRecord]:
@@ -146,20 +147,34 @@ def _load(path: Path) -> list[VideoRecord]:
         if held["version"] != VERSION:
             return []
         tuples = ("times", "changes", "cuts")
-        return [VideoRecord(**(one | {key: tuple(one[key]) for key in tuples})) for one in held["videos"]]
+        records = [VideoRecord(**(one | {key: tuple(one[key]) for key in tuples})) for one in held["videos"]]
+        if not all(map(_is_plausible, records)):
+            raise ValueError("a value is of another type, or out of range")
+        return records
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         logger.warning("%s: is damaged and built again", path)
         return []
 
 
+def _is_plausible(record: VideoRecord) -> bool:
+    whole = (record.size, record.modified, record.width, record.height, *record.times, *record.cuts)
+    return (
+        isinstance(record.name, str)
+        and isinstance(record.seekable, bool)
+        and all(isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63 for value in whole)
+        and all(isinstance(value, int | float) and 0 <= value <= 255 for value in record.changes)
+        and len(record.changes) == len(record.times)
+        and all(0 <= cut <= record.pictures for cut in record.cuts)
+        and min(record.width, record.height) > 0
+    )
+
+
 def _save(path: Path, records: list[VideoRecord]) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"version": VERSION, "videos": [asdict(record) for record in records]}))
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        logger.warning("%s: the index cannot be kept (%s); it is built again next time", path, error.strerror)
+        content = {"version": VERSION, "videos": [asdict(record) for record in records]}
+        write_whole_file(str(path), json.dumps(content).encode(), True)
+    except (OSError, ScaleFlowError) as error:
+        logger.warning("%s: the index cannot be kept (%s); it is built again next time", path, error)

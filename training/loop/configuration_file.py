@@ -13,6 +13,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from scaleflow.errors import UsageError
+from scaleflow.json_values import is_plain_text
+from scaleflow.training.yaml_text import parse_yaml, read_yaml_file
 
 Config = TypeVar("Config")
 
@@ -27,16 +29,13 @@ def checked_configuration(kind: type[Config], values: Mapping[str, Any], source:
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         raise UsageError(f"{source}: {_first_complaint(error, values, kind)}") from None
+    except UsageError as error:  # Of a range, which the configuration itself looks at.
+        raise UsageError(f"{source}: {error}", fields=error.fields) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping. Raises :class:`UsageError` otherwise."""
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is no YAML: {str(error).splitlines()[0]}") from error
+    values = read_yaml_file(path)
     if not isinstance(values, dict):
         raise UsageError(f"{path}: holds {type(values).__name__}, expected keys such as data")
     return values
@@ -65,16 +64,15 @@ def override(values: dict[str, Any], changes: Iterable[str]) -> None:
         keys, separator, text = change.partition("=")
         if not separator or not keys:
             raise UsageError(f"{change!r}: expected key=value, such as optimization.clip_norm=0.5")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{change!r}: its value is no YAML: {str(error).splitlines()[0]}") from error
+        value = parse_yaml(text, repr(change))
         if isinstance(value, str):  # YAML 1.1 takes 1e-4 for text
             value = _number(value)
         *path, last = keys.split(".")
         place: Any = values
         for number, key in enumerate(path):
             place = _below(place, key, change, ".".join(path[:number]))
+        if not isinstance(place, dict):
+            raise UsageError(f"{change!r}: {'.'.join(path)} is a list: name one of its stages before the key")
         place[last] = value
 
 
@@ -100,14 +98,16 @@ def _below(place: Any, key: str, change: str, where: str) -> Any:
 def _first_complaint(error: ValidationError, values: Mapping[str, Any], kind: Any) -> str:
     first = error.errors()[0]
     location = list(first["loc"])
-    name = ".".join(str(_stage_name(values, location[: n + 1]) or part) for n, part in enumerate(location))
+    names = [str(_stage_name(values, location[: n + 1]) or part) for n, part in enumerate(location)]
+    name = ".".join(part if is_plain_text(part) else repr(part) for part in names)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _keys_at(location[:-1], kind)
         near = difflib.get_close_matches(str(location[-1]), known, 1)
         return f"{name} is unknown: " + (f"did you mean {near[0]}?" if near else f"use {', '.join(known)}")
     if first["type"] == "missing":
         return f"{name} is missing"
-    return f"{name} = {first['input']!r}: {first['msg'].lower()}"
+    given = repr(first["input"])
+    return f"{name} = {given if len(given) <= 80 else given[:77] + '...'}: {first['msg'].lower()}"
 
 
 def _stage_name(values: Mapping[str, Any], location: list[Any]) -> str | None:

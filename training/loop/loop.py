@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from scaleflow.errors import DataError, UsageError
+from scaleflow.partial_file import only_writer
 from scaleflow.training.loop.checkpoint import load_checkpoint, save_checkpoint
 from scaleflow.training.loop.distributed import Processes
 from scaleflow.training.loop.moving_average import MovingAverage
@@ -99,12 +100,30 @@ class TrainingLoop(Generic[Stage, Batch, Result]):
                     f"{self.checkpoint}: was made with other settings of {key}; resume with the configuration beside "
                     "it, or start a new run from it with model.start"
                 )
-        self._model.network.load_state_dict(state["network"])
+        try:
+            self._model.network.load_state_dict(state["network"])
+        except RuntimeError as error:
+            said = str(error).splitlines()[-1].strip()
+            raise DataError(f"{self.checkpoint}: does not fit the network as configured: {said}") from error
         self._stage_number, self._step, self.seconds = state["stage"], state["step"], state["seconds"]
         self._optimizer_state, self._average_state = state["optimizer"], state["average"]
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Train until all stages are done. Returns False where ``stop`` asked to end before, with a checkpoint."""
+        """Train until all stages are done. Returns False where ``stop`` asked to end before, with a checkpoint.
+
+        Raises:
+            UsageError: another process trains in the folder.
+        """
+        if not self._processes.is_first:
+            return self._run_stages(stop)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{self._folder}: cannot be made: {error.strerror}") from error
+        with only_writer(self._folder):
+            return self._run_stages(stop)
+
+    def _run_stages(self, stop: Callable[[], bool]) -> bool:
         while self._stage_number < len(self._config.stages):
             if not self._run_stage(self._config.stages[self._stage_number], stop):
                 return False
@@ -124,8 +143,11 @@ class TrainingLoop(Generic[Stage, Batch, Result]):
         )
         average = MovingAverage(named, self._config.optimization.average)
         if self._optimizer_state is not None and self._average_state is not None:
-            optimizer.load_state_dict(self._optimizer_state)
-            average.load_state(self._average_state)
+            try:
+                optimizer.load_state_dict(self._optimizer_state)
+                average.load_state(self._average_state)
+            except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+                raise DataError(f"{self.checkpoint}: is damaged: its optimizer's state does not fit") from error
         self._model.network.train()
         runner = _StepRunner(self._config, self._model, self._processes, groups, optimizer)
         report = _Reporter(self._config, stage, self._hooks.report, self._processes)

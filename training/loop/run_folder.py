@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scaleflow.errors import UsageError
+from scaleflow.output_file import write_whole_file
 from scaleflow.training.loop.loop import LAST_CHECKPOINT
 
 CONFIGURATION = "config.yaml"
@@ -21,9 +22,14 @@ def check_run_folder(folder: Path, resume: bool) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file of a run. Raises :class:`UsageError` where it cannot be."""
+    """Write a file of a run, which replaces that of an earlier part of the run when it is complete.
+
+    Raises:
+        UsageError: it cannot be made.
+        DataError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        write_whole_file(str(path), text.encode(), True)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error

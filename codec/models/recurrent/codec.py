@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scaleflow.codec.models.computation import picture_computation
 from scaleflow.codec.models.motion_estimation import match_blocks, vector_smoothness
 from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
@@ -95,7 +94,7 @@ class RecurrentCodec(nn.Module):
         assert reference is None or isinstance(reference, RecurrentReference)
         state = QualityState(quality_code(order.quality))
         encoder = SymbolEncoder()
-        with torch.inference_mode(), self._arithmetic():
+        with picture_computation(self.device, self.precision):
             picture = pack_picture(planes, geometry, self.device)
             bits = {"quality": encode_quality(encoder, state, reference.quality if reference else None)}
             if reference is None:
@@ -109,7 +108,7 @@ class RecurrentCodec(nn.Module):
         assert reference is None or isinstance(reference, RecurrentReference)
         decoder = SymbolDecoder(payload)
         try:
-            with torch.inference_mode(), self._arithmetic():
+            with picture_computation(self.device, self.precision):
                 state = decode_quality(decoder, reference.quality if reference else None)
                 if state.has_map:
                     raise DataError("damaged picture: this model has no maps of bin widths")
@@ -280,11 +279,6 @@ class RecurrentCodec(nn.Module):
     def _vectors(self, picture: Tensor, earlier: Tensor, quality: float) -> Tensor:
         luma, earlier_luma = unpack_planes(picture)[0], unpack_planes(earlier)[0]
         return match_blocks(luma * 255, earlier_luma * 255, vector_smoothness(quality))
-
-    @contextmanager
-    def _arithmetic(self) -> Iterator[None]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            yield
 
 
 def _encode_absence(encoder: SymbolEncoder, absent: bool, before: bool) -> float:

@@ -15,7 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaleflow.codec.models.hyperprior import SMALLEST_SCALE, compand
-from scaleflow.codec.models.layers import ResidualBlock, full_precision, round_through, zero_start
+from scaleflow.codec.models.layers import (
+    Convolution,
+    ResidualBlock,
+    convolve,
+    full_precision,
+    round_through,
+    zero_start,
+)
 from scaleflow.codec.models.quality import ANCHORS, LatentGain, QualityBias, interpolate_anchors
 from scaleflow.codec.models.recurrent.likelihood import gaussian_bits
 
@@ -87,10 +94,10 @@ class _Expansion(nn.Sequential):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(
-            nn.Conv2d(inputs, 4 * width, 1),
+            Convolution(inputs, 4 * width, 1),
             nn.PixelShuffle(2),
             nn.ReLU(),
-            nn.Conv2d(width, 4 * width, 3, padding=1),
+            Convolution(width, 4 * width, 3, padding=1),
             nn.PixelShuffle(2),
             nn.ReLU(),
         )
@@ -106,18 +113,18 @@ class ScaleSynthesis(nn.Module):
         narrow = (sizes.width // 2 + 7) // 8 * 8
         self.context = (
             nn.Sequential(
-                nn.Conv2d(inputs, narrow, 1),
+                Convolution(inputs, narrow, 1),
                 nn.ReLU(),
-                nn.Conv2d(narrow, sizes.width, 3, padding=1),
+                Convolution(narrow, sizes.width, 3, padding=1),
                 nn.ReLU(),
             )
             if inputs
             else None
         )
         joined = 2 * sizes.width
-        self.merge = nn.Conv2d(joined if inputs else sizes.width, joined, 1)
+        self.merge = Convolution(joined if inputs else sizes.width, joined, 1)
         self.bias = QualityBias(joined)
-        self.last = nn.Conv2d(joined, sizes.latents, 1)
+        self.last = Convolution(joined, sizes.latents, 1)
 
     def forward(self, hyper: Tensor, quality: Tensor, size: tuple[int, int], context: Tensor | None) -> Tensor:
         """Whole hyper-latents (N, H, h / 4, w / 4) and context (N, X, h, w) to octaves (N, C, h, w)."""
@@ -136,13 +143,13 @@ class MeanPhase(nn.Module):
         super().__init__()
         self.known = min(sizes.known, sizes.latents)
         width = max(16, sizes.features // 2)
-        self.neighbours = nn.Conv2d(self.known, width, 3)
-        self.merge = nn.Conv2d(sizes.features + width, sizes.features, 1)
-        self.last = zero_start(nn.Conv2d(sizes.features, sizes.latents, 1))
-        self.average: nn.Conv2d | None = None
+        self.neighbours = Convolution(self.known, width, 3)
+        self.merge = Convolution(sizes.features + width, sizes.features, 1)
+        self.last = zero_start(Convolution(sizes.features, sizes.latents, 1))
+        self.average: Convolution | None = None
         if average is not None:
             # vectors vary smoothly: their mean begins as the average of what is known
-            self.average = nn.Conv2d(sizes.latents, sizes.latents, 3, bias=False)
+            self.average = Convolution(sizes.latents, sizes.latents, 3, bias=False)
             with torch.no_grad():
                 self.average.weight.zero_()
                 for channel in range(sizes.latents):
@@ -170,10 +177,10 @@ class MeanSynthesis(nn.Module):
         super().__init__()
         width = sizes.features // 4 * 3
         self.spatial = _Expansion(sizes.hyper_latents, width)
-        self.stem = nn.Conv2d(width + sizes.mean_context, sizes.features, 1)
+        self.stem = Convolution(width + sizes.mean_context, sizes.features, 1)
         self.bias = QualityBias(sizes.features)
         self.block = ResidualBlock(sizes.features)
-        self.first = zero_start(nn.Conv2d(sizes.features, sizes.latents, 1))
+        self.first = zero_start(Convolution(sizes.features, sizes.latents, 1))
         diagonal = ((0.25, 0.0, 0.25), (0.0, 0.0, 0.0), (0.25, 0.0, 0.25))
         adjacent = ((0.0, 0.25, 0.0), (0.25, 0.0, 0.25), (0.0, 0.25, 0.0))
         averages = (diagonal, adjacent, adjacent) if smooth else (None, None, None)
@@ -344,4 +351,4 @@ def interleave(phases: list[Tensor]) -> Tensor:
 
 def _strided(convolution: nn.Conv2d, padded: Tensor) -> Tensor:
     """The convolution at every second position of an input that is padded already."""
-    return F.conv2d(padded, convolution.weight, convolution.bias, stride=2)
+    return convolve(padded, convolution, padding=(0, 0), stride=(2, 2))

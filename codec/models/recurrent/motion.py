@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from scaleflow.codec.models.layers import steady_sigmoid
 from scaleflow.codec.models.motion import FLOW_SCALE, FlowSynthesis
 
 FIRST_BLEND = -3.0
@@ -41,4 +41,4 @@ class MotionSynthesis(FlowSynthesis):
         """``latents`` (N, C, h, w) at a sixteenth, ``reference`` packed (N, 6, 8 h, 8 w)."""
         flow, other, features = self._synthesize(latents, reference, quality)
         second_flow = 2 * flow + FLOW_SCALE * other[:, :2]
-        return DecodedMotion(flow, second_flow, torch.sigmoid(other[:, 2:] + FIRST_BLEND), features)
+        return DecodedMotion(flow, second_flow, steady_sigmoid(other[:, 2:] + FIRST_BLEND), features)

@@ -11,7 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scaleflow.codec.models.layers import Downsample, ResidualBlock, Upsample, full_precision, zero_start
+from scaleflow.codec.models.layers import (
+    Convolution,
+    Downsample,
+    ResidualBlock,
+    Upsample,
+    full_precision,
+    steady_sigmoid,
+    zero_start,
+)
 from scaleflow.codec.models.quality import QualityBias
 from scaleflow.codec.models.transforms import PATCH, PICTURE_CHANNELS
 
@@ -32,13 +40,13 @@ class PictureAnalysis(nn.Module):
     def __init__(self, latents: int, context: int, coarse_context: int, width: int, coarse: int, blocks: int) -> None:
         """``context`` and ``coarse_context`` channels of features at an eighth and a sixteenth are seen beside it."""
         super().__init__()
-        self.linear = nn.Conv2d(PICTURE_CHANNELS, latents, PATCH, stride=PATCH, bias=False)
-        self.stem = nn.Conv2d(EIGHTH_CHANNELS + context, width, 1 if context else 3, padding=0 if context else 1)
+        self.linear = Convolution(PICTURE_CHANNELS, latents, PATCH, stride=PATCH, bias=False)
+        self.stem = Convolution(EIGHTH_CHANNELS + context, width, 1 if context else 3, padding=0 if context else 1)
         self.bias = QualityBias(width)
         self.fine = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.down = Downsample(width, coarse)
-        self.join = nn.Conv2d(coarse + coarse_context, coarse, 1) if coarse_context else None
-        self.coarse = nn.Sequential(ResidualBlock(coarse), zero_start(nn.Conv2d(coarse, latents, 1)))
+        self.join = Convolution(coarse + coarse_context, coarse, 1) if coarse_context else None
+        self.coarse = nn.Sequential(ResidualBlock(coarse), zero_start(Convolution(coarse, latents, 1)))
 
     def forward(
         self, picture: Tensor, quality: Tensor, context: Tensor | None = None, coarse_context: Tensor | None = None
@@ -71,17 +79,17 @@ class PictureSynthesis(nn.Module):
         super().__init__()
         half, quarter, eighth, sixteenth = widths
         self.linear = nn.ConvTranspose2d(latents, PICTURE_CHANNELS, PATCH, stride=PATCH, bias=False)
-        self.stem = nn.Conv2d(latents + coarse_context, sixteenth, 1)
+        self.stem = Convolution(latents + coarse_context, sixteenth, 1)
         self.bias = QualityBias(sixteenth)
         self.coarse = nn.Sequential(ResidualBlock(sixteenth), Upsample(sixteenth, eighth))
-        self.join = nn.Conv2d(eighth + context, eighth, 1) if context else None
+        self.join = Convolution(eighth + context, eighth, 1) if context else None
         self.fine = nn.Sequential(*(ResidualBlock(eighth) for _ in range(blocks)))
         self.up = nn.Sequential(
-            Upsample(eighth, quarter), ResidualBlock(quarter), nn.Conv2d(quarter, 4 * half, 1), nn.PixelShuffle(2)
+            Upsample(eighth, quarter), ResidualBlock(quarter), Convolution(quarter, 4 * half, 1), nn.PixelShuffle(2)
         )
-        self.finish_first = nn.Conv2d(half + PICTURE_CHANNELS + conditions, half, 3, padding=1)
+        self.finish_first = Convolution(half + PICTURE_CHANNELS + conditions, half, 3, padding=1)
         self.finish_bias = QualityBias(half)
-        self.finish_last = zero_start(nn.Conv2d(half, PICTURE_CHANNELS, 3, padding=1))
+        self.finish_last = zero_start(Convolution(half, PICTURE_CHANNELS, 3, padding=1))
 
     def forward(
         self,
@@ -112,7 +120,7 @@ class PredictionContext(nn.Module):
 
     def __init__(self, memory: int, motion_features: int, width: int, coarse: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(EIGHTH_CHANNELS + memory + motion_features, width, 1)
+        self.stem = Convolution(EIGHTH_CHANNELS + memory + motion_features, width, 1)
         self.bias = QualityBias(width)
         self.block = ResidualBlock(width)
         self.down = Downsample(width, coarse)
@@ -130,11 +138,11 @@ class MemoryUpdate(nn.Module):
 
     def __init__(self, features: int, memory: int) -> None:
         super().__init__()
-        self.both = nn.Conv2d(features, 2 * memory, 1)
+        self.both = Convolution(features, 2 * memory, 1)
 
     def forward(self, features: Tensor, moved: Tensor | None) -> Tensor:
         """Features (N, F, h, w) of the decoded picture and moved memory (N, M, h, w), None after an intra picture."""
         value, gate = self.both(features).float().chunk(2, 1)
-        kept = value if moved is None else torch.lerp(moved, value, torch.sigmoid(gate))
+        kept = value if moved is None else torch.lerp(moved, value, steady_sigmoid(gate))
         limited = kept.clamp(-LARGEST_MEMORY, LARGEST_MEMORY)
         return limited + ((limited * MEMORY_GRID).round() / MEMORY_GRID - limited).detach()

@@ -17,9 +17,9 @@ from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.writer import open_output
 from scaleflow.efficient_nets.data.action_clips import LIST
 from scaleflow.efficient_nets.data.generated.backgrounds import BackgroundReader, background_files, cut_texture
-from scaleflow.efficient_nets.data.generated.output_folder import whole_folder
 from scaleflow.efficient_nets.data.generated.textured_shapes import TexturedShape, draw_shape
 from scaleflow.errors import UsageError
+from scaleflow.output_folder import whole_folder
 
 ACTIONS = ("bounce", "down", "left", "right", "rotate", "stop-and-go", "up", "zoom")
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scaleflow.efficient_nets.data.generated.backgrounds import BackgroundReader, background_files, cut_texture
-from scaleflow.efficient_nets.data.generated.output_folder import whole_folder
 from scaleflow.efficient_nets.data.generated.textured_shapes import SHAPES, TexturedShape, draw_shape
 from scaleflow.errors import UsageError
+from scaleflow.output_folder import whole_folder
 
 LEAST_VISIBLE = 0.3
 """Share of an object below which it counts neither as found nor as missed: what others cover, or the border cuts."""

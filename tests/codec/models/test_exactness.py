@@ -1,4 +1,4 @@
-"""The same symbols everywhere: threads, instruction sets and memory formats may move a pixel by one code value only."""
+"""The same symbols everywhere; the same samples with any number of threads, memory format, and AVX2 or AVX-512."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from scaleflow.codec.frame_coder import FrameEncoder
 from scaleflow.codec.models.video_model import VideoModel
@@ -17,6 +18,8 @@ from scaleflow.codec.picture import Planes
 from tests.places import REPOSITORY
 
 DECODE = Path(__file__).with_name("decode_in_this_environment.py")
+
+HAS_AVX2 = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 ENVIRONMENTS = {
     "one thread": {"threads": "1"},
@@ -74,7 +77,7 @@ def plainly(coded: tuple[Path, dict[str, list[Planes]]]) -> tuple[dict[str, str]
 
 
 @pytest.mark.parametrize("name", list(ENVIRONMENTS))
-def test_symbols_are_equal_and_pixels_within_one(
+def test_symbols_and_samples_are_equal(
     coded: tuple[Path, dict[str, list[Planes]]], plainly: tuple[dict[str, str], dict[str, np.ndarray]], name: str
 ) -> None:
     streams, seen = coded
@@ -84,4 +87,4 @@ def test_symbols_are_equal_and_pixels_within_one(
     for key, pictures in seen.items():
         for ours, theirs in zip(pictures, decoded[key], strict=True):
             flat = np.concatenate([plane.ravel() for plane in ours])
-            assert np.abs(flat.astype(int) - theirs).max() <= 1
+            assert np.abs(flat.astype(int) - theirs).max() <= (0 if HAS_AVX2 else 1)

@@ -50,5 +50,5 @@ def test_models_say_what_they_can_do(default_model: VideoModel) -> None:
     other = StandInModel()
     assert [kind for kind in everything if isinstance(other, kind)] == [CodesRegions]
     for require in (require_analysis, require_picture_change, require_refinement):
-        with pytest.raises(UsageError, match="model stand-in"):
+        with pytest.raises(UsageError, match="model default"):
             require(other)

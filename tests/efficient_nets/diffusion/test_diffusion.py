@@ -146,7 +146,7 @@ def test_files_say_what_they_are(tmp_path: Path) -> None:
 def test_wrong_settings() -> None:
     with pytest.raises(UsageError, match="two scales or more"):
         UNetConfig(channels=(8,), blocks=(1,))
-    with pytest.raises(UsageError, match=r"blocks = \(1, 0\): each must be 1 or more"):
+    with pytest.raises(UsageError, match=r"blocks = \(1, 0\): each must be 1 to 64"):
         UNetConfig(channels=(8, 8), blocks=(1, 0))
     with pytest.raises(UsageError, match="prediction 'x' is unknown: use v, noise"):
         NoiseSchedule(prediction="x")  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.plot.curve_sources import read_curves
 from scaleflow.evaluation.plot.log_ticks import log_ticks, tick_text
 from scaleflow.evaluation.plot.metric_scale import axis_label, choose_metrics, metric_title
-from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_point
 from scaleflow.evaluation.statistics.bootstrap import bootstrap_interval
 from scaleflow.evaluation.statistics.decibels import in_decibels
 
@@ -25,7 +25,7 @@ def several_clips(results: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "several"
     (folder / "points").mkdir(parents=True)
     for path in (results / "points").iterdir():
-        point = RatePoint.read(path)
+        point = read_point(path)
         for number in range(5):
             metrics = {name: None if value is None else value + number for name, value in point.metrics.items()}
             metrics["ms-ssim-rgb"] = 0.99 - 0.001 * number
@@ -72,13 +72,17 @@ def test_interval_of_missing_values_is_none() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "holds no curve in CompressAI's schema"),
+        ("{", "is no JSON"),
         ('{"results": {"psnr": [1, 2]}}', "neither bpp nor bitrate"),
-        ('{"results": {"bpp": ["a"], "psnr-y": [30]}}', "'a' of broken is no rate"),
-        ('{"results": {"bpp": [0.1, -1], "psnr-y": [30, 31]}}', "-1 of broken is no rate"),
-        ('{"results": {"bpp": [0.1], "bitrate": [1, 2], "psnr-y": [30]}}', "has 2 bitrate for 1 points"),
+        ('{"results": {"bpp": ["a"], "psnr-y": [30]}}', 'bpp[0]: expected a number, not "a"'),
+        ('{"results": {"bpp": [0.1, -1], "psnr-y": [30, 31]}}', "bpp[1]: -1 is outside 1e-09..1e+09"),
+        ('{"results": {"bpp": [0.1], "bitrate": [1, 2], "psnr-y": [30]}}', "bitrate has 2 values for 1 points"),
         ('{"results": {"bpp": [0.1, 0.2], "psnr-y": [30]}}', "has no metric with a value for each"),
-        ("[]", "holds no curve"),
+        ("[]", "expected an object, not []"),
+        ('{"curves": {}}', "holds no curve in CompressAI's schema"),
+        ('{"results": {"bpp": [0.1], "psnr": [1' + "0" * 400 + "]}}", "psnr[0]: "),
+        ('{"a":' * 5000, "nested too deeply"),
+        ('{"name": "\\ud800", "results": {}}', "halves of characters"),
     ],
 )
 def test_broken_files_are_named(tmp_path: Path, content: str, words: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from scaleflow.evaluation.rate_distortion.point import EvaluatedClip, FrameRecords, RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_point
 
 MASKED = EvaluatedClip("a.y4m", "clips/a.y4m", "c0", 64, 48, 2, 25.0, masks="m0", masks_path="masks/a")
 
@@ -19,12 +21,13 @@ def point(clip: EvaluatedClip, **metrics: list[float]) -> RatePoint:
     )  # fmt: skip
 
 
-def test_what_was_measured_before_is_kept() -> None:
+def test_what_was_measured_before_is_kept(tmp_path: Path) -> None:
     earlier = point(MASKED, psnr=[30.0, 32.0], lpips=[0.2, 0.4])
     both = point(MASKED, psnr=[31.0, 33.0], vmaf=[80.0, 82.0]).with_metrics_of(earlier)
     assert both.metrics == {"psnr": 32.0, "lpips": 0.3000000000000000444, "vmaf": 81.0}
     assert both.frames.metrics == {"psnr": [31.0, 33.0], "lpips": [0.2, 0.4], "vmaf": [80.0, 82.0]}
-    assert RatePoint.from_json(both.to_json()) == both
+    (tmp_path / "a.json").write_text(both.to_json())
+    assert read_point(tmp_path / "a.json") == both
 
 
 def test_masks_stay_with_what_was_measured_in_them() -> None:

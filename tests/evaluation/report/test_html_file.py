@@ -15,12 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scaleflow.codec.container import SfvReader
+from scaleflow.codec.models import registry
 from scaleflow.codec.models.registry import load_model
+from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.errors import DataError, UsageError
-from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_point
 from scaleflow.evaluation.report import ReportSettings, write_report
 from scaleflow.evaluation.report.html_file import page
-from scaleflow.evaluation.report.stream_pictures import read_pictures
+from scaleflow.evaluation.report.stream_pictures import CachedModels, read_pictures
 
 
 def data_of(path: Path) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def copied(results: Path, tmp_path: Path) -> Path:
 
 def change_points(folder: Path, **clip: Any) -> None:
     for path in (folder / "points").iterdir():
-        point = RatePoint.read(path)
+        point = read_point(path)
         path.write_text(replace(point, clip=replace(point.clip, **clip)).to_json())
 
 
@@ -145,3 +148,32 @@ def test_bad_requests(results: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no points"):
         write_report(tmp_path / "empty", tmp_path / "a.html")
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_points_and_streams_lead_to_no_model(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither a command in a point nor a name in a stream opens a file or a network; the settings may."""
+    asked: list[tuple[str, object]] = []
+
+    def load(name: str, **options: Any) -> VideoModel:
+        asked.append((name, options["weights"]))
+        return load_model()
+
+    monkeypatch.setattr(registry, "load_model", load)
+    for path in (copied / "points").glob("*.json"):
+        point = read_point(path)
+        bad = ("--model", "ssf2020-1", "--weights", "/etc/passwd")
+        path.write_text(replace(point, decode_command=(*point.decode_command, *bad)).to_json())
+    write_report(copied, tmp_path / "report.html", ReportSettings(pictures=1))
+    assert set(asked) == {("default", None)}
+    with SfvReader(next((copied / "streams").glob("*.sfv"))) as reader:
+        header = replace(reader.header, model="ssf2020-1")
+    asked.clear()
+    with pytest.raises(DataError, match="does not come with ScaleFlow"):
+        CachedModels("cpu").choose(header)
+    assert not asked
+    CachedModels("cpu", ("ssf2020-2", "ssf2020-1")).choose(header)
+    assert asked == [("ssf2020-1", None)]
+    CachedModels("cpu", ("ssf2020:a.pth",)).choose(replace(header, model="ssf2020"))
+    assert asked[1:] == [("ssf2020:a.pth", None)]

@@ -24,6 +24,9 @@ from scaleflow.training.codec.models.trainable import ClipBatch, StepResult
 from scaleflow.training.codec.start import load_trainable_codec
 from scaleflow.training.loop.parts import ParameterGroup
 
+GENERATOR = "generator."
+"""How the names of the decoder's own parameters begin in checkpoints."""
+
 
 class PerceptualTraining:
     """Implements :class:`scaleflow.training.codec.models.trainable.TrainableModel` for
