@@ -151,7 +151,7 @@ def _finite(value: float) -> float | None:
 
 def _worst(found: Comparison, name: str) -> tuple[int, float] | None:
     """Number and value of the worst picture that has a finite value."""
-    from scaleflow.evaluation.rate_distortion.point import LOWER_IS_BETTER
+    from scaleflow.evaluation.metrics.names import LOWER_IS_BETTER
 
     values = [(value, number) for number, value in enumerate(found.frames[name]) if math.isfinite(value)]
     if not values:

@@ -43,7 +43,7 @@ def decode(
     ],
     part: options.PartOptions,
     limits: options.StreamLimitOptions,
-    decoder: options.StreamModelOptions,
+    decoder: options.ShownOptions,
     machine: options.MachineOptions,
     written: DecodeOutputOptions,
 ) -> None:

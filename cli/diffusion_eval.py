@@ -46,8 +46,8 @@ def evaluate(
     The codec codes and decodes the pictures first. MACs, time, LPIPS, PSNR, and a Fréchet distance of AlexNet's
     features, which is no FID.
     """
+    from scaleflow.adversarial.lpips_network import LEAST_SIDE, find_backbone, load_lpips
     from scaleflow.efficient_nets.clockwork.weights_file import ADAPTOR_FOLDER, ADAPTOR_WEIGHTS
-    from scaleflow.evaluation.metrics.lpips import LEAST_SIDE, find_backbone, load_lpips
     from scaleflow.evaluation.restoration.evaluate import measure_settings, standard_settings
     from scaleflow.evaluation.restoration.tables import markdown_table, write_tables
     from scaleflow.optional_packages import require_packages

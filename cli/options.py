@@ -122,6 +122,42 @@ class StreamModelOptions:
         )
 
 
+class DecoderKind(str, Enum):
+    """How decoded pictures are shown."""
+
+    fidelity = "fidelity"
+    perceptual = "perceptual"
+
+
+@dataclass(frozen=True)
+class ShownOptions(StreamModelOptions):
+    """Which model decodes, and how its pictures are shown."""
+
+    decoder: Annotated[
+        DecoderKind,
+        typer.Option(
+            help="fidelity, closest to the source by squared error; perceptual, sharper at low rates by detail that is "
+            "made up.",
+        ),
+    ] = DecoderKind.fidelity
+    perception: Annotated[
+        float | None,
+        typer.Option(help="How much of that detail is shown, 0..1.", show_default="1 with --decoder perceptual"),
+    ] = None
+    decoder_weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights of the perceptual decoder, where it is not the shipped one.", show_default=False),
+    ] = None
+
+    def loader(self, device: str) -> Callable[[SfvHeader], VideoModel]:
+        """What loads the model of a stream, with its decoder, when its header has been read."""
+        from scaleflow.adversarial.perceptual_codec import decoder_of
+
+        load = super().loader(device)
+        show = decoder_of(self.decoder.value, self.perception, self.decoder_weights)
+        return lambda header: show(load(header))
+
+
 @dataclass(frozen=True)
 class PartOptions:
     """Which part of a video is taken."""

@@ -18,7 +18,7 @@ from hypothesis import settings
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-FOLDERS = frozenset({"cli", "codec", "efficient_nets", "entropy", "evaluation", "roi", "training"})
+FOLDERS = frozenset({"adversarial", "cli", "codec", "efficient_nets", "entropy", "evaluation", "roi", "training"})
 """At the top of the repository; imported below ``scaleflow`` alone."""
 
 

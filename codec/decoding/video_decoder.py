@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
@@ -79,6 +79,8 @@ class VideoDecoder(Iterator["VideoFrame"]):
         device: ``cpu``, ``cuda``, ``cuda:n``, or ``auto``: CUDA where there is one. A model that is given stays where
             it is; this is then only where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, and log it, in place of raising.
+        shown_by: makes of the model one that shows its pictures otherwise, such as
+            :func:`scaleflow.adversarial.perceptual_codec.decoder_of` gives.
         max_pixels: largest picture, in samples of luma.
 
     Raises:
@@ -103,6 +105,7 @@ class VideoDecoder(Iterator["VideoFrame"]):
         weights_folder: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         tolerate_damage: bool = False,
+        shown_by: Callable[[VideoModel], VideoModel] | None = None,
         max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
         check_limit("max_pixels", max_pixels)
@@ -113,9 +116,8 @@ class VideoDecoder(Iterator["VideoFrame"]):
         try:
             header = self._reader.header
             check_picture_size(header.video.width, header.video.height, max_pixels, self._reader.name)
-            self.model = model or load_stream_model(
-                header, device=device, weights=weights, weights_folder=weights_folder
-            )
+            chosen = model or load_stream_model(header, device=device, weights=weights, weights_folder=weights_folder)
+            self.model = chosen if shown_by is None else shown_by(chosen)
             check_weights(header, self.model)
         except BaseException:
             self._reader.close()

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.picture_analysis import PictureAnalysis
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
@@ -42,6 +43,20 @@ class UsesFeatures(VideoModel, Protocol):
 
     stream_features: tuple[str, ...]
     """Names out of :data:`scaleflow.codec.container.header.KNOWN_FEATURES`, for the header of its files."""
+
+
+@runtime_checkable
+class GivesParts(VideoModel, Protocol):
+    """Gives what its decoder has of a picture, to networks that show it differently."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and such networks have to be."""
+
+    def decode_picture_and_parts(
+        self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
+    ) -> tuple[Reference, DecodedParts]:
+        """Decode as :meth:`scaleflow.codec.models.video_model.VideoModel.decode_picture`, with the parts."""
 
 
 @runtime_checkable
@@ -89,6 +104,13 @@ def require_analysis(model: VideoModel) -> AnalysesPictures:
     if isinstance(model, AnalysesPictures):
         return model
     raise UsageError(f"model {model.name} does not say where its bits go; the default model does")
+
+
+def require_parts(model: VideoModel) -> GivesParts:
+    """The model, if it gives the parts of decoded pictures. Raises :class:`UsageError` otherwise."""
+    if isinstance(model, GivesParts):
+        return model
+    raise UsageError(f"model {model.name} has no perceptual decoder; the default model has", fields=("decoder",))
 
 
 def require_picture_change(model: VideoModel) -> TellsPictureChange:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from scaleflow.codec.models.bin_width_map import BinWidthMap, decode_bin_widths, encode_bin_widths
 from scaleflow.codec.models.clip_coding import CodedClip, code_clip
 from scaleflow.codec.models.computation import picture_computation, standard_settings
+from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.frozen_hyperprior import FrozenHyperprior
 from scaleflow.codec.models.latent_region import LatentRegion
 from scaleflow.codec.models.picture_analysis import CostRecorder, PictureAnalysis, bits_by_kind
@@ -22,7 +23,7 @@ from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, 
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig, ScaleFlowNetwork
 from scaleflow.codec.models.scaleflow_inter import InterPicture, InterPriors, decode_inter, encode_inter
-from scaleflow.codec.models.scaleflow_intra import decode_intra, encode_intra
+from scaleflow.codec.models.scaleflow_intra import IntraPicture, decode_intra, encode_intra
 from scaleflow.codec.models.scaleflow_picture import CELL, ScaleFlowReference, cells_of, pack_picture, reference_of
 from scaleflow.codec.models.scaleflow_source import SourcePicture
 from scaleflow.codec.models.scaleflow_weights import complete_network, frozen_tensors, load_frozen_tensors
@@ -163,15 +164,15 @@ class ScaleFlowCodec(nn.Module):
         decoder = CostRecorder(payload)
         decoded, parts = self._decode_picture(decoder, geometry, reference)
         present: dict[LatentKind, CellMask] = {"intra": everywhere(cells_of(geometry))}
-        if parts is not None:
+        if isinstance(parts, InterPicture):
             present = {"motion": parts.presence.motion, "residual": parts.presence.residual}
         return decoded, PictureAnalysis(
             key=reference is None,
             planes=decoded.planes(),
             bits=bits_by_kind(decoder.costs, self._priors(), cells_of(geometry), present),
             cell=CELL,
-            flow=None if parts is None else parts.prediction.flow[0].float().cpu().numpy(),
-            scale=None if parts is None else parts.prediction.scale[0, 0].float().cpu().numpy(),
+            flow=None if isinstance(parts, IntraPicture) else parts.prediction.flow[0].float().cpu().numpy(),
+            scale=None if isinstance(parts, IntraPicture) else parts.prediction.scale[0, 0].float().cpu().numpy(),
         )
 
     def decode_picture_and_change(
@@ -183,7 +184,7 @@ class ScaleFlowCodec(nn.Module):
         """
         decoder = SymbolRecorder(payload)
         decoded, parts = self._decode_picture(decoder, geometry, reference)
-        if parts is None:
+        if isinstance(parts, IntraPicture):
             return decoded, None
         mended = positions_of(parts.presence.residual, cells_of(geometry)).copy()
         if mended.any():
@@ -201,9 +202,19 @@ class ScaleFlowCodec(nn.Module):
             size=(geometry.height, geometry.width),
         )
 
+    def decode_picture_and_parts(
+        self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
+    ) -> tuple[Reference, DecodedParts]:
+        """See :class:`scaleflow.codec.models.capabilities.GivesParts`."""
+        decoded, parts = self._decode_picture(SymbolDecoder(payload), geometry, reference)
+        level = torch.tensor([decoded.quality.code / QUALITY_STEPS], device=self.device)
+        if isinstance(parts, IntraPicture):
+            return decoded, DecodedParts(decoded.packed, parts.latents.values, None, level)
+        return decoded, DecodedParts(decoded.packed, parts.residual.values, parts.prediction.flow.float(), level)
+
     def _decode_picture(
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
-    ) -> tuple[ScaleFlowReference, InterPicture | None]:
+    ) -> tuple[ScaleFlowReference, IntraPicture | InterPicture]:
         try:
             return self._decode_symbols(decoder, geometry, reference)
         except DamagedSymbolsError as error:
@@ -211,7 +222,7 @@ class ScaleFlowCodec(nn.Module):
 
     def _decode_symbols(
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
-    ) -> tuple[ScaleFlowReference, InterPicture | None]:
+    ) -> tuple[ScaleFlowReference, IntraPicture | InterPicture]:
         assert reference is None or isinstance(reference, ScaleFlowReference)
         network, config, size = self.network, self.network.config, cells_of(geometry)
         with picture_computation(self.device, self.precision):
@@ -222,8 +233,8 @@ class ScaleFlowCodec(nn.Module):
                 widths = decode_bin_widths(size, reference.widths if reference else None, decoder)
             values = None if widths is None else widths.widths
             if reference is None:
-                decoded = decode_intra(network, self.intra_prior, size, state.code, level, values, decoder)
-                return reference_of(decoded, None, config, state, geometry, widths), None
+                intra = decode_intra(network, self.intra_prior, size, state.code, level, values, decoder)
+                return reference_of(intra.decoded, None, config, state, geometry, widths), intra
             inter = decode_inter(network, self._inter_priors(), state, level, values, reference, decoder)
             latents = inter.fixed_latents
             return reference_of(inter.decoded, latents, config, state, geometry, widths, inter.presence), inter

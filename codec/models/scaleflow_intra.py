@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaleflow.codec.models.frozen_hyperprior import FrozenHyperprior
+from scaleflow.codec.models.frozen_hyperprior import DecodedLatents, FrozenHyperprior
 from scaleflow.codec.models.latent_refinement import refine_intra
 from scaleflow.codec.models.scaleflow import ScaleFlowNetwork
 from scaleflow.codec.models.scaleflow_source import SourcePicture
 from scaleflow.entropy.symbol_calls import TakesSymbols
 from scaleflow.entropy.symbol_coder import SymbolDecoder
+
+
+@dataclass(frozen=True)
+class IntraPicture:
+    """A picture that was coded alone, packed (1, 6, H, W) and not rounded yet, and the latents that it was made of."""
+
+    decoded: Tensor
+    latents: DecodedLatents
 
 
 def encode_intra(
@@ -39,7 +49,7 @@ def decode_intra(
     level: Tensor,
     widths: NDArray[np.int32] | None,
     decoder: SymbolDecoder,
-) -> Tensor:
+) -> IntraPicture:
     """Inverse of :func:`encode_intra`.
 
     Args:
@@ -50,5 +60,4 @@ def decode_intra(
         decoder: of the payload, after quality and map.
     """
     latents = prior.decode(size, code, None, decoder, widths)
-    decoded: Tensor = network.intra.synthesis(latents.values, level)
-    return decoded
+    return IntraPicture(network.intra.synthesis(latents.values, level), latents)

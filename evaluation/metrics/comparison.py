@@ -17,6 +17,8 @@ from scaleflow.codec.video.raw_name import is_raw_file, raw_format_of_name
 from scaleflow.codec.video.reader import SourcePicture
 from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.metrics.conversion import choose_form
+from scaleflow.evaluation.metrics.effnet import EffNet
+from scaleflow.evaluation.metrics.flicker import Flicker
 from scaleflow.evaluation.metrics.lpips import Lpips
 from scaleflow.evaluation.metrics.matching import MatchedFile, match_by_time, timed_pictures
 from scaleflow.evaluation.metrics.metric import Metric
@@ -102,7 +104,7 @@ def compare(
             does not say its form is taken to be in that of the original.
         metrics: groups or single names of :mod:`scaleflow.evaluation.metrics.names`.
         frames: most pictures to compare, from the first on; what follows is not looked at.
-        lpips_backbone: AlexNet's weights, see :func:`scaleflow.evaluation.metrics.lpips.find_backbone`.
+        lpips_backbone: AlexNet's weights, see :func:`scaleflow.adversarial.lpips_network.find_backbone`.
         ffmpeg: program for VMAF and XPSNR, see :func:`scaleflow.evaluation.ffmpeg.find_ffmpeg`.
         frame_rate: of folders of pictures and of raw video; times that a file carries itself are never replaced.
         decoded_name: what messages call the decoded video, where not by its path.
@@ -152,7 +154,7 @@ def _measure(
     frames: int | None,
     progress: Callable[[int, int | None], None] | None,
 ) -> Comparison:
-    in_rgb = {name for name in names if name == "lpips" or name.endswith("-rgb")}
+    in_rgb = {name for name in names if name.startswith(("lpips", "effnet")) or name.endswith("-rgb")}
     needs_yuv = bool(set(names) - in_rgb)
     silent = original.is_silent, decoded.is_silent
     form = choose_form(original.reader, decoded.reader, needs_yuv=needs_yuv, needs_rgb=bool(in_rgb), silent=silent)
@@ -172,16 +174,16 @@ def _measure(
             areas.append(float(mask.mean(dtype=float)))
         if progress is not None:
             progress(len(times), total)
-    means: dict[str, float] = {}
+    of_all: dict[str, float] = {}
     values: dict[str, list[float]] = {}
     for measurement in measurements:
-        means |= measurement.finish()
+        of_all |= measurement.finish()
         values |= measurement.frames
     for name, column in values.items():
         if len(column) != len(times):
             raise DataError(f"{name}: ffmpeg has given {len(column)} values for {len(times)} pictures")
     shown_names = names if masks is None else with_regions(names)
-    means |= {name: mean_of_finite(values[name]) for name in shown_names}
+    means = {name: mean_of_finite(values[name]) for name in shown_names} | of_all
     order = [shown for name in shown_names for shown in (name, name + OF_MEAN_MSE) if shown in means]
     properties = original.reader.properties
     return Comparison(
@@ -233,6 +235,8 @@ def _metrics(
         "lpips": lambda wanted: Lpips(wanted, regions, lpips_backbone),
         "vmaf": lambda wanted: Vmaf(wanted, frame_rate, ffmpeg),
         "xpsnr": lambda wanted: Xpsnr(wanted, frame_rate, ffmpeg),
+        "effnet": EffNet,
+        "flicker": Flicker,
     }
     for group, make in makers.items():
         if wanted := chosen(group):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scaleflow.errors import UsageError
+from scaleflow.evaluation.metrics.names import LOWER_IS_BETTER
 from scaleflow.evaluation.plot.curve_sources import PlottedCurve
 from scaleflow.evaluation.plot.log_ticks import log_ticks, tick_text
 from scaleflow.evaluation.plot.metric_scale import axis_label, choose_metrics
-from scaleflow.evaluation.rate_distortion.point import LOWER_IS_BETTER
 from scaleflow.evaluation.statistics.decibels import column_in_decibels, in_decibels
 from scaleflow.optional_packages import require_packages
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scaleflow.evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, INSIDE, OF_MEAN_MSE, OUTSIDE
-from scaleflow.evaluation.rate_distortion.point import LOWER_IS_BETTER
+from scaleflow.evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, INSIDE, LOWER_IS_BETTER, OF_MEAN_MSE, OUTSIDE
 from scaleflow.evaluation.statistics.decibels import is_structural
 
 _PLANES = {"y": "Y", "u": "U", "v": "V", "yuv": "YUV", "rgb": "RGB"}
-_FAMILIES = {"psnr": "PSNR", "ms-ssim": "MS-SSIM", "xpsnr": "XPSNR", "vmaf": "VMAF", "lpips": "LPIPS"}
+_FAMILIES = {
+    "psnr": "PSNR",
+    "ms-ssim": "MS-SSIM",
+    "xpsnr": "XPSNR",
+    "vmaf": "VMAF",
+    "lpips": "LPIPS",
+    "flicker": "Flicker",
+}
+_TITLES = {"effnet-distance": "EfficientNet-Lite0 distance", "effnet-frechet": "EfficientNet-Lite0 Fréchet distance"}
 _REGIONS = {INSIDE: " in the region", OUTSIDE: " outside the region", "": ""}
 _SHARES = {AREA_INSIDE: "Samples in the region", BITS_INSIDE: "Bits in the region"}
 
@@ -19,6 +26,8 @@ DEFAULT_METRICS = (
     *(tuple(name + part for name in ("ms-ssim-rgb", "ms-ssim-y")) for part in _REGIONS_DRAWN),
     *(("lpips" + part,) for part in _REGIONS_DRAWN),
     ("vmaf",),
+    ("effnet-distance",),
+    ("flicker",),
 )
 """Of each group the metric that most curves have is drawn where nothing is asked for, the first of equals."""
 
@@ -45,7 +54,7 @@ def metric_title(metric: str) -> str:
     if family in _FAMILIES and planes in _PLANES:
         title = f"{_FAMILIES[family]}-{_PLANES[planes]}"
     else:
-        title = _FAMILIES.get(base, base)
+        title = _FAMILIES.get(base) or _TITLES.get(base, base)
     return title + (" of mean MSE" if whole != metric else "") + _REGIONS[region]
 
 

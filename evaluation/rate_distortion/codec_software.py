@@ -33,7 +33,8 @@ def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path 
         if not codec.how.decode:
             continue
         for setting in codec.settings:
-            for weights in (codec.weights_of(setting), codec.region_weights_of(setting)):
+            files = codec.weights_of(setting), codec.region_weights_of(setting), codec.decoder_weights_of(setting)
+            for weights in files:
                 if weights is not None and not weights.is_file():
                     raise UsageError(f"codec {codec.name}: {weights}: no such weights file")
             model = codec.model_of(setting)
@@ -71,7 +72,12 @@ def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | Non
         weights = Path(model.partition(":")[2])
     found = {"scaleflow": scaleflow_version()}
     # published weights are what their name says
-    for name, path in (("weights", weights), ("region weights", codec.region_weights_of(setting))):
+    files = {
+        "weights": weights,
+        "region weights": codec.region_weights_of(setting),
+        "decoder weights": codec.decoder_weights_of(setting),
+    }
+    for name, path in files.items():
         if path is not None:
             found[name] = _weights_hash(path, path.stat().st_mtime_ns)
     return found

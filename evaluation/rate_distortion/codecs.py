@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, get_args
 
+from scaleflow.adversarial.perceptual_codec import DEFAULT_WEIGHTS
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.rate_distortion.codec_name import is_codec_name
 from scaleflow.evaluation.rate_distortion.codec_programs import PROGRAMS, CodecProgram, scaleflow_command
@@ -22,6 +23,9 @@ INTRA_PERIOD, THREADS = "{intra_period}", "{threads}"
 
 MASKS = "{masks}"
 """In a codec's options, stands for the masks of the clip, which commands call ``MASKS``."""
+
+DECODER_OPTIONS = ("--decoder", "--perception", "--decoder-weights")
+"""Options of a ScaleFlow codec that its decoder takes and its encoder does not, each with a value."""
 
 _SETTINGS = re.compile(r"\{([^{}]*,[^{}]*)\}")
 
@@ -104,11 +108,19 @@ class EvaluatedCodec:
         weights = self.option("--roi-weights", of=setting)
         return Path(weights) if weights is not None else DEFAULT_NETWORKS
 
+    def decoder_weights_of(self, setting: CodecSetting) -> Path | None:
+        """The weights file of the perceptual decoder that shows a ScaleFlow codec's pictures, if one does."""
+        if self.option("--decoder", of=setting) != "perceptual":
+            return None
+        weights = self.option("--decoder-weights", of=setting)
+        return Path(weights) if weights is not None else DEFAULT_WEIGHTS
+
     def encode_command(self, setting: CodecSetting, intra_period: int, threads: int, ffmpeg: str) -> list[str]:
         """With ``INPUT`` and ``OUTPUT`` for the files, and ``MASKS`` for the masks where there are any."""
         values = {INTRA_PERIOD: str(intra_period), THREADS: str(threads), MASKS: "MASKS"}
         options = [_substitute(option, values) for option in setting.options]
         if self.how.encode:
+            options = _without_decoder(options)
             common = ["--intra-period", str(intra_period), "--threads", str(threads)]
             common += ["--roi", "MASKS"] if self.how.takes_masks else ["--workers", "1"]
             return [*scaleflow_command(), *self.how.encode, "INPUT", "OUTPUT", "--overwrite", *common, *options]
@@ -117,7 +129,7 @@ class EvaluatedCodec:
     def decode_command(self, setting: CodecSetting, bit_depth: int, threads: int, ffmpeg: str) -> list[str]:
         """With ``INPUT`` and ``OUTPUT`` for the files; ``bit_depth`` of the source, to which more bits are rounded."""
         if self.how.decode:
-            kept = ("--model", "--weights", "--device")
+            kept = ("--model", "--weights", "--device", *DECODER_OPTIONS)
             given = [(name, self.option(name, of=setting)) for name in kept]
             options = [part for name, value in given if value is not None for part in (name, value)]
             return [
@@ -210,6 +222,16 @@ _ANCHORS = {
     "gopsize=8:picreordering=0:decodingrefreshtype=none:intraperiod={intra_period} -qp {22,27,32,37,42,47}",
     "mpeg1": "-c:v mpeg1video -bf 0 -g {intra_period} -q:v {2,3,5,8,12,18,31}",
 }
+
+
+def _without_decoder(options: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    is_value = False
+    for option in options:
+        if not is_value and option not in DECODER_OPTIONS:
+            kept.append(option)
+        is_value = not is_value and option in DECODER_OPTIONS
+    return kept
 
 
 def _lists(options: Sequence[str]) -> list[tuple[int, re.Match[str]]]:

@@ -7,11 +7,6 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from scaleflow.evaluation.metrics.names import INSIDE, OUTSIDE
-
-LOWER_IS_BETTER = frozenset("lpips" + part for part in ("", INSIDE, OUTSIDE))
-"""Metrics of which less is better; of all others more is."""
-
 
 @dataclass(frozen=True)
 class EvaluatedClip:

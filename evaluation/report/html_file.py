@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from scaleflow.errors import UsageError
+from scaleflow.evaluation.metrics.names import LOWER_IS_BETTER
 from scaleflow.evaluation.plot.curve_sources import PlottedCurve, curves_of_points
 from scaleflow.evaluation.plot.metric_scale import axis_label, metric_title, metric_unit
-from scaleflow.evaluation.rate_distortion.point import LOWER_IS_BETTER, RatePoint, without_infinities
+from scaleflow.evaluation.rate_distortion.point import RatePoint, without_infinities
 from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.evaluation.report.clip_pictures import data_uri, describe_clip
 from scaleflow.evaluation.report.codec_summary import summarise_codecs

@@ -18,8 +18,9 @@ from scaleflow.efficient_nets.clockwork.weights_file import TrainedAdaptor
 from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
 from scaleflow.efficient_nets.video.cost import Cost
 from scaleflow.errors import UsageError
+from scaleflow.evaluation.metrics.frechet_distance import FeatureStatistics, frechet_distance
 from scaleflow.evaluation.restoration.coded_clip import CodedClip
-from scaleflow.evaluation.restoration.feature_distance import FeatureStatistics, alexnet_features, frechet_distance
+from scaleflow.evaluation.restoration.feature_distance import alexnet_features
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class RestorationPoint:
         cpu_seconds: a picture, of all threads; says more where a machine is busy otherwise.
         lpips: with AlexNet; lower is better.
         psnr: of RGB, dB; mean over pictures.
-        frechet: see :mod:`scaleflow.evaluation.restoration.feature_distance`; not an FID.
+        frechet: see :mod:`scaleflow.evaluation.metrics.frechet_distance`; not an FID.
         pictures: how many.
     """
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaleflow.errors import DataError
-from scaleflow.evaluation.rate_distortion.point import LOWER_IS_BETTER, RatePoint
+from scaleflow.evaluation.metrics.names import LOWER_IS_BETTER
+from scaleflow.evaluation.rate_distortion.point import RatePoint
 from scaleflow.evaluation.rate_distortion.results import Curve, average_curve, curve_of_clip
 from scaleflow.evaluation.statistics.bootstrap import FEWEST_CLIPS, bootstrap_interval
 from scaleflow.evaluation.statistics.decibels import column_in_decibels

@@ -98,6 +98,9 @@ def decode(
     weights: StrPath | None = None,
     weights_folder: StrPath | None = None,
     device: str = "auto",
+    decoder: str = "fidelity",
+    perception: float | None = None,
+    decoder_weights: StrPath | None = None,
     progress: Callable[[DecodeProgress], None] | None = None,
 ) -> DecodeSummary:
     """Decode an ``.sfv`` file to a video that plays everywhere, with its audio.
@@ -113,6 +116,9 @@ def decode(
         weights_folder: a folder of weights files, among which those of an older file are found by their hash; without
             it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: as of :func:`encode`.
+        decoder: ``fidelity``, or ``perceptual``: sharper at low rates, by detail that is made up.
+        perception: how much of that detail is shown, 0..1; all of it by default.
+        decoder_weights: of a perceptual decoder of your own.
         progress: called after each picture.
 
     Returns:
@@ -128,9 +134,11 @@ def decode(
         >>> summary.pictures, summary.is_sound
         (8, True)
     """
+    from scaleflow.adversarial.perceptual_codec import decoder_of
     from scaleflow.codec.decoding.file import decode_file
 
-    return decode_file(source, destination, _choose(model, weights, weights_folder, device), settings, progress=progress)
+    load, show = _choose(model, weights, weights_folder, device), decoder_of(decoder, perception, decoder_weights)
+    return decode_file(source, destination, lambda header: show(load(header)), settings, progress=progress)
 
 
 def verify(
@@ -192,6 +200,9 @@ def open_decoder(
     weights_folder: StrPath | None = None,
     device: str = "cpu",
     tolerate_damage: bool = False,
+    decoder: str = "fidelity",
+    perception: float | None = None,
+    decoder_weights: StrPath | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> VideoDecoder:
     """Pictures of an ``.sfv`` file one after the other, with times and seeking, as arrays or tensors.
@@ -204,6 +215,7 @@ def open_decoder(
             it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: where the model computes, and where tensors are put.
         tolerate_damage: repeat the last good picture where one is damaged, in place of raising.
+        decoder, perception, decoder_weights: as of :func:`decode`.
         max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
 
     Raises:
@@ -221,6 +233,7 @@ def open_decoder(
         >>> later.number, later.seconds
         (5, 0.25)
     """
+    from scaleflow.adversarial.perceptual_codec import decoder_of
     from scaleflow.codec.decoding.video_decoder import VideoDecoder
 
     return VideoDecoder(
@@ -230,6 +243,7 @@ def open_decoder(
         weights_folder=weights_folder,
         device=device,
         tolerate_damage=tolerate_damage,
+        shown_by=decoder_of(decoder, perception, decoder_weights),
         max_pixels=max_pixels,
     )
 

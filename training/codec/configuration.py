@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from scaleflow.adversarial.loss_kinds import AdversarialLoss
 from scaleflow.codec.distortion import DISTORTION_OVER_STEP
 from scaleflow.errors import UsageError
 from scaleflow.quality_range import HIGHEST_QUALITY, is_quality
@@ -64,7 +65,9 @@ class StageConfig:
     Attributes:
         name: of the stage, also of its checkpoints.
         trains: ``intra``, ``inter`` (motion and residual; intra frozen) or ``all``; of ``regions``, ``steering`` (the
-            implicit variant) or ``widths`` (learned latent scaling).
+            implicit variant) or ``widths`` (learned latent scaling); of ``perceptual``, ``all``.
+        adversary: what the weights of the discriminator's losses are multiplied by; at 0 none is trained. Of runs with
+            an ``adversarial`` part.
         steps: optimizer steps.
         batch: clips of a step, all processes together.
         micro_batch: clips that go through the networks together; 0 for all that a process has. Where it is set, the
@@ -92,6 +95,7 @@ class StageConfig:
     warm_up: int = 150
     quality: tuple[float, float] = (0.0, HIGHEST_QUALITY)
     gradients: Literal["picture", "clip"] = "clip"
+    adversary: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -102,6 +106,7 @@ class StageConfig:
         check_range(f"{where}.micro_batch", self.micro_batch, 0, self.batch)
         check_range(f"{where}.learning_rate", self.learning_rate, 1e-9, 1)
         check_range(f"{where}.warm_up", self.warm_up, 0, 10**9)
+        check_range(f"{where}.adversary", self.adversary, 0, 100)
         least = 1 if self.trains == "intra" else 2
         if not least <= self.unroll[0] <= self.unroll[1] <= 100:
             raise UsageError(f"{where}.unroll = {self.unroll}: rising numbers of pictures from {least} on are needed")
@@ -138,10 +143,11 @@ class ModelConfig:
     """What is trained.
 
     Attributes:
-        name: ``default``, ``recurrent``, ``ssf2020``, or ``regions``: networks for regions of interest, beside a
-            ``default`` codec.
+        name: ``default``, ``recurrent``, ``ssf2020``, or what stands beside a ``default`` codec: ``regions``, networks
+            for regions of interest; ``perceptual``, a decoder for perception.
         start: ``transform`` (principal components, measured deviations), ``random``, ``default`` (the shipped
-            weights), or a checkpoint or weights file to continue from; of ``regions``, the codec's weights.
+            weights), or a checkpoint or weights file to continue from; of ``regions`` and ``perceptual``, the codec's
+            weights.
         guided_motion: give the motion encoder block-matched vectors; without, it must find motion alone.
         intra_latents, residual_latents, motion_latents: channels, of ``default``.
         variable_rate: give ``ssf2020`` gains, so that one model serves every rate, as ``default`` always does.
@@ -150,7 +156,7 @@ class ModelConfig:
 
     __pydantic_config__ = STRICT
 
-    name: Literal["default", "recurrent", "ssf2020", "regions"] = "default"
+    name: Literal["default", "recurrent", "ssf2020", "regions", "perceptual"] = "default"
     start: str = "transform"
     guided_motion: bool = True
     intra_latents: int = 256
@@ -161,6 +167,58 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_range("model.distortion_weight", self.distortion_weight, 1e-6, 10)
+
+
+@dataclass(frozen=True)
+class AdversarialConfig:
+    """What is added to the distortion so that decoded pictures look like originals.
+
+    Attributes:
+        weight: of the adversarial loss of the decoder; 0 for none, and no discriminator.
+        loss: ``non-saturating``, ``hinge``, ``least-squares`` or ``relativistic``, see
+            :mod:`scaleflow.adversarial.losses`.
+        discriminators: named ones, see :mod:`scaleflow.adversarial.discriminators`: ``small-patch``, ``small-clip``,
+            ``patch``, ``clip``; they judge together.
+        feature_matching: weight of the difference of the discriminators' features.
+        lpips: weight of LPIPS.
+        lpips_backbone: AlexNet's weights; empty for those in torchvision's cache.
+        flicker: weight of changes from picture to picture that the original does not have, where the flow is decoded.
+        network: size of the decoder's network, ``small`` (what is shipped) or ``tiny``. Of ``perceptual``.
+        squared_error: weight of the squared error in code values of 8 bits. Of ``perceptual``, whose rate is given.
+        ramp: passes (steps, times the micro-batches of a step) over which the weight rises from 0 at the start of each
+            stage that has an adversary.
+        learning_rate: of the discriminators, as a multiple of the stage's.
+        bits_per_pixel: rate at which a codec is held, by the price of a bit; 0 leaves the price as it is.
+    """
+
+    __pydantic_config__ = STRICT
+
+    weight: float = 0.0
+    loss: AdversarialLoss = "hinge"
+    discriminators: tuple[Literal["small-patch", "small-clip", "patch", "clip"], ...] = ("small-patch", "small-clip")
+    feature_matching: float = 0.0
+    lpips: float = 1.0
+    lpips_backbone: str = ""
+    flicker: float = 0.0
+    network: Literal["small", "tiny"] = "small"
+    squared_error: float = 2e-3
+    ramp: int = 200
+    learning_rate: float = 1.0
+    bits_per_pixel: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "feature_matching", "lpips", "flicker", "squared_error"):
+            check_range(f"adversarial.{name}", getattr(self, name), 0, 1e4)
+        check_range("adversarial.ramp", self.ramp, 0, 10**9)
+        check_range("adversarial.learning_rate", self.learning_rate, 1e-3, 1e3)
+        check_range("adversarial.bits_per_pixel", self.bits_per_pixel, 0, 100)
+        if self.weight and not self.discriminators:
+            raise UsageError("adversarial.discriminators is empty, but adversarial.weight is not 0: name one at least")
+
+    def weight_at(self, stage: StageConfig, step: int) -> float:
+        """Of the adversarial loss at a step of a stage."""
+        full = self.weight * stage.adversary
+        return full * min(1.0, (step + 1) / self.ramp) if self.ramp else full
 
 
 @dataclass(frozen=True)
@@ -193,17 +251,18 @@ class TrainingConfig(RunConfig):
     """A whole run.
 
     Attributes:
-        data, model, loss, optimization, validation: see there.
+        data, model, loss, adversarial, optimization, validation: see there.
         stages: in their order.
     """
 
     __pydantic_config__ = STRICT
-    kept_when_resumed: ClassVar[Sequence[str]] = ("model", "stages", "optimization", "seed")
+    kept_when_resumed: ClassVar[Sequence[str]] = ("model", "adversarial", "stages", "optimization", "seed")
 
     stages: tuple[StageConfig, ...]
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    adversarial: AdversarialConfig | None = None
     optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
 
@@ -213,6 +272,14 @@ class TrainingConfig(RunConfig):
             raise UsageError(f"stages = {names}: at least one is needed, each with a name of its own")
         if self.model.name == "ssf2020" and self.data.crop % 128:
             raise UsageError(f"data.crop = {self.data.crop}: ssf2020 takes multiples of 128")
+        if self.model.name == "perceptual" and self.adversarial is None:
+            raise UsageError("model.name = perceptual: set adversarial, which holds the losses of such a decoder")
+        if self.model.name == "regions" and self.adversarial is not None:
+            raise UsageError("adversarial: networks for regions are trained without it")
+        if self.model.name == "perceptual" and self.validation.clips:
+            raise UsageError(
+                "validation.clips: perceptual decoders are measured on what was exported, with scaleflow rd"
+            )
         of_regions = self.model.name == "regions"
         for stage in self.stages:
             if (stage.trains in ("steering", "widths")) != of_regions:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save as serialized
 from torch import nn
 
+from scaleflow.adversarial.perceptual_network import PerceptualNetwork
+from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
 from scaleflow.codec.models.picture_order import RegionOrder
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
@@ -27,14 +29,17 @@ from scaleflow.errors import DataError, UsageError
 from scaleflow.output_file import check_output, whole_file
 from scaleflow.roi.coding import RegionSettings
 from scaleflow.roi.networks import RegionNetworks
+from scaleflow.training.codec.codec_weights import codec_weights
 from scaleflow.training.codec.configuration import TrainingConfig
 from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
+from scaleflow.training.codec.models.perceptual import GENERATOR, perceptual_network_for
 from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
-from scaleflow.training.loop.checkpoint import give_final_weights, load_checkpoint
+from scaleflow.training.codec.start import load_trainable_codec
+from scaleflow.training.loop.checkpoint import final_weights, give_weights, load_checkpoint
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ def export_checkpoint(
         with whole_file(str(output), overwrite) as temporary:
             if config.model.name == "regions":
                 network: nn.Module = _write_regions(config, state, temporary)
+            elif config.model.name == "perceptual":
+                network = _write_perceptual(config, state, temporary, stages)
             elif config.model.name == "default":
                 codec, frozen = _write_default(config, state, temporary, stages)
                 require_round_trip(frozen)
@@ -100,7 +107,7 @@ def _write_default(
 ) -> tuple[ScaleFlowCodec, ScaleFlowCodec]:
     """The codec as it was trained, frozen but for the rounding of its transforms, and as it was written."""
     model = ScaleFlowTraining(config.model, config.loss, config.optimization)
-    give_final_weights(model.network, state)
+    give_weights(model.network, codec_weights(state))
     codec = model.freeze()
     metadata = {
         "format": WEIGHTS_FORMAT,
@@ -116,7 +123,7 @@ def _write_recurrent(
 ) -> RecurrentCodec:
     """The codec as it was written."""
     model = RecurrentTraining(config.model, config.loss, config.optimization)
-    give_final_weights(model.network, state)
+    give_weights(model.network, codec_weights(state))
     path.write_bytes(serialized_weights(model.freeze(), stages))
     return load_recurrent(path)
 
@@ -124,17 +131,30 @@ def _write_recurrent(
 def _write_regions(config: TrainingConfig, state: dict[str, Any], path: Path) -> RegionNetworks:
     """Networks for regions of interest have nothing to freeze: they run in the encoder only."""
     model = RegionTraining(config.model, config.loss, config.optimization)
-    give_final_weights(model.network, state)
+    give_weights(model.network, codec_weights(state))
     model.network.save(path)
     coding = RegionSettings("implicit", networks=path).coding_for(model.codec)
     require_round_trip(model.codec, coding)
     return model.network
 
 
+def _write_perceptual(
+    config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]
+) -> PerceptualNetwork:
+    """The decoder's network alone, as it was written; discriminators have done their work."""
+    assert config.adversarial is not None
+    codec = load_trainable_codec(config.model.start)
+    network = perceptual_network_for(codec, config.adversarial)
+    own = {name.removeprefix(GENERATOR): v for name, v in final_weights(state).items() if name.startswith(GENERATOR)}
+    give_weights(network, own)
+    path.write_bytes(serialized_perceptual_weights(network, codec.weights_hash, stages))
+    return load_perceptual_network(path)[0]
+
+
 def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]) -> Ssf2020Codec:
     """The codec as it was written."""
     model = Ssf2020Training(config.model, config.loss, config.optimization)
-    give_final_weights(model.network, state)
+    give_weights(model.network, codec_weights(state))
     tensors = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     path.write_bytes(serialized(tensors, {"training": json.dumps(stages)}))
     return load_ssf2020(f"ssf2020:{path}")

@@ -11,6 +11,8 @@ import torch
 from scaleflow.training.codec.clip_batches import ClipBatches
 from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
 from scaleflow.training.codec.model_card import StageRecord, model_card
+from scaleflow.training.codec.models.adversarial import AdversarialTraining
+from scaleflow.training.codec.models.perceptual import PerceptualTraining
 from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
@@ -37,6 +39,8 @@ def make_model(config: TrainingConfig) -> TrainableModel:
     """
     torch.manual_seed(config.seed)
     model: TrainableModel
+    if config.model.name == "perceptual" and config.adversarial is not None:
+        return PerceptualTraining(config.model, config.adversarial, config.optimization)
     if config.model.name == "regions":
         return RegionTraining(config.model, config.loss, config.optimization)
     if config.model.name == "default":
@@ -47,6 +51,8 @@ def make_model(config: TrainingConfig) -> TrainableModel:
         model = Ssf2020Training(config.model, config.loss, config.optimization)
     if config.model.start not in ("transform", "random"):
         load_start(model, config.model.start)
+    if config.adversarial is not None:
+        return AdversarialTraining(model, config.model, config.adversarial, config.optimization)
     return model
 
 

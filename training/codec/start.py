@@ -9,8 +9,9 @@ from torch import Tensor
 from scaleflow.codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.errors import DataError, UsageError
+from scaleflow.training.codec.codec_weights import codec_weights
 from scaleflow.training.codec.models.trainable import TrainableModel
-from scaleflow.training.loop.checkpoint import final_weights, load_checkpoint
+from scaleflow.training.loop.checkpoint import load_checkpoint
 
 
 def load_start(model: TrainableModel, start: str) -> None:
@@ -28,7 +29,7 @@ def load_start(model: TrainableModel, start: str) -> None:
     if start == DEFAULT_MODEL or start.endswith(".safetensors"):
         weights = load_trainable_codec(start).trainable_network().state_dict()
     else:
-        weights = final_weights(load_checkpoint(Path(start)))
+        weights = codec_weights(load_checkpoint(Path(start)))
     if difference := _difference(weights, model.network.state_dict()):
         raise DataError(f"{start}: is of another architecture than {model.name} as configured: {difference}")
     model.network.load_state_dict(weights)

@@ -89,14 +89,14 @@ def final_weights(state: dict[str, Any]) -> dict[str, Tensor]:
     return weights
 
 
-def give_final_weights(network: nn.Module, state: dict[str, Any]) -> None:
-    """Put :func:`final_weights` into a network.
+def give_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Put weights of a checkpoint into a network.
 
     Raises:
         DataError: they are of another architecture.
     """
     try:
-        network.load_state_dict(final_weights(state))
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise DataError(
             f"the checkpoint does not fit its own configuration: {str(error).splitlines()[-1].strip()}"

@@ -11,10 +11,10 @@ import torch
 import torchvision
 from safetensors.torch import load_file, save_file
 
+from scaleflow.adversarial.lpips_network import CACHED_BACKBONE, find_backbone, load_lpips
 from scaleflow.codec.video import open_video
 from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.metrics.comparison import compare
-from scaleflow.evaluation.metrics.lpips import CACHED_BACKBONE, find_backbone, load_lpips
 
 RECTIFIED = (1, 4, 7, 9, 11)
 """Layers of torchvision's ``features`` after which LPIPS compares."""

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from scaleflow.errors import DataError, UsageError
-from scaleflow.training.loop.checkpoint import FORMAT, final_weights, give_final_weights, load_checkpoint
+from scaleflow.training.loop.checkpoint import FORMAT, final_weights, give_weights, load_checkpoint
 
 SOUND: dict[str, Any] = {
     "format": FORMAT,
@@ -42,10 +42,10 @@ def test_a_sound_one_gives_its_averages(tmp_path: Path) -> None:
     state = load_checkpoint(saved(tmp_path))
     assert {key: float(value) for key, value in final_weights(state).items()} == {"weight": 1.0, "bias": 1.0}
     layer = nn.Linear(1, 1)
-    give_final_weights(layer, state)
+    give_weights(layer, final_weights(state))
     assert float(layer.bias) == 1.0
     with pytest.raises(DataError, match="does not fit its own configuration"):
-        give_final_weights(nn.Linear(2, 1), state)
+        give_weights(nn.Linear(2, 1), final_weights(state))
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from scaleflow.training.codec.models.clip_training import (
     random_patches,
     usual_key_picture_quality,
 )
-from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, StepResult
+from scaleflow.training.codec.models.trainable import ClipBatch, DecodedClip, FlowField, StepResult
 from scaleflow.training.loop.parts import ParameterGroup
 
 HYPER_SCALE_HASTE = 8.0
@@ -52,9 +52,11 @@ first; where they lag behind, hyper-latents cost several times what they should.
 class _PictureOutcome:
     loss: Tensor
     scalars: dict[str, float]
-    decoded: Tensor
+    reconstruction: Tensor
     state: CodecState
     prediction: Prediction
+    latents: Tensor
+    bits: Tensor
 
 
 class RecurrentTraining(ClipTraining):
@@ -95,9 +97,11 @@ class RecurrentTraining(ClipTraining):
 
     def _intra_step(self, picture: Tensor, quality: Tensor) -> StepResult:
         decoded, _, coded = self.network.intra(picture, quality)
-        loss, scalars = self._picture_loss(picture, decoded, coded.bits_latents + coded.bits_hyper, quality)
+        bits = coded.bits_latents + coded.bits_hyper
+        loss, scalars = self._picture_loss(picture, decoded, bits, quality)
         scalars["hyper bpp"] = float(coded.bits_hyper.detach().mean()) / pixels_of(picture)
-        return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()))
+        clip = DecodedClip([picture], [decoded], [coded.values], [bits], [])
+        return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()), clip=clip)
 
     def _inter_step(self, pictures: list[Tensor], batch: ClipBatch, stage: StageConfig) -> StepResult:
         quality = batch.quality
@@ -106,8 +110,9 @@ class RecurrentTraining(ClipTraining):
         losses: list[Tensor] = []
         with torch.set_grad_enabled(intra_learns and torch.is_grad_enabled()):
             decoded, features, coded = self.network.intra(pictures[0], intra_quality)
+            bits = coded.bits_latents + coded.bits_hyper
+            clip = DecodedClip(pictures, [decoded], [coded.values], [bits], [])
             if intra_learns:
-                bits = coded.bits_latents + coded.bits_hyper
                 losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality)[0])
         state = self.network.state_after_intra(as_reference(decoded, REFERENCE_PARTS), features)
         records: list[dict[str, float]] = []
@@ -117,6 +122,10 @@ class RecurrentTraining(ClipTraining):
             outcome = self._inter_picture(picture, state, vectors[:, number], quality)
             losses.append(outcome.loss)
             records.append(outcome.scalars)
+            clip.decoded.append(outcome.reconstruction)
+            clip.latents.append(outcome.latents)
+            clip.bits.append(outcome.bits)
+            clip.flows.append(outcome.prediction.motion.flow)
             state = outcome.state if stage.gradients == "clip" else outcome.state.with_detached_pictures()
         assert outcome is not None
         motion = outcome.prediction.motion
@@ -124,9 +133,10 @@ class RecurrentTraining(ClipTraining):
             torch.stack(losses).mean(),
             means(records),
             unpack_planes(pictures[-1]),
-            unpack_planes(outcome.decoded.detach()),
+            unpack_planes(state.first.packed.detach()),
             unpack_planes(outcome.prediction.picture.detach()),
             FlowField(motion.flow.detach(), motion.blend.detach()),
+            clip,
         )
 
     def _inter_picture(self, picture: Tensor, state: CodecState, vectors: Tensor, quality: Tensor) -> _PictureOutcome:
@@ -153,7 +163,7 @@ class RecurrentTraining(ClipTraining):
         }
         reference = reference_picture(as_reference(decoded, REFERENCE_PARTS))
         following = CodecState(reference, state.first, memory, motion.values, motion.context, residual.context)
-        return _PictureOutcome(loss, scalars, following.first.packed, following, prediction)
+        return _PictureOutcome(loss, scalars, decoded, following, prediction, residual.values, bits)
 
     def _picture_loss(
         self, picture: Tensor, decoded: Tensor, bits: Tensor, quality: Tensor

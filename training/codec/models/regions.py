@@ -133,7 +133,9 @@ class _CodecWithRegions(ScaleFlowTraining):
         coded: CodedLatents = coder.hyperprior(latents, gain, context)
         return coded
 
-    def _code_intra(self, picture: Tensor, quality: Tensor, region: PictureRegion | None) -> tuple[Tensor, Tensor]:
+    def _code_intra(
+        self, picture: Tensor, quality: Tensor, region: PictureRegion | None
+    ) -> tuple[Tensor, CodedLatents]:
         self._propose_widths(picture, quality, region)
         return super()._code_intra(picture, quality, region)
 

@@ -40,7 +40,7 @@ from scaleflow.training.codec.models.clip_training import (
     random_patches,
     usual_key_picture_quality,
 )
-from scaleflow.training.codec.models.trainable import ClipBatch, FlowField, StepResult
+from scaleflow.training.codec.models.trainable import ClipBatch, DecodedClip, FlowField, StepResult
 from scaleflow.training.loop.parts import ParameterGroup
 
 
@@ -94,7 +94,8 @@ class ScaleFlowTraining(ClipTraining):
         bits = coded.bits_latents + coded.bits_hyper
         loss, scalars = self._picture_loss(picture, decoded, bits, quality)
         scalars["hyper bpp"] = float(coded.bits_hyper.detach().mean()) / pixels_of(picture)
-        return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()))
+        clip = DecodedClip([picture], [decoded], [coded.values], [bits], [])
+        return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()), clip=clip)
 
     def _inter_step(self, pictures: list[Tensor], batch: ClipBatch, stage: StageConfig) -> StepResult:
         return self._code_clips(pictures, batch.quality, intra_learns=stage.trains == "all")
@@ -111,7 +112,9 @@ class ScaleFlowTraining(ClipTraining):
         intra_quality = key_picture_quality(quality)
         regions = regions or [None] * len(pictures)
         with torch.set_grad_enabled(intra_learns):
-            decoded, bits = self._code_intra(pictures[0], intra_quality, regions[0])
+            decoded, key = self._code_intra(pictures[0], intra_quality, regions[0])
+            bits = key.bits_latents + key.bits_hyper
+            clip = DecodedClip(pictures, [decoded], [key.values], [bits], [])
             if intra_learns:
                 losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality, regions[0])[0])
         state = first_state(self.network, decoded)
@@ -119,6 +122,10 @@ class ScaleFlowTraining(ClipTraining):
             loss, scalars, coded = self._code_inter(picture, state, quality, region)
             losses.append(loss)
             records.append(scalars)
+            clip.decoded.append(coded.decoded)
+            clip.latents.append(coded.residual.values)
+            clip.bits.append(coded.bits)
+            clip.flows.append(coded.prediction.flow)
             state = coded.next_state()
         return StepResult(
             torch.stack(losses).mean(),
@@ -127,12 +134,15 @@ class ScaleFlowTraining(ClipTraining):
             unpack_planes(state.reference.detach()),
             unpack_planes(coded.prediction.picture.detach()),
             FlowField(coded.prediction.flow.detach(), coded.prediction.scale.detach()),
+            clip,
         )
 
-    def _code_intra(self, picture: Tensor, quality: Tensor, region: PictureRegion | None) -> tuple[Tensor, Tensor]:
-        """The decoded picture and its bits."""
+    def _code_intra(
+        self, picture: Tensor, quality: Tensor, region: PictureRegion | None
+    ) -> tuple[Tensor, CodedLatents]:
+        """The decoded picture and its latents."""
         coded = self._code("intra", self.network.intra.analysis(picture, quality), quality, None, None, region)
-        return self.network.intra.synthesis(coded.values, quality), coded.bits_latents + coded.bits_hyper
+        return self.network.intra.synthesis(coded.values, quality), coded
 
     def _code_inter(
         self, picture: Tensor, state: InterState, quality: Tensor, region: PictureRegion | None = None

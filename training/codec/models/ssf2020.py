@@ -17,10 +17,12 @@ from torch import Tensor
 from scaleflow.codec.models.ssf2020 import bits_of_likelihoods
 from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec
 from scaleflow.codec.models.ssf2020_gains import VariableRateScaleSpaceFlow
+from scaleflow.codec.models.transforms import pack_planes
 from scaleflow.codec.picture import WorkingFormat
+from scaleflow.codec.video.color_tensors import rgb_to_planes
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
 from scaleflow.training.codec.losses import distortion, rate_distortion
-from scaleflow.training.codec.models.trainable import ClipBatch, StepResult
+from scaleflow.training.codec.models.trainable import ClipBatch, DecodedClip, StepResult
 from scaleflow.training.loop.parts import ParameterGroup
 
 QUANTILES_RATE = 10.0
@@ -71,7 +73,9 @@ class Ssf2020Training:
         bottlenecks = [module for module in self.network.modules() if isinstance(module, EntropyBottleneck)]
         loss = self._loss_of(rates, errors, batch.quality) + sum(bottleneck.loss() for bottleneck in bottlenecks)
         scalars = {"bpp": float(rates.detach().mean()), "error": float(errors.detach().mean())}
-        return StepResult(loss, scalars, (pictures[-1],), (decoded[-1].detach().clamp(0, 1),))
+        bits = list(rates * batch.pixels)
+        clip = DecodedClip([_packed(picture) for picture in pictures], [_packed(one) for one in decoded], [], bits, [])
+        return StepResult(loss, scalars, (pictures[-1],), (decoded[-1].detach().clamp(0, 1),), clip=clip)
 
     def _loss_of(self, rates: Tensor, errors: Tensor, quality: Tensor) -> Tensor:
         """``rates`` and ``errors`` are of each picture of each clip, (T, N)."""
@@ -84,6 +88,12 @@ class Ssf2020Training:
         network = _empty_network(self._model)
         network.load_state_dict({key: value.detach().cpu() for key, value in self.network.state_dict().items()})
         return Ssf2020Codec(network.eval().requires_grad_(False), name="ssf2020")
+
+
+def _packed(rgb: Tensor) -> Tensor:
+    """R'G'B' (N, 3, H, W) as packed 4:2:0 in BT.709, as what judges pictures takes them."""
+    luma, chroma = rgb_to_planes(rgb[:, None])
+    return pack_planes(luma[:, 0], chroma[:, 0])
 
 
 def _empty_network(model: ModelConfig) -> ScaleSpaceFlow:

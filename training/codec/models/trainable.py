@@ -46,13 +46,32 @@ class FlowField:
 
 
 @dataclass(frozen=True)
+class DecodedClip:
+    """Clips as they are decoded, with gradients, for losses beside that of the codec; of each picture one tensor.
+
+    ``pictures`` and ``decoded`` are packed (N, 6, H / 2, W / 2); ``latents`` (N, C, h, w) those of the picture, or of
+    its residual; ``bits`` (N,); ``flows`` (N, 2, H / 4, W / 4) of all pictures but the first, none where not known.
+    """
+
+    pictures: list[Tensor]
+    decoded: list[Tensor]
+    latents: list[Tensor]
+    bits: list[Tensor]
+    flows: list[Tensor]
+
+
+@dataclass(frozen=True)
 class StepResult(StepLoss):
-    """With the last picture to look at: ``picture``, ``prediction`` and ``decoded`` are its planes in 0..1."""
+    """With the last picture to look at: ``picture``, ``prediction`` and ``decoded`` are its planes in 0..1.
+
+    ``clip`` is all that was decoded.
+    """
 
     picture: tuple[Tensor, ...]
     decoded: tuple[Tensor, ...]
     prediction: tuple[Tensor, ...] | None = None
     motion: FlowField | None = None
+    clip: DecodedClip | None = None
 
 
 class TrainableModel(Trainable[StageConfig, ClipBatch, StepResult], Protocol):

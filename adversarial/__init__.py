@@ -1,0 +1,1 @@
+"""Perception: discriminators, perceptual and adversarial losses, and the decoder that is trained with them."""

@@ -1,0 +1,145 @@
+"""The perceptual decoder's network: what it adds to pictures that were decoded for fidelity.
+
+It sees the decoded picture, the latents that it was made of, and what it added to the picture before, moved by the
+decoded flow, so that invented detail stays on the object that it was invented for. The picture that the codec predicts
+from is not changed: streams, prediction and exactness are those of the fidelity decoder.
+
+In the spirit of the perceptual decoders of Mentzer et al., "High-fidelity generative image compression" (NeurIPS
+2020), whose whole codec is trained, and of Veerabadran et al., "Adversarial distortion for learned video compression"
+(CVPR Workshops 2020); here only this network is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scaleflow.codec.models.decoded_parts import DecodedParts
+from scaleflow.codec.models.hyperprior import compand
+from scaleflow.codec.models.layers import Convolution, Downsample, ResidualBlock, Upsample, zero_start
+from scaleflow.codec.models.quality import QualityBias
+from scaleflow.codec.models.transforms import PICTURE_CHANNELS, pack_planes, unpack_planes
+from scaleflow.errors import UsageError
+
+QUARTER_CHANNELS = 4 * PICTURE_CHANNELS
+"""Channels of a packed picture, rearranged to a quarter of the size of luma."""
+
+
+@dataclass(frozen=True)
+class PerceptualConfig:
+    """Sizes of the network.
+
+    Attributes:
+        key_latents, inter_latents: channels of the codec's latents of key pictures, and of residuals of others.
+        quarter, eighth, sixteenth: channels at these parts of the picture's size.
+        blocks: residual blocks at an eighth.
+
+    Raises:
+        UsageError: a size is out of range.
+    """
+
+    key_latents: int = 256
+    inter_latents: int = 256
+    quarter: int = 48
+    eighth: int = 96
+    sixteenth: int = 128
+    blocks: int = 3
+
+    def __post_init__(self) -> None:
+        for name, lowest, highest in (
+            ("key_latents", 1, 1024),
+            ("inter_latents", 1, 1024),
+            ("quarter", 4, 256),
+            ("eighth", 4, 512),
+            ("sixteenth", 4, 512),
+            ("blocks", 1, 16),
+        ):
+            value = getattr(self, name)
+            if not lowest <= value <= highest:
+                raise UsageError(f"{name} = {value} of a perceptual decoder is outside {lowest}..{highest}")
+
+    @property
+    def kilo_macs_per_pixel(self) -> float:
+        """Thousand multiplications for each pixel of luma; of key pictures, which cost as much as others."""
+        quarter, eighth, sixteenth = self.quarter, self.eighth, self.sixteenth
+        at_quarter = 9 * 2 * QUARTER_CHANNELS * quarter + 18 * quarter**2 + 9 * quarter * QUARTER_CHANNELS
+        to_eighth = 4 * quarter * eighth + 4 * eighth * quarter
+        at_eighth = self.blocks * 18 * eighth**2
+        to_sixteenth = 4 * eighth * sixteenth + 4 * sixteenth * eighth
+        at_sixteenth = max(self.key_latents, self.inter_latents) * sixteenth + 18 * sixteenth**2
+        return (at_quarter / 16 + (to_eighth + at_eighth) / 64 + (to_sixteenth + at_sixteenth) / 256) / 1000
+
+
+def small_perceptual(key_latents: int = 256, inter_latents: int = 256) -> PerceptualConfig:
+    """What is shipped: 14.6 kMAC/pixel, 1.1 million parameters."""
+    return PerceptualConfig(key_latents, inter_latents)
+
+
+def tiny_perceptual(key_latents: int = 256, inter_latents: int = 256) -> PerceptualConfig:
+    """For tests and first tries."""
+    return PerceptualConfig(key_latents, inter_latents, quarter=16, eighth=24, sixteenth=32, blocks=1)
+
+
+class PerceptualNetwork(nn.Module):
+    """Decoded parts, and detail that was added before, to the detail that is added now."""
+
+    def __init__(self, config: PerceptualConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or PerceptualConfig()
+        self.stem = Convolution(2 * QUARTER_CHANNELS, config.quarter, 3, padding=1)
+        self.bias = QualityBias(config.quarter)
+        self.down = Downsample(config.quarter, config.eighth)
+        self.further_down = Downsample(config.eighth, config.sixteenth)
+        self.key_latents = Convolution(config.key_latents, config.sixteenth, 1)
+        self.inter_latents = Convolution(config.inter_latents, config.sixteenth, 1)
+        self.coarse_bias = QualityBias(config.sixteenth)
+        self.coarse = ResidualBlock(config.sixteenth)
+        self.up = Upsample(config.sixteenth, config.eighth)
+        self.middle = nn.Sequential(*(ResidualBlock(config.eighth) for _ in range(config.blocks)))
+        self.further_up = Upsample(config.eighth, config.quarter)
+        self.fine = ResidualBlock(config.quarter)
+        self.last = zero_start(Convolution(config.quarter, QUARTER_CHANNELS, 3, padding=1))
+
+    def forward(self, parts: DecodedParts, earlier: Tensor | None) -> Tensor:
+        """Detail to add to ``parts.picture``, packed alike.
+
+        Args:
+            parts: of the pictures.
+            earlier: detail that was added to the pictures before, packed and not moved yet; None of the first.
+        """
+        moved = torch.zeros_like(parts.picture) if earlier is None else move_detail(earlier, parts.flow)
+        seen = F.pixel_unshuffle(torch.cat((parts.picture, moved), 1), 2)
+        quarter = F.leaky_relu(self.bias(self.stem(seen), parts.quality), 0.1)
+        eighth = self.down(quarter)
+        of_latents = self.key_latents if parts.key else self.inter_latents
+        coarse = self.further_down(eighth) + of_latents(compand(parts.latents.float()))
+        coarse = self.coarse(F.leaky_relu(self.coarse_bias(coarse, parts.quality), 0.1))
+        middle = self.middle(self.up(coarse) + eighth)
+        fine = self.fine(self.further_up(middle) + quarter)
+        return F.pixel_shuffle(self.last(fine).float(), 2)
+
+
+def move_detail(detail: Tensor, flow: Tensor | None) -> Tensor:
+    """Packed detail of the picture before, at the places where the decoded flow says that it is now.
+
+    Args:
+        detail: packed (N, 6, H / 2, W / 2).
+        flow: of :class:`DecodedParts`; without it (key pictures) nothing stays.
+    """
+    if flow is None:
+        return torch.zeros_like(detail)
+    luma, chroma = unpack_planes(detail)
+    at_chroma = F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
+    at_luma = F.interpolate(flow, scale_factor=4, mode="bilinear", align_corners=False)
+    return pack_planes(_moved(luma, at_luma), _moved(chroma, at_chroma / 2))
+
+
+def _moved(planes: Tensor, flow: Tensor) -> Tensor:
+    height, width = planes.shape[2:]
+    y = torch.arange(height, device=flow.device, dtype=flow.dtype).view(1, -1, 1)
+    x = torch.arange(width, device=flow.device, dtype=flow.dtype).view(1, 1, -1)
+    grid = torch.stack(((2 * (x + flow[:, 0]) + 1) / width - 1, (2 * (y + flow[:, 1]) + 1) / height - 1), -1)
+    return F.grid_sample(planes, grid.to(planes.dtype), mode="bilinear", padding_mode="border", align_corners=False)

@@ -1,0 +1,133 @@
+"""Training of the perceptual decoder, for a codec that stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from scaleflow.adversarial.discriminators import DiscriminatorConfig
+from scaleflow.adversarial.perceptual_network import PerceptualNetwork, small_perceptual, tiny_perceptual
+from scaleflow.codec.models.clip_coding import as_reference, code_inter, first_state
+from scaleflow.codec.models.decoded_parts import DecodedParts
+from scaleflow.codec.models.hyperprior import CodedLatents
+from scaleflow.codec.models.region_coding import LatentKind
+from scaleflow.codec.models.scaleflow import ScaleFlowNetwork
+from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.transforms import SAMPLE_RANGE, unpack_planes
+from scaleflow.codec.picture import WorkingFormat
+from scaleflow.training.codec.configuration import AdversarialConfig, ModelConfig, OptimizationConfig, StageConfig
+from scaleflow.training.codec.models.adversarial_terms import AdversarialTerms, ClipPair
+from scaleflow.training.codec.models.clip_training import key_picture_quality, packed_picture
+from scaleflow.training.codec.models.trainable import ClipBatch, StepResult
+from scaleflow.training.codec.start import load_trainable_codec
+from scaleflow.training.loop.parts import ParameterGroup
+
+GENERATOR = "generator."
+"""How the names of the decoder's own parameters begin in checkpoints."""
+
+
+class PerceptualTraining:
+    """Implements :class:`scaleflow.training.codec.models.trainable.TrainableModel` for
+    :class:`scaleflow.adversarial.perceptual_network.PerceptualNetwork`."""
+
+    name = "perceptual"
+    working_format: WorkingFormat = "yuv420"
+
+    def __init__(self, model: ModelConfig, adversarial: AdversarialConfig, optimization: OptimizationConfig) -> None:
+        self.codec = load_trainable_codec(model.start)
+        generator = perceptual_network_for(self.codec, adversarial)
+        terms = AdversarialTerms(adversarial, DiscriminatorConfig(condition="picture"))
+        self.network = nn.ModuleDict({"generator": generator, "terms": terms}).to(memory_format=torch.channels_last)
+        self._coding = self.codec.network.requires_grad_(False).eval()
+        self._adversarial, self._bf16 = adversarial, optimization.precision == "bf16"
+
+    @property
+    def generator(self) -> PerceptualNetwork:
+        """The perceptual decoder's network."""
+        generator = self.network["generator"]
+        assert isinstance(generator, PerceptualNetwork)
+        return generator
+
+    @property
+    def terms(self) -> AdversarialTerms:
+        """Discriminators and losses."""
+        terms = self.network["terms"]
+        assert isinstance(terms, AdversarialTerms)
+        return terms
+
+    def start(self, stage: StageConfig, batches: Iterator[ClipBatch]) -> None:
+        """Nothing is measured: the network starts by adding nothing."""
+        self.terms.begin()
+
+    def parameter_groups(self, stage: StageConfig) -> list[ParameterGroup]:
+        """The decoder's network, and discriminators where the stage has an adversary."""
+        named = list(self.generator.named_parameters(prefix="generator"))
+        own = ParameterGroup([parameter for _, parameter in named], names=[name for name, _ in named])
+        return [own, *self.terms.parameter_group(stage)]
+
+    def step(self, batch: ClipBatch, stage: StageConfig) -> StepResult:
+        """Decode clips as the codec does, and finish their pictures one after the other."""
+        device = batch.planes[0].device
+        self._coding.to(device)
+        originals = [packed_picture(batch, number) for number in range(batch.frames)]
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
+            with torch.no_grad():
+                decoded = decoded_parts(self._coding, originals, batch.quality)
+            shown: list[Tensor] = []
+            detail: Tensor | None = None
+            for parts in decoded:
+                detail = self.generator(parts, None if parts.key else detail)
+                shown.append(parts.picture + detail)
+            original, result = torch.stack(originals, 1), torch.stack(shown, 1)
+            fidelity = torch.stack([parts.picture for parts in decoded], 1)
+            flows = [parts.flow for parts in decoded if parts.flow is not None]
+            added, scalars = self.terms(ClipPair(original, result, fidelity, flows), stage)
+        error = (result - original).square().mean() * (255 / SAMPLE_RANGE) ** 2
+        scalars["error"] = float(error.detach())
+        scalars["error of fidelity"] = float((fidelity - original).square().mean() * (255 / SAMPLE_RANGE) ** 2)
+        return StepResult(
+            self._adversarial.squared_error * error + added,
+            scalars,
+            unpack_planes(originals[-1]),
+            unpack_planes(shown[-1].detach()),
+            unpack_planes(decoded[-1].picture),
+        )
+
+    def freeze(self) -> ScaleFlowCodec:
+        """The codec; what was trained shows in files that are decoded with the exported weights."""
+        return self.codec
+
+
+def perceptual_network_for(codec: ScaleFlowCodec, adversarial: AdversarialConfig) -> PerceptualNetwork:
+    """A network that has learned nothing yet, as configured and as a codec's latents ask for."""
+    sizes = codec.network.config
+    build = {"small": small_perceptual, "tiny": tiny_perceptual}[adversarial.network]
+    return PerceptualNetwork(build(sizes.intra_latents, sizes.residual_latents))
+
+
+def decoded_parts(network: ScaleFlowNetwork, pictures: list[Tensor], quality: Tensor) -> list[DecodedParts]:
+    """What the decoder has of clips, picture after picture, with latents rounded as in use.
+
+    Args:
+        network: of the codec, in evaluation mode.
+        pictures: packed (N, 6, H / 2, W / 2); the first is coded alone, at a better quality, as in use.
+        quality: (N,), 0..63.
+    """
+    intra_quality = key_picture_quality(quality)
+    decoded, coded = network.intra(pictures[0], intra_quality)
+    state = first_state(network, decoded)
+    parts = [DecodedParts(state.reference.float(), coded.values.float(), None, intra_quality)]
+
+    def code(kind: LatentKind, latents: Tensor, context: Tensor | None, cheapest: Tensor | None) -> CodedLatents:
+        coder = network.coder(kind)
+        coded_latents: CodedLatents = coder.hyperprior(latents, coder.gain(quality), context)
+        return coded_latents
+
+    for picture in pictures[1:]:
+        inter = code_inter(network, picture, state, quality, code)
+        state = inter.next_state()
+        reference = as_reference(inter.decoded).float()
+        parts.append(DecodedParts(reference, inter.residual.values.float(), inter.prediction.flow.float(), quality))
+    return parts
