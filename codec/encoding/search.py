@@ -28,8 +28,8 @@ PSNR_SLOPE = 0.2
 """dB to a step of quality, to start with."""
 
 MOST_PASSES = 6
-"""Then the best of them is made again, if it was not the last. Small pictures of few cells take so many: what an encoder
-leaves out makes PSNR rise with the quality in steps."""
+"""Then the best of them is made again, if it was not the last. Small pictures of few cells take so many: what
+an encoder leaves out makes PSNR rise with the quality in steps."""
 SAMPLE_PASSES = 3
 SAMPLE_RUNS = 3
 SAMPLE_RUN_LENGTH = 16
