@@ -14,4 +14,4 @@ LOSSES: tuple[AdversarialLoss, ...] = get_args(AdversarialLoss)
 def check_loss(kind: str) -> None:
     """Raises :class:`UsageError` where there is no such adversarial loss."""
     if kind not in LOSSES:
-        raise UsageError(f"loss {kind!r} is no adversarial loss: choose among {', '.join(LOSSES)}", fields=("loss",))
+        raise UsageError(f"loss {kind!r} is no adversarial loss: choose among {', '.join(LOSSES)}")
