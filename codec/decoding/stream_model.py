@@ -86,11 +86,11 @@ def _known_name(header: SfvHeader, weights: Path | None) -> str | None:
     if header.model.startswith("ssf2020"):
         if weights is not None:
             return None
-        named = f"model {header.model}, or " if header.model in list_models() else ""
+        unshipped = f"the stream was coded by {header.model!r}, which does not come with ScaleFlow"
+        if header.model not in list_models():
+            raise DataError(f"{unshipped}: name its checkpoint as weights", fields=("weights",))
         raise DataError(
-            f"the stream was coded by {header.model!r}, which does not come with ScaleFlow: name {named}its checkpoint "
-            "as weights",
-            fields=("model", "weights"),
+            f"{unshipped}: name model {header.model}, or its checkpoint as weights", fields=("model", "weights")
         )
     raise DataError(
         f"the stream was coded by {header.model!r}, which is unknown here: name another model", fields=("model",)

@@ -92,7 +92,7 @@ def learning_rate_factor(schedule: Schedule, step: int, steps: int, warm_up: int
 def check_range(name: str, value: float, low: float, high: float) -> None:
     """Raises :class:`UsageError` where a value is outside."""
     if not low <= value <= high:
-        shown = f"{value:g}" if abs(value) < 1e300 else "a number without measure"
+        shown = "a number without measure" if abs(value) >= 1e300 else f"{value:g}"
         raise UsageError(f"{name} = {shown} is outside {low:g}..{high:g}")
 
 
