@@ -59,10 +59,8 @@ def load_stream_model(
     if name == RECURRENT_MODEL and place is None and model is None:
         place = find_weights(header.weights_hash, weights_folder)
         if place is None:
-            raise DataError(
-                f"the stream was coded by {name!r}, {describe_weights(header.weights_hash)}: {_remedy(header)}",
-                fields=("weights", "weights_folder"),
-            )
+            needed = f"the stream was coded by {name!r}, {describe_weights(header.weights_hash)}"
+            raise DataError(": ".join((needed, _remedy(header))), fields=("weights", "weights_folder"))
     loaded = load_model(name, device=device, precision=precision, weights=place)
     if loaded.weights_hash != header.weights_hash and model is None and place is None and name == DEFAULT_MODEL:
         found = find_weights(header.weights_hash, weights_folder)
