@@ -53,6 +53,32 @@ def test_all_are_replaced(folder: Path) -> None:
     assert (folder / NAMES[0]).stat().st_mode & 0o777 == 0o604 and not any((folder / ".partial").iterdir())
 
 
+KILLED_WHEN_DONE = """
+import os, signal, sys
+from pathlib import Path
+from scaleflow.replaced_files import place_files
+real, removals = Path.unlink, int(sys.argv[2])
+def unlink(self, missing_ok=False):
+    global removals
+    if not removals:
+        os.kill(os.getpid(), signal.SIGKILL)
+    removals -= 1
+    real(self, missing_ok)
+Path.unlink = unlink
+folder = Path(sys.argv[1])
+place_files(folder / ".partial", folder, sys.argv[3:], True)
+"""
+
+
+@pytest.mark.parametrize("removals", range(3))
+def test_killed_while_the_old_ones_are_removed(folder: Path, removals: int) -> None:
+    """Then all are new, and nothing of the old ones comes back beside them."""
+    command = [sys.executable, "-c", KILLED_WHEN_DONE, str(folder), str(removals), *NAMES]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert not holds_replaced_files(folder / ".partial") and put_back_files(folder / ".partial", folder) == 0
+    assert content(folder) == {**dict.fromkeys(NAMES, "new"), "mine.png": "old"}
+
+
 @pytest.mark.parametrize("moves", range(7))
 def test_killed_between_moves(folder: Path, moves: int) -> None:
     before = content(folder)

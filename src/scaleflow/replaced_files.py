@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 _REPLACED = "replaced"
 """Folder beside the new files that those lie in meanwhile which they replace."""
 
+_DONE_WITH = "done with"
+"""Its name when all new files are in their places."""
+
 
 def place_files(partial: Path, folder: Path, names: Sequence[str], overwrite: bool) -> None:
     """Move files of ``partial`` into ``folder``. Where a move fails, or a signal ends it, all others are undone.
@@ -47,9 +50,12 @@ def place_files(partial: Path, folder: Path, names: Sequence[str], overwrite: bo
                 Path(os.path.realpath(folder / name)).unlink(missing_ok=True)
         put_back_files(partial, folder)
         raise
-    for path in replaced.iterdir():
+    # At once: whoever finds some of them missing later must not put the rest back beside what replaced the others.
+    done_with = partial / _DONE_WITH
+    os.replace(replaced, done_with)
+    for path in done_with.iterdir():
         path.unlink()
-    replaced.rmdir()
+    done_with.rmdir()
 
 
 def put_back_files(partial: Path, folder: Path) -> int:

@@ -72,7 +72,7 @@ def test_names_that_are_no_text(stream: Path, scaleflow: Run, carphone: Path, tm
     clip = tmp_path / os.fsdecode(b"\xff.y4m")
     clip.write_bytes(carphone.read_bytes())
     refused = scaleflow("rd", clip, "--out", tmp_path / "results", "--frames", 1)
-    assert refused.code == 2 and "\\xff.y4m: its name is no UTF-8" in refused.stderr
+    assert refused.code == 2 and "udcff.y4m" in refused.stderr and "is not UTF-8" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,11 @@ def test_no_space_left_keeps_the_last_checkpoint(vimeo_septuplets: Path, tmp_pat
         (("train", "--out", "{tmp}/run", "data.pth=x"), 2, "did you mean path?"),
         (("train", "--out", "{tmp}/run", "stages.intra.stepz=1"), 2, "did you mean steps?"),
         (("train", "--out", "{tmp}/run", "--resume"), 2, "holds no run"),
-        (("train", "--out", "{tmp}/run", "--preset", "huge"), 2, "use default, finetune, roi, ssf2020, tiny"),
+        (
+            ("train", "--out", "{tmp}/run", "--preset", "huge"),
+            2,
+            "use adversarial, default, finetune, perceptual",
+        ),
         (("export", "{tmp}/none.ckpt", "{tmp}/a.safetensors"), 2, "no such checkpoint"),
         (("export", "{clip}", "{tmp}/a.safetensors"), 1, "no checkpoint of scaleflow train"),
         (("export", "{clip}", "{tmp}/a.pt"), 2, "a.safetensors"),

@@ -66,7 +66,7 @@ def test_other_exceptions_are_noticed_and_kept(monkeypatch: pytest.MonkeyPatch, 
 
 def test_leftovers_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OutputFile, "abort", lambda self: None)
-    monkeypatch.setattr(writer, "open_output_file", lambda path, overwrite: OutputFile(path))
+    monkeypatch.setattr(writer, "open_output_file", lambda path, overwrite: OutputFile(path, overwrite))
     failures = run("output", TARGETS["output"], 40, 7).failures
     assert failures and {kind for kind, _, _ in failures} == {"Leftover"}
 
