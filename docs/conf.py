@@ -134,8 +134,14 @@ def resolve_python_name(app, env, node, contnode):
     return None if value is None else contnode
 
 
+def escape_underscores(app, what, name, obj, options, lines):
+    """Types of attributes whose name ends in an underscore, which reStructuredText takes for a link."""
+    lines[:] = [line.replace("numpy.bool_", "numpy.bool\\_") for line in lines]
+
+
 def setup(app):
     app.connect("builder-inited", copy_pages_above)
     app.connect("source-read", link_pages_above)
     app.connect("autodoc-skip-member", skip_names_of_others)
+    app.connect("autodoc-process-docstring", escape_underscores, priority=900)  # after napoleon
     app.connect("missing-reference", resolve_python_name)
