@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.hyperprior import compand
+from scaleflow.codec.models.interpolation import enlarge, sample_at
 from scaleflow.codec.models.layers import Convolution, Downsample, ResidualBlock, Upsample, zero_start
 from scaleflow.codec.models.quality import QualityBias
 from scaleflow.codec.models.transforms import PICTURE_CHANNELS, pack_planes, unpack_planes
@@ -132,14 +133,5 @@ def move_detail(detail: Tensor, flow: Tensor | None) -> Tensor:
     if flow is None:
         return torch.zeros_like(detail)
     luma, chroma = unpack_planes(detail)
-    at_chroma = F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
-    at_luma = F.interpolate(flow, scale_factor=4, mode="bilinear", align_corners=False)
-    return pack_planes(_moved(luma, at_luma), _moved(chroma, at_chroma / 2))
-
-
-def _moved(planes: Tensor, flow: Tensor) -> Tensor:
-    height, width = planes.shape[2:]
-    y = torch.arange(height, device=flow.device, dtype=flow.dtype).view(1, -1, 1)
-    x = torch.arange(width, device=flow.device, dtype=flow.dtype).view(1, 1, -1)
-    grid = torch.stack(((2 * (x + flow[:, 0]) + 1) / width - 1, (2 * (y + flow[:, 1]) + 1) / height - 1), -1)
-    return F.grid_sample(planes, grid.to(planes.dtype), mode="bilinear", padding_mode="border", align_corners=False)
+    of_luma = sample_at(luma, enlarge(flow, 4), 1, "bilinear")
+    return pack_planes(of_luma, sample_at(chroma, enlarge(flow, 2) / 2, 1, "bilinear"))

@@ -87,11 +87,7 @@ def code_clip(network: ScaleFlowNetwork, planes: tuple[Tensor, ...], quality: Te
     results, bits = [decoded], [coded.bits_latents + coded.bits_hyper]
     state = first_state(network, decoded)
 
-    def code(kind: LatentKind, latents: Tensor, context: Tensor | None, cheapest: Tensor | None) -> CodedLatents:
-        coder = network.coder(kind)
-        latents_coded: CodedLatents = coder.hyperprior(latents, coder.gain(quality), context)
-        return latents_coded
-
+    code = plain_coding(network, quality)
     for picture in pictures[1:]:
         inter = code_inter(network, picture, state, quality, code)
         results.append(inter.decoded)
@@ -101,6 +97,17 @@ def code_clip(network: ScaleFlowNetwork, planes: tuple[Tensor, ...], quality: Te
     whole = (torch.stack([part[n] for part in parts], 1).clamp(0, 1) for n in range(2))
     shown = (plane[..., : given.shape[3], : given.shape[4]] for plane, given in zip(whole, planes, strict=True))
     return CodedClip(tuple(shown), torch.stack(bits, 1))
+
+
+def plain_coding(network: ScaleFlowNetwork, quality: Tensor) -> CodeLatents:
+    """Codes latents as the analysis gives them, at qualities (N,)."""
+
+    def code(kind: LatentKind, latents: Tensor, context: Tensor | None, cheapest: Tensor | None) -> CodedLatents:
+        coder = network.coder(kind)
+        coded: CodedLatents = coder.hyperprior(latents, coder.gain(quality), context)
+        return coded
+
+    return code
 
 
 def first_state(network: ScaleFlowNetwork, decoded: Tensor) -> InterState:

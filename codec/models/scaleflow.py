@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaleflow.codec.models.hyperprior import INTERLEAVED, CodedLatents, MeanScaleHyperprior
+from scaleflow.codec.models.interpolation import enlarge
 from scaleflow.codec.models.motion import MotionAnalysis, MotionSynthesis
 from scaleflow.codec.models.motion_estimation import BLOCK
 from scaleflow.codec.models.quality import COARSEST_STEP, FINEST_STEP, LatentGain
@@ -132,8 +133,8 @@ class ScaleFlowNetwork(nn.Module):
         """Motion compensation of the packed ``reference`` (N, 6, H, W)."""
         flow, scale = self.motion.synthesis(motion_latents, reference, quality)
         luma, chroma = unpack_planes(reference)
-        warped_luma = scale_space_warp(luma, _enlarge(flow, 4), _enlarge(scale, 4))
-        warped_chroma = scale_space_warp(chroma, _enlarge(flow, 2) / 2, _enlarge(scale, 2))
+        warped_luma = scale_space_warp(luma, enlarge(flow, 4), enlarge(scale, 4))
+        warped_chroma = scale_space_warp(chroma, enlarge(flow, 2) / 2, enlarge(scale, 2))
         return InterPrediction(pack_planes(warped_luma, warped_chroma), flow, scale)
 
 
@@ -150,7 +151,3 @@ def block_difference(picture: Tensor, reference: Tensor, vectors: Tensor) -> Ten
 
 def _steps_in_latent_units() -> tuple[float, float]:
     return COARSEST_STEP * SAMPLE_RANGE / 255, FINEST_STEP * SAMPLE_RANGE / 255
-
-
-def _enlarge(field: Tensor, factor: int) -> Tensor:
-    return F.interpolate(field, scale_factor=factor, mode="bilinear", align_corners=False)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scaleflow.codec.models.interpolation import sample_at
 from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks
 from scaleflow.evaluation.metrics.metric import Metric
 from scaleflow.evaluation.metrics.picture_pair import PicturePair
@@ -44,7 +45,7 @@ class Flicker(Metric):
         if self._before is not None:
             earlier, error_before = self._before
             vectors = match_blocks(original, earlier, _SMOOTHNESS)
-            moved = _moved(error_before, F.interpolate(vectors, scale_factor=BLOCK, mode="nearest"))
+            moved = sample_at(error_before, F.interpolate(vectors, scale_factor=BLOCK, mode="nearest"), 1, "bilinear")
             value = float((decoded - original - moved)[..., :height, :width].abs().mean())
         self._before = original, decoded - original
         self.frames["flicker"].append(value)
@@ -53,10 +54,3 @@ class Flicker(Metric):
 def _padded(luma: Tensor) -> Tensor:
     """Enlarged to whole blocks of 16 samples."""
     return F.pad(luma, (0, -luma.shape[3] % 16, 0, -luma.shape[2] % 16), mode="replicate")
-
-
-def _moved(planes: Tensor, flow: Tensor) -> Tensor:
-    height, width = planes.shape[2:]
-    y, x = torch.arange(height).view(1, -1, 1), torch.arange(width).view(1, 1, -1)
-    grid = torch.stack(((2 * (x + flow[:, 0]) + 1) / width - 1, (2 * (y + flow[:, 1]) + 1) / height - 1), -1)
-    return F.grid_sample(planes, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scaleflow.codec.models.interpolation import double_size, enlarge, sample_at
 from scaleflow.codec.models.motion import MotionAnalysis
 from scaleflow.codec.models.quality import COARSEST_STEP, FINEST_STEP
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
-from scaleflow.codec.models.recurrent.interpolation import double_size, sample_at
 from scaleflow.codec.models.recurrent.latent_coder import CodedLatents, LatentCoder, LatentSizes, SymbolContext
 from scaleflow.codec.models.recurrent.motion import DecodedMotion, MotionSynthesis
 from scaleflow.codec.models.recurrent.transforms import (
@@ -144,8 +144,8 @@ class InterCoder(nn.Module):
         luma, chroma = _moved(state.first, motion.flow)
         if self.config.second_reference:
             second_luma, second_chroma = _moved(state.second, motion.second_flow)
-            luma = torch.lerp(luma, second_luma, _enlarge(motion.blend, 4))
-            chroma = torch.lerp(chroma, second_chroma, _enlarge(motion.blend, 2))
+            luma = torch.lerp(luma, second_luma, enlarge(motion.blend, 4))
+            chroma = torch.lerp(chroma, second_chroma, enlarge(motion.blend, 2))
         memory = sample_at(state.memory, F.avg_pool2d(motion.flow, 2) / 8, 1, "bilinear")
         return Prediction(pack_planes(luma, chroma), memory, motion)
 
@@ -202,10 +202,6 @@ def reference_picture(packed: Tensor) -> ReferencePicture:
 
 def _moved(reference: ReferencePicture, flow: Tensor) -> tuple[Tensor, Tensor]:
     """Luma and chroma in 0..1 of a reference, moved by a flow in luma samples at a quarter of the size."""
-    luma = sample_at(reference.doubled, _enlarge(flow, 4), 2)
+    luma = sample_at(reference.doubled, enlarge(flow, 4), 2)
     _, chroma = unpack_planes(reference.packed)
-    return luma, sample_at(chroma, _enlarge(flow, 2) / 2, 1)
-
-
-def _enlarge(field: Tensor, factor: int) -> Tensor:
-    return F.interpolate(field, scale_factor=factor, mode="bilinear", align_corners=False)
+    return luma, sample_at(chroma, enlarge(flow, 2) / 2, 1)

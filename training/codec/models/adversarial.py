@@ -27,6 +27,9 @@ from scaleflow.training.loop.parts import ParameterGroup
 class AdversarialTraining:
     """Implements :class:`scaleflow.training.codec.models.trainable.TrainableModel` around any codec in training."""
 
+    name: str
+    working_format: WorkingFormat
+
     def __init__(
         self,
         codec: TrainableModel,
@@ -47,9 +50,6 @@ class AdversarialTraining:
             parts["rate"] = RateController(adversarial.bits_per_pixel)
         self.network = nn.ModuleDict(parts)
         self._bf16 = optimization.precision == "bf16"
-
-    name: str
-    working_format: WorkingFormat
 
     @property
     def terms(self) -> AdversarialTerms:

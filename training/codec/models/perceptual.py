@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from scaleflow.adversarial.discriminators import DiscriminatorConfig
 from scaleflow.adversarial.perceptual_network import PerceptualNetwork, small_perceptual, tiny_perceptual
-from scaleflow.codec.models.clip_coding import as_reference, code_inter, first_state
+from scaleflow.codec.models.clip_coding import code_inter, first_state, plain_coding
 from scaleflow.codec.models.decoded_parts import DecodedParts
-from scaleflow.codec.models.hyperprior import CodedLatents
-from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import ScaleFlowNetwork
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.transforms import SAMPLE_RANGE, unpack_planes
@@ -120,14 +118,10 @@ def decoded_parts(network: ScaleFlowNetwork, pictures: list[Tensor], quality: Te
     state = first_state(network, decoded)
     parts = [DecodedParts(state.reference.float(), coded.values.float(), None, intra_quality)]
 
-    def code(kind: LatentKind, latents: Tensor, context: Tensor | None, cheapest: Tensor | None) -> CodedLatents:
-        coder = network.coder(kind)
-        coded_latents: CodedLatents = coder.hyperprior(latents, coder.gain(quality), context)
-        return coded_latents
-
+    code = plain_coding(network, quality)
     for picture in pictures[1:]:
         inter = code_inter(network, picture, state, quality, code)
         state = inter.next_state()
-        reference = as_reference(inter.decoded).float()
+        reference = state.reference.float()
         parts.append(DecodedParts(reference, inter.residual.values.float(), inter.prediction.flow.float(), quality))
     return parts

@@ -21,6 +21,7 @@ from scaleflow.codec.models.clip_coding import (
     code_inter,
     first_state,
     motion_vectors,
+    plain_coding,
 )
 from scaleflow.codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
 from scaleflow.codec.models.quality import LatentGain
@@ -175,9 +176,7 @@ class ScaleFlowTraining(ClipTraining):
         region: PictureRegion | None,
     ) -> CodedLatents:
         """Code latents of one kind; ``cheapest`` are those that would cost least, zero where it is None."""
-        coder = self.network.coder(kind)
-        coded: CodedLatents = coder.hyperprior(latents, coder.gain(quality), context)
-        return coded
+        return plain_coding(self.network, quality)(kind, latents, context, cheapest)
 
     def _error(self, picture: Tensor, decoded: Tensor, quality: Tensor, region: PictureRegion | None) -> Tensor:
         """Distortion of each picture, (N,)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from scaleflow.codec.models.recurrent.interpolation import double_size, sample_at
+from scaleflow.codec.models.interpolation import double_size, sample_at
 
 
 def test_samples_stay_and_halves_are_interpolated() -> None:

@@ -32,6 +32,11 @@ def _double(planes: Tensor, dimension: int) -> Tensor:
     return torch.stack((planes, between), dimension + 1).view(shape)
 
 
+def enlarge(field: Tensor, factor: int) -> Tensor:
+    """A field (N, C, H, W) at so many times its height and width, bilinearly; values stay in their unit."""
+    return F.interpolate(field, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
 def sample_at(planes: Tensor, flow: Tensor, density: int, mode: str = "bicubic") -> Tensor:
     """Planes at displaced positions.
 
