@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialized
 
 from scaleflow.adversarial.perceptual_network import PerceptualConfig, PerceptualNetwork
 from scaleflow.errors import DataError, UsageError
+from scaleflow.safetensors_file import opened_safetensors
 
 WEIGHTS_FORMAT = "scaleflow-perceptual-1"
 """Layout of the file; another value is refused."""
@@ -34,14 +34,9 @@ def load_perceptual_network(path: Path) -> tuple[PerceptualNetwork, str]:
     Raises:
         DataError: there is no such file, it is damaged, or none of these.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file of a perceptual decoder") from error
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: is no safetensors file ({error})") from error
+    with opened_safetensors(path, "there is no such file of a perceptual decoder", "is no safetensors file") as file:
+        metadata = file.metadata() or {}
+        tensors = {key: file.get_tensor(key).float() for key in file.keys()}
     if metadata.get("format") != WEIGHTS_FORMAT:
         raise DataError(f"{path}: holds {metadata.get('format')!r}, no perceptual decoder ({WEIGHTS_FORMAT!r})")
     try:

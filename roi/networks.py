@@ -8,7 +8,6 @@ from typing import get_args
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
@@ -20,6 +19,7 @@ from scaleflow.codec.models.transforms import SAMPLE_RANGE
 from scaleflow.errors import DataError
 from scaleflow.output_file import write_whole_file
 from scaleflow.quality_range import HIGHEST_QUALITY
+from scaleflow.safetensors_file import opened_safetensors
 
 MOST_STRENGTH = 64.0
 WEIGHTS_FORMAT = "scaleflow-regions-3"
@@ -151,14 +151,9 @@ def load_region_networks(path: Path) -> RegionNetworks:
     Raises:
         DataError: there is no such file, it is damaged, or none of these.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file of region networks") from error
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: is no safetensors file ({error})") from error
+    with opened_safetensors(path, "there is no such file of region networks", "is no safetensors file") as file:
+        metadata = file.metadata() or {}
+        tensors = {key: file.get_tensor(key).float() for key in file.keys()}
     if metadata.get("format") != WEIGHTS_FORMAT:
         raise DataError(f"{path}: holds {metadata.get('format')!r}, not region networks ({WEIGHTS_FORMAT!r})")
     try:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from scaleflow.codec.models.computation import standard_settings
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
@@ -18,6 +17,7 @@ from scaleflow.codec.models.scaleflow import ScaleFlowConfig
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import Precision, VideoModel
 from scaleflow.errors import DataError, UsageError
+from scaleflow.safetensors_file import opened_safetensors
 
 if TYPE_CHECKING:
     from scaleflow.codec.models.ssf2020_codec import Ssf2020Codec
@@ -45,17 +45,12 @@ def load_scaleflow(path: Path) -> ScaleFlowCodec:
     Raises:
         DataError: the file cannot be read, or does not fit.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            written = metadata.get("format")
-            if written != WEIGHTS_FORMAT:
-                raise DataError(f"{path}: weights format {written!r}, expected {WEIGHTS_FORMAT!r}")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such weights file") from error
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a safetensors file ({error})") from error
+    with opened_safetensors(path, "no such weights file", "not a safetensors file") as file:
+        metadata = file.metadata() or {}
+        written = metadata.get("format")
+        if written != WEIGHTS_FORMAT:
+            raise DataError(f"{path}: weights format {written!r}, expected {WEIGHTS_FORMAT!r}")
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
     try:
         config = ScaleFlowConfig(**json.loads(metadata.get("sizes", "{}")))
     except (TypeError, ValueError) as error:
@@ -71,13 +66,8 @@ def weights_format(path: Path) -> str:
     Raises:
         DataError: it cannot be read.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            return str((file.metadata() or {}).get("format", ""))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such weights file") from error
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a safetensors file ({error})") from error
+    with opened_safetensors(path, "no such weights file", "not a safetensors file") as file:
+        return str((file.metadata() or {}).get("format", ""))
 
 
 def load_model(

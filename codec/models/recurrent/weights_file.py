@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -23,6 +22,7 @@ from scaleflow.entropy.fixed_point import GAIN_STEPS_PER_OCTAVE, ONE
 from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.integer_network import WEIGHT_BITS, IntegerConvolution
 from scaleflow.errors import DataError
+from scaleflow.safetensors_file import opened_safetensors
 
 WEIGHTS_FORMAT = "scaleflow-recurrent-1"
 """Layout of the file; another value is refused."""
@@ -61,14 +61,9 @@ def load_recurrent(path: Path) -> RecurrentCodec:
     Raises:
         DataError: the file cannot be read, or does not fit.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such weights file") from error
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a safetensors file ({error})") from error
+    with opened_safetensors(path, "no such weights file", "not a safetensors file") as file:
+        metadata = file.metadata() or {}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
     if metadata.get("format") != WEIGHTS_FORMAT:
         raise DataError(f"{path}: weights format {metadata.get('format')!r}, expected {WEIGHTS_FORMAT!r}")
     try:
