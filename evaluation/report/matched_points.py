@@ -34,6 +34,36 @@ def nearest_points(points: Iterable[RatePoint], bits_per_pixel: float) -> list[R
     return list(nearest.values())
 
 
+def points_at_equal_rate(
+    first: Iterable[RatePoint], second: Iterable[RatePoint], tolerance: float
+) -> list[tuple[RatePoint, RatePoint]]:
+    """Pairs of a point of one codec and one of another on the same clip whose files are of nearly one size.
+
+    The closest sizes are paired first, and each point once, so that a codec's rates are not counted several times.
+
+    Args:
+        tolerance: how much larger one file may be than the other, as a share of the smaller.
+
+    Returns:
+        By rising rate.
+    """
+    others = list(second)
+    pairs = [(size_difference(a, b), number, a, b) for number, (a, b) in enumerate((a, b) for a in first for b in others)]
+    taken: set[str] = set()
+    found = []
+    for difference, _, a, b in sorted(pairs, key=lambda pair: pair[:2]):
+        if difference <= tolerance and not {a.stream, b.stream} & taken:
+            taken |= {a.stream, b.stream}
+            found.append((a, b))
+    return sorted(found, key=lambda pair: pair[0].file_bytes + pair[1].file_bytes)
+
+
+def size_difference(first: RatePoint, second: RatePoint) -> float:
+    """How much larger the larger of two files is, as a share of the smaller."""
+    small, large = sorted((first.file_bytes, second.file_bytes))
+    return large / small - 1
+
+
 def spread_pictures(frames: int, count: int) -> Sequence[int]:
     """Numbers of ``count`` pictures, or all if there are fewer, each in the middle of an equal part of the clip."""
     count = min(frames, count)
