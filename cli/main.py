@@ -32,6 +32,7 @@ from scaleflow.cli import (
     roi_make,
     train,
     verify,
+    votes,
 )
 from scaleflow.cli.console import console, start_logging
 from scaleflow.cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
@@ -97,6 +98,7 @@ app.command("export")(export.export)
 app.command("plot")(plot.plot)
 app.command("rd")(rd.rd)
 app.command("report")(report.report)
+app.command("votes")(votes.votes)
 app.command("demo")(demo.demo)
 app.add_typer(baseline.app, name="baseline")
 app.add_typer(nets.app, name="nets")
