@@ -61,7 +61,7 @@ def points_at_equal_rate(
 def size_difference(first: RatePoint, second: RatePoint) -> float:
     """How much larger the larger of two files is, as a share of the smaller."""
     small, large = sorted((first.file_bytes, second.file_bytes))
-    return large / small - 1
+    return (large - small) / small
 
 
 def spread_pictures(frames: int, count: int) -> Sequence[int]:
