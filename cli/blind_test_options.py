@@ -21,7 +21,9 @@ class BlindTestOptions:
 
     blind: Annotated[
         bool,
-        typer.Option("--blind", help="Write a page on which a person votes on pairs of pictures at equal rate, unnamed."),
+        typer.Option(
+            "--blind", help="Write a page on which a person votes on pairs of unnamed pictures at equal rate."
+        ),
     ] = False
     codec: Annotated[
         list[str] | None, typer.Option(help="Only these; to be repeated.", show_default="all that were measured")

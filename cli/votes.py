@@ -67,7 +67,7 @@ def _lines(found: Sequence[Preference], persons: int, total: int) -> list[str]:
     return [
         *lines,
         "",
-        "Tied votes count half for each codec in the share and its interval; the sign test (p) leaves them out.",
+        "Ties count half for each codec in the share and its interval; the sign test (p) leaves them out.",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def moving_part(pictures: Sequence[Rgb]) -> Part:
     """Where originals change most from one to the next."""
     height, width, _ = pictures[0].shape
     changes = np.zeros((height, width), np.float32)
-    for before, after in zip(pictures, pictures[1:], strict=False):
+    for before, after in pairwise(pictures):
         changes += np.abs(after.astype(np.float32) - before).sum(-1)
     return _part_of_most(changes, (min(width, MOVING_SIZE[0]), min(height, MOVING_SIZE[1])))
 

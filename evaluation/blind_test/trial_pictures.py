@@ -112,7 +112,9 @@ class _ClipPictures:
 
     def _keep(self, stream: str, pictures: dict[int, Rgb], numbers: dict[str, set[int]]) -> None:
         self._kept[stream, "still"] = {number: pictures[number] for number in numbers["still"]}
-        self._kept[stream, "moving"] = {number: self._moving.of(pictures[number]).copy() for number in numbers["moving"]}
+        self._kept[stream, "moving"] = {
+            number: self._moving.of(pictures[number]).copy() for number in numbers["moving"]
+        }
 
     def show(self, trial: Trial, embedded: EmbeddedPictures) -> ShownTrial:
         kind = "moving" if trial.mode == "moving" else "still"

@@ -20,7 +20,7 @@ from scaleflow.evaluation.report.matched_points import (
 from scaleflow.evaluation.report.settings import ReportSettings
 
 MOVING_PICTURES = 24
-"""Most pictures of a moving clip, a second at 24 a second: they are embedded without loss, and a page is sent by mail."""
+"""Most pictures of a moving clip: they are embedded without loss, and a page is sent by mail."""
 
 FEWEST_MOVING = 4
 """Fewer show no motion."""
@@ -58,8 +58,7 @@ def plan_trials(points: Sequence[RatePoint], report: ReportSettings, settings: B
     possible = list(_possible_trials(points, report, settings))
     if not possible:
         raise UsageError(
-            "there is nothing to show: pictures is 0, and no clip has the "
-            f"{FEWEST_MOVING} pictures that show motion",
+            f"there is nothing to show: pictures is 0, and no clip has the {FEWEST_MOVING} pictures that show motion",
             fields=("pictures",),
         )
     chance = random.Random(settings.seed)
@@ -109,8 +108,8 @@ def _matched_points(
     if not found:
         closest = f"the closest differ by {100 * min(differences):.1f} %" if differences else "they share no clip"
         raise UsageError(
-            f"no files of two codecs are within rate_tolerance {settings.rate_tolerance:g} % of the same size; {closest}: "
-            "raise rate_tolerance, or measure settings of nearer rates",
+            f"no files of two codecs are within rate_tolerance {settings.rate_tolerance:g} % of the same size; "
+            f"{closest}: raise rate_tolerance, or measure settings of nearer rates",
             fields=("rate_tolerance",),
         )
     return found

@@ -113,7 +113,7 @@ def _describe_point(folder: Path, point: RatePoint, numbers: Sequence[int], mode
 def data_uri(picture: Rgb, method: int = 4) -> str:
     """A picture (height, width, 3), or with transparency (height, width, 4), as lossless WebP in a data URI.
 
-    ``method`` is WebP's, 0..6: less takes less time. 2 takes a half to a third of the time of 4 for nearly the same size.
+    ``method`` is WebP's, 0..6: less takes less time; 2 takes half the time of 4 or less, for nearly the same size.
     """
     from PIL import Image
 

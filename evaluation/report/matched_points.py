@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 from scaleflow.evaluation.rate_distortion.point import RatePoint
 
@@ -47,12 +48,11 @@ def points_at_equal_rate(
     Returns:
         By rising rate.
     """
-    others = list(second)
-    pairs = [(size_difference(a, b), number, a, b) for number, (a, b) in enumerate((a, b) for a in first for b in others)]
+    pairs = sorted(product(first, second), key=lambda pair: size_difference(*pair))
     taken: set[str] = set()
     found = []
-    for difference, _, a, b in sorted(pairs, key=lambda pair: pair[:2]):
-        if difference <= tolerance and not {a.stream, b.stream} & taken:
+    for a, b in pairs:
+        if size_difference(a, b) <= tolerance and not {a.stream, b.stream} & taken:
             taken |= {a.stream, b.stream}
             found.append((a, b))
     return sorted(found, key=lambda pair: pair[0].file_bytes + pair[1].file_bytes)

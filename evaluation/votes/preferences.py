@@ -76,7 +76,7 @@ def distinct_sessions(files: Sequence[tuple[Path, VotesFile]]) -> list[VotesFile
 
 
 def count_preferences(files: Sequence[VotesFile], by_clip: bool = False) -> list[Preference]:
-    """A preference for each pair of codecs, by their names; with ``by_clip``, each is followed by those of its clips."""
+    """A preference for each pair of codecs, by their names; with ``by_clip``, each followed by those of its clips."""
     votes = [(file.session, vote) for file in files for vote in file.votes]
     return [
         preference

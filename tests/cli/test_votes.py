@@ -25,9 +25,9 @@ def test_table(save: Save) -> None:
     assert result.code == 0 and not result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "9 votes of 2 persons"
-    assert lines[3].split() == "a over b 83.3 % 51.2 to 96.0 % 7 1 1 0.070 2 +10.0 %".split()
+    assert lines[3].split() == "a over b 83.3 % 50.7 to 96.1 % 7 1 1 0.070 2 +10.0 %".split()
     assert [line.split()[0] for line in lines[4:7]] == ["clip.y4m", "x.y4m", "y.y4m"]
-    assert lines[-1].startswith("Tied votes count half")
+    assert lines[-1].startswith("Ties count half")
     assert max(map(len, lines)) <= 100
 
 
@@ -60,15 +60,15 @@ def test_blind_report(scaleflow: Run, measured: Path, tmp_path: Path) -> None:
     page = tmp_path / "test.html"
     apart = scaleflow("report", measured, "--blind", "-o", page, "--rate-tolerance", 0)
     assert apart.code == 2 and "within --rate-tolerance 0 % of the same size" in apart.stderr and not page.exists()
-    # The stand-in's file is nowhere near that of x264: the point says so.
+    # The stand-in's file is much larger than that of x264, which zeros after its end do not harm.
     (ours,) = (measured / "points").glob("*scaleflow*.json")
     (theirs,) = (measured / "points").glob("*x264*.json")
     wanted = json.loads(ours.read_text())["file_bytes"]
     stream = measured / json.loads(theirs.read_text())["stream"]
-    stream.write_bytes(stream.read_bytes().ljust(wanted, b"\0")[: max(wanted, stream.stat().st_size)])
-    point = json.loads(theirs.read_text()) | {"file_bytes": stream.stat().st_size}
+    stream.write_bytes(stream.read_bytes().ljust(wanted, b"\0"))
+    point = json.loads(theirs.read_text()) | {"file_bytes": wanted}
     theirs.write_text(json.dumps(point))
-    result = scaleflow("report", measured, "--blind", "-o", page, "--rate-tolerance", 100, "--pairs", 3, "--pictures", 1)
+    result = scaleflow("report", measured, "--blind", "-o", page, "--pairs", 3, "--pictures", 1)
     assert result.code == 0, result.stderr
     assert result.stdout.startswith(f"{page}: 3 pairs, ") and page.stat().st_size > 1000
 

@@ -40,7 +40,9 @@ def click(browser: Any, name: str) -> None:
 
 
 def wait_for_pair(browser: Any, number: int) -> None:
-    wait_for(browser, f"test.seen !== null && document.getElementById('progress').textContent === '{number} of {PAIRS}'")
+    wait_for(
+        browser, f"test.seen !== null && document.getElementById('progress').textContent === '{number} of {PAIRS}'"
+    )
 
 
 def words_on(browser: Any) -> str:

@@ -113,8 +113,10 @@ def test_requests_that_cannot_be_met(point: RatePoint) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"pairs": 0}, {"pairs": 201}, {"seed": -1}, {"seed": 1 << 32}, {"rate_tolerance": -1.0}]
-    + [{"rate_tolerance": float("nan")}, {"rate_tolerance": 101.0}],
+    [
+        *({"pairs": 0}, {"pairs": 201}, {"seed": -1}, {"seed": 1 << 32}),
+        *({"rate_tolerance": -1.0}, {"rate_tolerance": float("nan")}, {"rate_tolerance": 101.0}),
+    ],
 )
 def test_settings_out_of_range(settings: dict[str, float]) -> None:
     (name,) = settings
