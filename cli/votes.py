@@ -57,8 +57,7 @@ _HEADINGS = ("preferred", "95 % interval", "for", "tied", "against", "p", "perso
 
 
 def _lines(found: Sequence[Preference], persons: int, total: int) -> list[str]:
-    rows = [("", *_HEADINGS)]
-    rows += [(_name(one), *_cells(one)) for one in found]
+    rows = [("", *_HEADINGS), *((_name(one), *_cells(one)) for one in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [f"{_counted(total, 'vote')} of {_counted(persons, 'person')}", ""]
     for name, *cells in rows:

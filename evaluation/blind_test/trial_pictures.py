@@ -70,86 +70,111 @@ def show_trials(
     problems: list[str] = []
     contents = list(dict.fromkeys(trial.left.clip.content for trial in trials))
     for number, content in enumerate(contents):
-        of_clip = [trial for trial in trials if trial.left.clip.content == content]
+        of_clip = {place: trial for place, trial in enumerate(trials) if trial.left.clip.content == content}
+        clip = next(iter(of_clip.values())).left.clip
         if progress is not None:
-            progress(of_clip[0].left.clip.name, number, len(contents))
-        clip = _ClipPictures(folder, of_clip, models)
-        for trial in of_clip:
-            sides = (trial.left.stream, trial.right.stream)
-            if not any(side in clip.problems for side in sides):
-                shown[id(trial)] = clip.show(trial, embedded)
-        for stream, problem in clip.problems.items():
-            logger.warning("%s: the blind test has no pictures of it: %s", stream, problem)
-            problems.append(problem)
+            progress(clip.name, number, len(contents))
+        pictures = _ClipPictures(folder, clip, list(of_clip.values()), models)
+        for place, trial in of_clip.items():
+            if pictures.has(trial):
+                shown[place] = pictures.show(trial, embedded)
+        for problem in pictures.problems:
+            logger.warning("the blind test leaves out a stream: %s", problem)
+        problems += pictures.problems
     if not shown:
         raise DataError(f"no pair could be decoded: {problems[0]}")
-    return [shown[id(trial)] for trial in trials if id(trial) in shown]
+    return [shown[place] for place in sorted(shown)]
+
+
+_Shown = tuple[str, str]
+"""Whose pictures they are: codec and stream, as two codecs may decode one stream each in its way."""
+
+_ORIGINAL: _Shown = ("", "")
+
+
+def _shown_by(point: RatePoint) -> _Shown:
+    return point.codec, point.stream
 
 
 class _ClipPictures:
     """What the trials of a clip show. Of moving clips only the part that is shown is kept."""
 
-    def __init__(self, folder: Path, trials: Sequence[Trial], models: CachedModels) -> None:
-        self._clip = trials[0].left.clip
-        self.problems: dict[str, str] = {}
-        self._kept: dict[tuple[str, str], dict[int, Rgb]] = {}
-        self._moving = middle_part(self._clip.width, self._clip.height, MOVING_SIZE)
-        numbers = _numbers_by_kind(trials)
+    def __init__(self, folder: Path, clip: EvaluatedClip, trials: Sequence[Trial], models: CachedModels) -> None:
+        self.problems: list[str] = []
+        self._clip = clip
+        self._stills: dict[_Shown, dict[int, Rgb]] = {}
+        self._moving: dict[_Shown, dict[int, Rgb]] = {}
+        self._moving_part = middle_part(clip.width, clip.height, MOVING_SIZE)
+        needed = _Needed.of(trials)
         try:
-            original = read_original(self._clip, sorted(numbers["still"] | numbers["moving"])).pictures
+            original = read_original(clip, needed.numbers).pictures
         except ScaleFlowError as error:
-            logger.warning("%s: the blind test does not show its original: %s", self._clip.name, error)
+            logger.warning("%s: the blind test does not show its original: %s", clip.name, error)
         else:
-            if numbers["moving"]:
-                self._moving = moving_part([original[number] for number in sorted(numbers["moving"])])
-            self._keep("", original, numbers)
-        for point in {side.stream: side for trial in trials for side in (trial.left, trial.right)}.values():
-            needed = _numbers_by_kind([trial for trial in trials if point in (trial.left, trial.right)])
+            if needed.moving:
+                self._moving_part = moving_part([original[number] for number in sorted(needed.moving)])
+            self._keep(_ORIGINAL, original, needed)
+        points = {_shown_by(point): point for trial in trials for point in (trial.left, trial.right)}
+        for key, point in points.items():
+            needed = _Needed.of([trial for trial in trials if key in (_shown_by(trial.left), _shown_by(trial.right))])
             try:
-                self._keep(point.stream, _decode(folder, point, self._clip, needed, models), needed)
+                self._keep(key, _decode(folder, point, needed.numbers, models), needed)
             except ScaleFlowError as error:
-                self.problems[point.stream] = str(error)
+                self.problems.append(str(error))
 
-    def _keep(self, stream: str, pictures: dict[int, Rgb], numbers: dict[str, set[int]]) -> None:
-        self._kept[stream, "still"] = {number: pictures[number] for number in numbers["still"]}
-        self._kept[stream, "moving"] = {
-            number: self._moving.of(pictures[number]).copy() for number in numbers["moving"]
-        }
+    def _keep(self, key: _Shown, pictures: dict[int, Rgb], needed: _Needed) -> None:
+        part = self._moving_part
+        self._stills[key] = {number: pictures[number] for number in needed.still}
+        self._moving[key] = {number: part.of(pictures[number]).copy() for number in needed.moving}
+
+    def has(self, trial: Trial) -> bool:
+        """Whether both sides could be decoded."""
+        return {_shown_by(trial.left), _shown_by(trial.right)} <= self._stills.keys()
 
     def show(self, trial: Trial, embedded: EmbeddedPictures) -> ShownTrial:
-        kind = "moving" if trial.mode == "moving" else "still"
-        left, right = self._kept[trial.left.stream, kind], self._kept[trial.right.stream, kind]
-        original = self._kept.get(("", kind))
-        part = inside = self._moving
-        if kind == "moving":
-            inside = Part(0, 0, part.width, part.height)
+        """The pictures of a trial that there are."""
+        sides = (_shown_by(trial.left), _shown_by(trial.right), _ORIGINAL)
+        kept = self._moving if trial.mode == "moving" else self._stills
+        left, right, original = (kept.get(side, {}) for side in sides)
+        if trial.mode == "moving":
+            part = self._moving_part
+            within = Part(0, 0, part.width, part.height)
         elif trial.mode == "zoom":
             (number,) = trial.numbers
-            part = inside = zoomed_part(left[number], right[number])
+            part = within = zoomed_part(left[number], right[number])
         else:
-            part = inside = middle_part(self._clip.width, self._clip.height, STILL_SIZE)
+            part = within = middle_part(self._clip.width, self._clip.height, STILL_SIZE)
 
         def embed(pictures: dict[int, Rgb]) -> list[int]:
-            return [embedded.add(inside.of(pictures[number])) for number in trial.numbers]
+            return [embedded.add(within.of(pictures[number])) for number in trial.numbers]
 
-        return ShownTrial(trial, part, embed(left), embed(right), None if original is None else embed(original))
-
-
-def _numbers_by_kind(trials: Sequence[Trial]) -> dict[str, set[int]]:
-    """Numbers of pictures that are needed as a whole, and of those of moving clips."""
-    return {
-        "still": {number for trial in trials if trial.mode != "moving" for number in trial.numbers},
-        "moving": {number for trial in trials if trial.mode == "moving" for number in trial.numbers},
-    }
+        return ShownTrial(trial, part, embed(left), embed(right), embed(original) if original else None)
 
 
-def _decode(
-    folder: Path, point: RatePoint, clip: EvaluatedClip, numbers: dict[str, set[int]], models: CachedModels
-) -> dict[int, Rgb]:
+@dataclass(frozen=True)
+class _Needed:
+    """Numbers of the pictures that trials show, as stills and parts of these, and in motion."""
+
+    still: frozenset[int]
+    moving: frozenset[int]
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial]) -> _Needed:
+        def numbers(moves: bool) -> frozenset[int]:
+            return frozenset(n for trial in trials if (trial.mode == "moving") is moves for n in trial.numbers)
+
+        return cls(numbers(False), numbers(True))
+
+    @property
+    def numbers(self) -> list[int]:
+        return sorted(self.still | self.moving)
+
+
+def _decode(folder: Path, point: RatePoint, numbers: Sequence[int], models: CachedModels) -> dict[int, Rgb]:
     path = folder / point.stream
-    found = read_pictures(path, sorted(numbers["still"] | numbers["moving"]), models.choose)
+    found = read_pictures(path, numbers, models.choose)
     if path.stat().st_size != point.file_bytes:
         raise DataError(f"{path}: is not what was measured: it has not the size that its point says")
-    if (found.width, found.height) != (clip.width, clip.height):
+    if (found.width, found.height) != (point.clip.width, point.clip.height):
         raise DataError(f"{path}: has pictures of another size than its clip")
     return found.pictures

@@ -118,7 +118,8 @@ def _matched_points(
 def _balanced_choice(possible: Sequence[Trial], count: int) -> list[Trial]:
     """One after the other, what has been chosen least: by codecs, then way, then clip, then rate, then picture."""
     used: Counter[tuple[object, ...]] = Counter()
-    waiting, chosen = list(possible), []
+    waiting = list(possible)
+    chosen: list[Trial] = []
     while waiting and len(chosen) < count:
         best = min(waiting, key=lambda trial: [used[key] for key in _keys(trial)])
         waiting.remove(best)
