@@ -10,6 +10,7 @@ class BlindTest {
     this.place = place;
     this.ballot = new Ballot();
     this.isSaved = false;
+    this.seen = null;
     this.screen = "introduction";
     addEventListener("keydown", (event) => this.press(event));
     addEventListener("beforeunload", (event) => {
@@ -28,7 +29,7 @@ class BlindTest {
         key("←", "the left one is better"), key("→", "the right one is better"), key("↓ or space", "no preference"),
         key("O", "show the original in both places, and hide it again"), key("U", "undo the last vote"))),
       element("p", { class: "soft" }, "The buttons below the pictures do the same. At the end you save your votes as a file. Nothing is sent anywhere."),
-      element("p", {}, element("button", { type: "button", id: "start", class: "main", onclick: () => this.start() }, "Start")),
+      element("p", { class: "row" }, element("button", { type: "button", id: "start", class: "main", onclick: () => this.start() }, "Start")),
     ));
     document.getElementById("start").focus();
   }

@@ -58,8 +58,13 @@ class PairView {
   showOriginal(shown) {
     this.original = shown && this.pair.original !== null;
     this.node.classList.toggle("original", this.original);
-    this.captions.forEach((caption, side) => (caption.textContent = this.original ? "original" : ["left", "right"][side]));
+    this.label();
     if (this.drawn !== null && this.tracks) this.draw(this.drawn);
+  }
+
+  label() {
+    const size = this.times < 1 ? `, reduced to ${Math.round(100 * this.times)} %` : "";
+    this.captions.forEach((caption, side) => (caption.textContent = `${this.original ? "original" : ["left", "right"][side]}${size}`));
   }
 
   play(pair, now) {
@@ -83,6 +88,8 @@ class PairView {
     let times = Math.min((across * dense) / width, (down * dense) / height);
     // Enlarged by whole numbers of the screen's own pixels only, so that all samples stay squares of one size.
     if (times >= 1) times = Math.floor(mode === "zoom" ? times : Math.min(times, Math.max(1, LARGEST_TIMES * dense)));
+    this.times = times;
+    this.label();
     this.node.classList.toggle("enlarged", times >= 1);
     for (const canvas of this.canvases) Object.assign(canvas.style, { width: `${(width * times) / dense}px`, height: `${(height * times) / dense}px` });
   }

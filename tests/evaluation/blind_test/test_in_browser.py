@@ -17,7 +17,7 @@ from tests.evaluation.browser import browser, open_page, requested
 
 __all__ = ["browser"]
 
-LEFT, RIGHT, DOWN, SPACE = "\ue012", "\ue014", "\ue015", " "
+LEFT, RIGHT, DOWN, SPACE, ENTER = "\ue012", "\ue014", "\ue015", " ", "\ue007"
 
 
 def wait_for(browser: Any, script: str) -> Any:
@@ -109,7 +109,7 @@ def wait_for_file(folder: Path) -> Path:
 def test_undo_and_original(browser: Any, page: Path) -> None:
     open_page(browser, page, 1200)
     run = browser.execute_script
-    press(browser, "\ue007")  # Enter on Start
+    press(browser, ENTER)
     wait_for_pair(browser, 1)
     press(browser, LEFT)
     wait_for_pair(browser, 2)
@@ -146,6 +146,19 @@ def test_undo_and_original(browser: Any, page: Path) -> None:
     press(browser, "u", LEFT)  # too late, as names have been seen
     assert run("return test.file.votes.length") == 1 and "scaleflow" in words_on(browser)
     assert browser.get_log("browser") == []
+
+
+def test_a_window_that_is_too_small_says_so(browser: Any, page: Path) -> None:
+    open_page(browser, page, 150)
+    press(browser, ENTER)
+    number = 1 + [pair["mode"] for pair in browser.execute_script("return data.pairs")].index("still")
+    for judged in range(1, number):
+        wait_for_pair(browser, judged)
+        press(browser, SPACE)
+    wait_for_pair(browser, number)
+    caption = browser.find_element("css selector", "figcaption").text
+    width = browser.find_element("css selector", "canvas").size["width"]
+    assert width < 88 and caption == f"left, reduced to {100 * width / 88:.0f} %"
 
 
 def test_clips_move_in_step_and_enlarged_parts_are_sharp(browser: Any, page: Path) -> None:
