@@ -69,9 +69,9 @@ def distinct_sessions(files: Sequence[tuple[Path, VotesFile]]) -> list[VotesFile
         kept.append(max((file for _, file in copies), key=lambda file: len(file.votes)))
         names = list(dict.fromkeys(str(path) for path, _ in copies))
         if len(names) > 1:
-            logger.warning("%s: are of one session, which is counted once", ", ".join(names))
+            logger.warning("%s: are of one session, whose votes are counted once", ", ".join(names))
         elif len(copies) > 1:
-            logger.warning("%s: was given more than once and is counted once", names[0])
+            logger.warning("%s: was given more than once; its votes are counted once", names[0])
     return kept
 
 
