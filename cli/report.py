@@ -39,8 +39,8 @@ def report(
         typer.Option(help="Another model that streams may need: ssf2020-N or ssf2020:PATH; may be repeated."),
     ] = None,
     weights_folder: options.WeightsFolder = None,
-    blind_test: blind_test_options.BlindTestOptions,
     machine: options.MachineOptions,
+    blind_test: blind_test_options.BlindTestOptions,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a report to look at: one HTML file with curves, pictures side by side and maps; or a blind test."""
