@@ -80,6 +80,13 @@ class CodecOptions:
 
 
 @dataclass(frozen=True)
+class SweepDecoderOptions(options.DecoderOptions):
+    """What decodes ScaleFlow's codecs, but for those whose options say it themselves."""
+
+    PANEL: ClassVar[str] = CodecOptions.PANEL
+
+
+@dataclass(frozen=True)
 class MeasuredOptions:
     """What is measured, and shown."""
 
@@ -118,6 +125,7 @@ def rd(
     *,
     coded: ClipOptions,
     coders: CodecOptions,
+    decoder: SweepDecoderOptions,
     measuring: MeasuredOptions,
     aids: options.MetricOptions,
     machine: SweepMachineOptions,
@@ -134,6 +142,7 @@ def rd(
     from scaleflow.evaluation.rate_distortion.clip_masks import find_masks
     from scaleflow.evaluation.rate_distortion.codec_software import check_codecs
     from scaleflow.evaluation.rate_distortion.codecs import parse_codec
+    from scaleflow.evaluation.rate_distortion.decoder_choice import DecoderChoice
     from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
@@ -144,7 +153,8 @@ def rd(
     require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in measuring.metrics.split(",") if name.strip()])
     qualities = _qualities(",".join(coders.quality)) if coders.quality else ()
-    codecs = [parse_codec(text, qualities) for text in coders.codec or ["scaleflow", "x264", "x265"]]
+    chosen = DecoderChoice(decoder.decoder.value, decoder.perception, decoder.decoder_weights)
+    codecs = [parse_codec(text, qualities, chosen) for text in coders.codec or ["scaleflow", "x264", "x265"]]
     if measuring.anchor is not None:
         earlier = read_points(out) if any((out / "points").glob("*.json")) else []
         choose_anchor(
