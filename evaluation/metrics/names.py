@@ -12,7 +12,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "lpips": ("lpips",),
     "vmaf": ("vmaf",),
     "xpsnr": ("xpsnr-y", "xpsnr-u", "xpsnr-v"),
-    "effnet": ("effnet-distance", "effnet-frechet"),
+    "effnet": ("effnet-distance", "effnet-frechet", "effnet-kernel"),
     "flicker": ("flicker",),
 }
 """What each name on the command line stands for; single metrics are asked for by their own names."""
@@ -29,10 +29,8 @@ AREA_INSIDE, BITS_INSIDE = "area-roi", "bits-roi"
 _LOCAL_GROUPS = ("psnr", "ms-ssim", "lpips")
 """Of which parts of a picture have a value; the filters of ffmpeg see whole pictures."""
 
-LOWER_IS_BETTER = frozenset(
-    ("effnet-distance", "effnet-frechet", "flicker", *("lpips" + part for part in ("", INSIDE, OUTSIDE)))
-)
-"""Metrics that are 0 where pictures are identical."""
+LOWER_IS_BETTER = frozenset((*GROUPS["effnet"], "flicker", *("lpips" + part for part in ("", INSIDE, OUTSIDE))))
+"""Metrics that are 0 where pictures are identical; ``effnet-kernel`` about 0."""
 
 OF_MEAN_MSE = "-of-mean-mse"
 """Ends the name of a PSNR that is not a mean of PSNRs but the PSNR of the mean squared error of all pictures."""

@@ -16,7 +16,11 @@ _FAMILIES = {
     "lpips": "LPIPS",
     "flicker": "Flicker",
 }
-_TITLES = {"effnet-distance": "EfficientNet-Lite0 distance", "effnet-frechet": "EfficientNet-Lite0 Fréchet distance"}
+_TITLES = {
+    "effnet-distance": "EfficientNet-Lite0 distance",
+    "effnet-frechet": "EfficientNet-Lite0 Fréchet distance",
+    "effnet-kernel": "EfficientNet-Lite0 kernel distance",
+}
 _REGIONS = {INSIDE: " in the region", OUTSIDE: " outside the region", "": ""}
 _SHARES = {AREA_INSIDE: "Samples in the region", BITS_INSIDE: "Bits in the region"}
 
