@@ -32,6 +32,9 @@ _LOCAL_GROUPS = ("psnr", "ms-ssim", "lpips")
 LOWER_IS_BETTER = frozenset((*GROUPS["effnet"], "flicker", *("lpips" + part for part in ("", INSIDE, OUTSIDE))))
 """Metrics that are 0 where pictures are identical; ``effnet-kernel`` about 0."""
 
+_OF_PERCEPTION = frozenset(name for group in ("lpips", "effnet", "flicker") for name in GROUPS[group])
+"""Metrics that detail may better which is not in the original."""
+
 OF_MEAN_MSE = "-of-mean-mse"
 """Ends the name of a PSNR that is not a mean of PSNRs but the PSNR of the mean squared error of all pictures."""
 
@@ -51,6 +54,17 @@ def expand_metrics(names: Sequence[str]) -> tuple[str, ...]:
     if not wanted:
         raise UsageError(f"no metric is named; there are {', '.join(GROUPS)}")
     return tuple(name for name in METRICS if name in wanted)
+
+
+def with_fidelity(names: Sequence[str]) -> tuple[str, ...]:
+    """The given metrics, with ``psnr-yuv`` where some are of perception and none is a PSNR.
+
+    What a picture gains in perception is often paid in fidelity, and says little without it.
+    """
+    asked = set(names)
+    if asked & _OF_PERCEPTION and not asked & set(GROUPS["psnr"]):
+        asked.add("psnr-yuv")
+    return tuple(name for name in METRICS if name in asked)
 
 
 def with_regions(names: Sequence[str]) -> tuple[str, ...]:
