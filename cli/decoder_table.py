@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scaleflow.evaluation.rate_distortion.decoder_comparison import DecoderComparison
     from scaleflow.evaluation.rate_distortion.point import RatePoint
+    from scaleflow.evaluation.statistics.decoder_comparison import DecoderComparison
 
 _WIDTH = 17
 
@@ -17,7 +17,7 @@ def decoder_lines(points: Sequence[RatePoint], metrics: Sequence[str], by_clip: 
 
     ``by_clip`` adds the changes of each clip to their means.
     """
-    from scaleflow.evaluation.rate_distortion.decoder_comparison import compare_decoders, lone_codecs
+    from scaleflow.evaluation.statistics.decoder_comparison import compare_decoders, lone_codecs
 
     lines: list[str] = []
     for found in compare_decoders(points):
@@ -60,7 +60,7 @@ def _line(name: str, width: int, metrics: Sequence[str], changes: Mapping[str, f
 
 def _text(metric: str, value: float | None) -> str:
     from scaleflow.evaluation.plot.metric_scale import metric_unit
-    from scaleflow.evaluation.rate_distortion.decoder_comparison import is_relative
+    from scaleflow.evaluation.statistics.decoder_comparison import is_relative
 
     if value is None:
         return "none"

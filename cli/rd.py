@@ -148,12 +148,12 @@ def rd(
     from scaleflow.evaluation.rate_distortion.codec_software import check_codecs
     from scaleflow.evaluation.rate_distortion.codecs import parse_codec
     from scaleflow.evaluation.rate_distortion.decoder_choice import DecoderChoice
-    from scaleflow.evaluation.rate_distortion.decoder_comparison import compare_decoders
     from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
     from scaleflow.evaluation.rate_distortion.sweep import measure
     from scaleflow.evaluation.statistics.bd_rate_summary import choose_anchor
+    from scaleflow.evaluation.statistics.decoder_comparison import compare_decoders
     from scaleflow.optional_packages import require_packages
 
     require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,16 @@ import scaleflow
 from scaleflow.adversarial import perceptual_codec
 from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
 from scaleflow.codec.video.reader import open_video
+from scaleflow.codec.video.working_format import rgb_picture
+from scaleflow.errors import DataError
+from scaleflow.evaluation.file_hash import file_hash
+from scaleflow.evaluation.rate_distortion.results import read_points
+from scaleflow.evaluation.report.stream_pictures import CachedModels, read_pictures
+from tests.adversarial.tiny_decoder import write_tiny_decoder
+from tests.cli.conftest import encoders_in_this_process
 from tests.cli.test_regions import Run, run
 from tests.codec.conftest import packaged_clip
+from tests.evaluation.rate_distortion.test_point import MASKED, point
 
 __all__ = ["run"]
 
@@ -85,3 +94,67 @@ def test_mistakes_are_told_in_one_line(
     filled = [str(option).format(other=other, clip=carphone) for option in options]
     told = run("decode", coded, tmp_path / "out.y4m", *filled, code=code).stderr
     assert words in told.replace("\n", " ") and not (tmp_path / "out.y4m").exists()
+
+
+def decoded_rgb(path: Path) -> dict[int, np.ndarray]:
+    with open_video(path) as reader:
+        return {n: rgb_picture(picture.planes, reader.properties) for n, picture in enumerate(reader)}
+
+
+def test_whatever_shows_pictures_takes_the_decoder(
+    run: Run, carphone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``rd``, its table, ``compare`` and ``report`` show what ``decode`` shows."""
+    weights, results = write_tiny_decoder(tmp_path / "tiny.safetensors"), tmp_path / "results"
+    options = ("--decoder", "perceptual", "--decoder-weights", weights)
+    common = ("--quality", 10, "--frames", 2, "--metrics", "flicker", "--out", results)
+    with encoders_in_this_process():
+        found = run("rd", carphone, "--codec", "sharp=scaleflow", *options, *common)
+        assert "sharp: to see what fidelity pays, measure the codec without --decoder perceptual" in found.stdout
+        found = run("rd", carphone, "--codec", "scaleflow", *common, "--json")
+    (compared,) = json.loads(found.stdout.splitlines()[-1])["decoders"]
+    assert (compared["codec"], compared["against"], compared["streams"]) == ("sharp", "scaleflow", 1)
+    sharp, plain = sorted(read_points(results), key=lambda point: point.codec, reverse=True)
+    assert sharp.stream_hash == plain.stream_hash and sharp.metrics["psnr-yuv"] != plain.metrics["psnr-yuv"]
+
+    def measured(decoded: Path, *given: object) -> float:
+        more = ("--metrics", "psnr-yuv", "--frames", 2, "--threads", 1, "--json")
+        value = json.loads(run("compare", carphone, decoded, *given, *more).stdout)["means"]["psnr-yuv"]
+        return float(value)
+
+    stream, decoded = results / sharp.stream, tmp_path / "sharp.mkv"
+    run("decode", stream, decoded, "--lossless", "--threads", 1, *options)
+    assert measured(stream, *options) == measured(decoded) == pytest.approx(sharp.metrics["psnr-yuv"], abs=1e-9)
+    assert measured(stream) == pytest.approx(plain.metrics["psnr-yuv"], abs=1e-9)
+    refused = run("compare", carphone, decoded, *options, code=2).stderr
+    assert refused.startswith("scaleflow: --decoder perceptual decodes .sfv files, ")
+
+    models = CachedModels("cpu", decoder_weights=(weights,))
+    shown = read_pictures(stream, [1], models.as_measured(sharp)).pictures[1]
+    assert np.array_equal(shown, decoded_rgb(decoded)[1])
+    assert not np.array_equal(shown, read_pictures(stream, [1], models.as_measured(plain)).pictures[1])
+    folder = CachedModels("cpu", weights_folder=tmp_path)
+    assert np.array_equal(shown, read_pictures(stream, [1], folder.as_measured(sharp)).pictures[1])
+    given = ("report", results, "-o", tmp_path / "report.html", "--pictures", 1)
+    run(*given)
+    lost = "was shown by a perceptual decoder (file hash"
+    assert lost in (tmp_path / "report.html").read_text()
+    run(*given, "--decoder-weights", weights, "--overwrite")
+    assert lost not in (tmp_path / "report.html").read_text()
+    none = run(*given, "--decoder-weights", tmp_path / "none", "--overwrite", code=2).stderr
+    assert none.startswith("scaleflow: --decoder-weights ") and "there is no such file" in none
+
+
+def test_points_lead_to_no_decoder(tmp_path: Path) -> None:
+    """A point's command opens no file: decoders are those that the settings name, by the hash that a point gives."""
+    weights = write_tiny_decoder(tmp_path / "tiny.safetensors")
+    made = point(MASKED, psnr=[30.0, 30.0])
+    command = ("scaleflow", "decode", "--decoder", "perceptual", "--decoder-weights", str(weights))
+    crafted = replace(made, decode_command=command, software={"decoder weights": file_hash(weights)})
+    with pytest.raises(DataError, match="is not here: give its file as decoder_weights"):
+        CachedModels("cpu").as_measured(crafted)
+    CachedModels("cpu", decoder_weights=(weights,)).as_measured(crafted)
+    with pytest.raises(DataError, match="is not here"):
+        CachedModels("cpu", decoder_weights=(weights,)).as_measured(replace(crafted, software={}))
+    with pytest.raises(DataError, match="decoder 'loud' is unknown"):
+        CachedModels("cpu").as_measured(replace(made, decode_command=("decode", "--decoder", "loud")))

@@ -8,8 +8,8 @@ import pytest
 
 from scaleflow.cli.decoder_table import decoder_lines
 from scaleflow.evaluation.metrics.names import with_fidelity
-from scaleflow.evaluation.rate_distortion.decoder_comparison import change, compare_decoders, lone_codecs
 from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.statistics.decoder_comparison import change, compare_decoders, lone_codecs
 from tests.evaluation.rate_distortion.test_point import MASKED, point
 
 PERCEPTUAL = ("scaleflow", "decode", "INPUT", "OUTPUT", "--decoder", "perceptual")
