@@ -11,7 +11,7 @@ import pytest
 
 import scaleflow
 from scaleflow.adversarial import perceptual_codec
-from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
+from scaleflow.codec.models.registry import WEIGHTS_FOLDER
 from scaleflow.codec.video.reader import open_video
 from scaleflow.codec.video.working_format import rgb_picture
 from scaleflow.errors import DataError
@@ -71,29 +71,84 @@ def test_a_trained_decoder_shows_the_same_stream_otherwise(
     assert (tmp_path / "library.y4m").read_bytes() == (tmp_path / "full.y4m").read_bytes()
 
 
+DECODER = ("--decoder", "perceptual", "--decoder-weights")
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
         (("--perception", 0.5), 2, "--perception is of decoder 'perceptual'"),
         (("--decoder", "perceptual", "--perception", 2), 2, "--perception 2 is outside 0..1"),
+        (("--decoder", "perceptual", "--perception", -1), 2, "--perception -1 is outside 0..1"),
+        (("--decoder", "perceptual", "--perception", "nan"), 2, "--perception nan is outside 0..1"),
         (("--decoder", "sharp"), 2, "'sharp' is not one of 'fidelity', 'perceptual'"),
-        (("--decoder", "perceptual", "--decoder-weights", "none.safetensors"), 1, "no such file of a perceptual"),
-        (("--decoder", "perceptual", "--decoder-weights", "{other}"), 1, "belongs to weights 00"),
-        (("--decoder", "perceptual", "--decoder-weights", "{clip}"), 1, "is no safetensors file"),
+        (("--decoder-weights", "{own}"), 2, "--decoder-weights is of decoder 'perceptual'"),
+        ((*DECODER, "none.safetensors"), 1, "no such file of a perceptual"),
+        ((*DECODER, "{other}"), 1, "belongs to weights 00"),
+        ((*DECODER, "{clip}"), 1, "is no safetensors file"),
+        ((*DECODER, "{folder}"), 1, "is no safetensors file"),
+        ((*DECODER, "{codec}"), 1, "holds 'scaleflow-1', no perceptual decoder"),
+        (("--weights", "{own}"), 1, "weights format 'scaleflow-perceptual-1', expected 'scaleflow-1'"),
     ],
 )
 def test_mistakes_are_told_in_one_line(
     run: Run, carphone: Path, tmp_path: Path, options: tuple[object, ...], code: int, words: str
 ) -> None:
-    coded, other = tmp_path / "coded.sfv", tmp_path / "other.safetensors"
+    """By all verbs that show pictures, and nothing is left of what they began to write."""
+    coded = tmp_path / "coded.sfv"
     run("encode", carphone, coded, "-q", 10, "--frames", 1)
-    from scaleflow.adversarial.perceptual_network import PerceptualNetwork, tiny_perceptual
+    places = {
+        "own": write_tiny_decoder(tmp_path / "own.safetensors"),
+        "other": write_tiny_decoder(tmp_path / "other.safetensors", "00" * 32),
+        "codec": WEIGHTS_FOLDER / "default.safetensors",
+        "clip": carphone,
+        "folder": tmp_path,
+    }
+    filled = [str(option).format(**places) for option in options]
+    before = sorted(tmp_path.iterdir())
+    for verb in (
+        ("decode", coded, tmp_path / "out.y4m"),
+        ("compare", carphone, coded, "--frames", 1, "--csv", tmp_path / "out.csv"),
+    ):
+        told = run(*verb, *filled, code=code).stderr
+        assert words in told.replace("\n", " ") and (len(told.splitlines()) == 1 or "Usage:" in told)
+    if "--weights" not in options:
+        told = run("rd", carphone, "--frames", 1, "--codec", "scaleflow", "--out", tmp_path / "rd", *filled, code=code)
+        assert words in told.stderr.replace("\n", " ")
+    assert sorted(tmp_path.iterdir()) == before
 
-    other.write_bytes(serialized_perceptual_weights(PerceptualNetwork(tiny_perceptual()), "00" * 32))
-    assert load_perceptual_network(other)[1] == "00" * 32
-    filled = [str(option).format(other=other, clip=carphone) for option in options]
-    told = run("decode", coded, tmp_path / "out.y4m", *filled, code=code).stderr
-    assert words in told.replace("\n", " ") and not (tmp_path / "out.y4m").exists()
+
+def test_a_codec_without_a_perceptual_decoder_says_so(scaleflow: Run, carphone: Path, tmp_path: Path) -> None:
+    """The stand-in is such a codec."""
+    coded, weights = tmp_path / "coded.sfv", write_tiny_decoder(tmp_path / "tiny.safetensors")
+    assert scaleflow("encode", carphone, coded, "--frames", 1).code == 0
+    told = scaleflow("decode", coded, tmp_path / "out.y4m", *DECODER, weights)
+    assert told.code == 2 and "has no --decoder 'perceptual'; default and recurrent have" in told.stderr
+    assert len(told.stderr.splitlines()) == 1 and not (tmp_path / "out.y4m").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        (("adversarial.lpips_backbone={tmp}/none",), 2, "there is no such file of LPIPS backbone weights"),
+        (("adversarial.lpips_backbone={tmp}",), 2, "there is no such file of LPIPS backbone weights"),
+        (("adversarial.lpips_backbone={codec}",), 1, "AlexNet's weights under torchvision's names are needed"),
+        (("adversarial.lpips_backbone={clip}",), 1, "cannot be read as weights"),
+        (("adversarial.lpips=0", "model.start={own}"), 1, "expected 'scaleflow-1'"),
+        (("adversarial.lpips=0", "model.start={tmp}/none.safetensors"), 2, "there is no such weights file"),
+    ],
+)
+def test_training_says_what_it_lacks(
+    run: Run, carphone: Path, tmp_path: Path, changes: tuple[str, ...], code: int, words: str
+) -> None:
+    own, codec = write_tiny_decoder(tmp_path / "own.safetensors"), WEIGHTS_FOLDER / "default.safetensors"
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    (videos / "carphone.mp4").symlink_to(packaged_clip("carphone_pristine.mp4"))
+    filled = [change.format(tmp=tmp_path, own=own, codec=codec, clip=carphone) for change in changes]
+    given = ("--out", tmp_path / "run", f"data.path={videos}", "data.crop=64", "data.workers=0")
+    told = run("train", "--preset", "perceptual", "--threads", 1, *given, *filled, code=code).stderr
+    assert words in told and len(told.splitlines()) == 1 and not (tmp_path / "run").exists()
 
 
 def decoded_rgb(path: Path) -> dict[int, np.ndarray]:
