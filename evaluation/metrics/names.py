@@ -10,6 +10,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "psnr": ("psnr-y", "psnr-u", "psnr-v", "psnr-yuv", "psnr-rgb"),
     "ms-ssim": ("ms-ssim-y", "ms-ssim-rgb"),
     "lpips": ("lpips",),
+    "st-lpips": ("st-lpips",),
     "vmaf": ("vmaf",),
     "xpsnr": ("xpsnr-y", "xpsnr-u", "xpsnr-v"),
     "effnet": ("effnet-distance", "effnet-frechet", "effnet-kernel"),
@@ -29,10 +30,12 @@ AREA_INSIDE, BITS_INSIDE = "area-roi", "bits-roi"
 _LOCAL_GROUPS = ("psnr", "ms-ssim", "lpips")
 """Of which parts of a picture have a value; the filters of ffmpeg see whole pictures."""
 
-LOWER_IS_BETTER = frozenset((*GROUPS["effnet"], "flicker", *("lpips" + part for part in ("", INSIDE, OUTSIDE))))
+LOWER_IS_BETTER = frozenset(
+    (*GROUPS["effnet"], "flicker", "st-lpips", *("lpips" + part for part in ("", INSIDE, OUTSIDE)))
+)
 """Metrics that are 0 where pictures are identical; ``effnet-kernel`` about 0."""
 
-_OF_PERCEPTION = frozenset(name for group in ("lpips", "effnet", "flicker") for name in GROUPS[group])
+_OF_PERCEPTION = frozenset(name for group in ("lpips", "st-lpips", "effnet", "flicker") for name in GROUPS[group])
 """Metrics that detail may better which is not in the original."""
 
 OF_MEAN_MSE = "-of-mean-mse"

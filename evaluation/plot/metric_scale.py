@@ -14,6 +14,7 @@ _FAMILIES = {
     "xpsnr": "XPSNR",
     "vmaf": "VMAF",
     "lpips": "LPIPS",
+    "st-lpips": "ST-LPIPS",
     "flicker": "Flicker",
 }
 _TITLES = {
@@ -30,6 +31,7 @@ DEFAULT_METRICS = (
     *(tuple(name + part for name in ("ms-ssim-rgb", "ms-ssim-y")) for part in _REGIONS_DRAWN),
     *(("lpips" + part,) for part in _REGIONS_DRAWN),
     ("vmaf",),
+    ("st-lpips",),
     ("effnet-distance",),
     ("flicker",),
 )
