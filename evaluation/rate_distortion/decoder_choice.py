@@ -66,9 +66,9 @@ class DecoderChoice:
         """What :meth:`of_options` reads; nothing of the fidelity decoder."""
         if not self.is_perceptual:
             return ()
-        given = (KIND, self.kind)
+        given: tuple[str, ...] = (KIND, self.kind)
         if self.perception is not None:
-            given += PERCEPTION, f"{self.perception:g}"
+            given += PERCEPTION, str(self.perception)
         return given if self.weights is None else (*given, WEIGHTS, str(self.weights))
 
     def show(self) -> Callable[[VideoModel], VideoModel]:
