@@ -129,7 +129,7 @@ def test_the_decoder_of_a_sweep_is_of_the_codecs_that_have_several() -> None:
     full = ("--decoder", "perceptual", "--perception", "0.5", "--decoder-weights", "sharp.safetensors")
     assert options("scaleflow") == options("mine=scaleflow --weights m.safetensors") == full
     assert options("roi-blur") == options("roi-objects") == full
-    assert options("all=scaleflow --perception 1") == (*full[:3], "1", *full[4:])
+    assert options("all=scaleflow --perception 1") == (*full[:3], "1.0", *full[4:])
     assert options("plain=scaleflow --decoder fidelity") == options("other=scaleflow --decoder=fidelity") == ()
     assert options("old=scaleflow --model ssf2020-3") == options("ssf2020") == options("x264") == ()
 
