@@ -11,6 +11,7 @@ import pytest
 
 import scaleflow
 from scaleflow.adversarial import perceptual_codec
+from scaleflow.adversarial.perceptual_weights import load_perceptual_network
 from scaleflow.codec.models.registry import WEIGHTS_FOLDER
 from scaleflow.codec.video.reader import open_video
 from scaleflow.codec.video.working_format import rgb_picture
@@ -49,6 +50,10 @@ def test_a_trained_decoder_shows_the_same_stream_otherwise(
     assert [report["stage"] for report in reports] == ["lpips"] * 2 + ["adversary"] * 2
     assert "discriminator accuracy" in reports[-1] and "discriminator accuracy" not in reports[0]
     run("export", tmp_path / "run" / "last.ckpt", weights)
+    card = (tmp_path / "run" / "model-card.md").read_text()
+    network, belongs_to = load_perceptual_network(weights)
+    size = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    assert f"{size:.2f} million parameters" in card and f"goes with the codec's weights {belongs_to}" in card
 
     run("encode", carphone, coded, "-q", 10, "--frames", 3)
     missing = run("decode", coded, tmp_path / "no.y4m", "--decoder", "perceptual", code=2).stderr
