@@ -69,7 +69,7 @@ def write_blind_test(
     check_report_output(output, overwrite)
     require_packages("a blind test", "evaluate", ["PIL"])
     trials = plan_trials(points_of_clips(folder, report.clips), report, settings)
-    models = CachedModels(report.device, report.models, report.weights_folder)
+    models = CachedModels(report.device, report.models, report.weights_folder, report.decoder_weights)
     embedded = EmbeddedPictures()
     shown = show_trials(folder, trials, models, embedded, progress)
     content = _content(shown, embedded, settings.seed)

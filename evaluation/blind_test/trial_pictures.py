@@ -172,7 +172,7 @@ class _Needed:
 
 def _decode(folder: Path, point: RatePoint, numbers: Sequence[int], models: CachedModels) -> dict[int, Rgb]:
     path = folder / point.stream
-    found = read_pictures(path, numbers, models.choose)
+    found = read_pictures(path, numbers, models.as_measured(point))
     if path.stat().st_size != point.file_bytes:
         raise DataError(f"{path}: is not what was measured: it has not the size that its point says")
     if (found.width, found.height) != (point.clip.width, point.clip.height):

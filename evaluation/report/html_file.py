@@ -61,7 +61,7 @@ def write_report(
     require_packages("a report", "evaluate", ["bjontegaard", "PIL"])
     points = points_of_clips(folder, settings.clips)
     clips = list(dict.fromkeys(point.clip.name for point in points))
-    models = CachedModels(settings.device, settings.models, settings.weights_folder)
+    models = CachedModels(settings.device, settings.models, settings.weights_folder, settings.decoder_weights)
     described = []
     for number, name in enumerate(clips):
         if progress is not None:
