@@ -118,13 +118,12 @@ def _matched_points(
 def _balanced_choice(possible: Sequence[Trial], count: int) -> list[Trial]:
     """One after the other, what has been chosen least: by codecs, then way, then clip, then rate, then picture."""
     used: Counter[tuple[object, ...]] = Counter()
-    waiting = list(possible)
+    waiting = {number: _keys(trial) for number, trial in enumerate(possible)}
     chosen: list[Trial] = []
     while waiting and len(chosen) < count:
-        best = min(waiting, key=lambda trial: [used[key] for key in _keys(trial)])
-        waiting.remove(best)
-        chosen.append(best)
-        used.update(_keys(best))
+        best = min(waiting, key=lambda number: [used[key] for key in waiting[number]])
+        used.update(waiting.pop(best))
+        chosen.append(possible[best])
     return chosen
 
 

@@ -115,15 +115,16 @@ class BlindTest {
     this.view.stop();
     const count = this.ballot.votes.length, isDone = count === data.pairs.length;
     this.place.replaceChildren(element(
-      "div", { class: "page" },
+      "div", { class: "page", tabindex: -1 },
       element("h1", {}, isDone ? "That was the last pair" : "Stop here?"),
       element("p", {}, `${count} of ${counted(data.pairs.length, "pair")} ${count === 1 ? "is" : "are"} judged. When you finish, you see which codec was which, and votes can no longer be changed.`),
       element("p", { class: "row" },
-        count ? element("button", { type: "button", id: "finish", class: "main", onclick: () => this.finish() }, "Finish") : null,
+        count ? element("button", { type: "button", id: "finish", class: "main", onclick: () => this.finish() }, "Finish (Enter)") : null,
         isDone ? null : element("button", { type: "button", id: "continue", onclick: () => this.showPair() }, "Go on"),
         count ? element("button", { type: "button", id: "undo", onclick: () => this.undo() }, "Undo the last vote (U)") : null),
     ));
-    this.place.querySelector("button").focus();
+    // No button has the focus: the space bar, pressed once too often, must not show the names.
+    this.place.firstChild.focus();
   }
 
   finish() {
@@ -165,8 +166,9 @@ class BlindTest {
 
   press(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
-    // A button that was reached by the tabulator is pressed by the space bar.
-    if (event.key === " " && event.target instanceof HTMLButtonElement) return;
+    // Buttons that were reached by the tabulator are pressed by these keys.
+    if ([" ", "Enter"].includes(event.key) && event.target instanceof HTMLButtonElement) return;
+    if (event.key === "Enter" && this.screen === "closing" && this.ballot.votes.length) return this.finish();
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const act = { o: () => this.toggleOriginal(), u: () => this.undo(), Backspace: () => this.undo() }[key];
     const choice = CHOICES[event.key];

@@ -142,7 +142,9 @@ def test_undo_and_original(browser: Any, page: Path) -> None:
     press(browser, "u")
     wait_for_pair(browser, 2)
     click(browser, "stop")
-    click(browser, "finish")
+    press(browser, SPACE)
+    assert "stop here?" in words_on(browser) and "scaleflow" not in words_on(browser)
+    press(browser, ENTER)
     press(browser, "u", LEFT)  # too late, as names have been seen
     assert run("return test.file.votes.length") == 1 and "scaleflow" in words_on(browser)
     assert browser.get_log("browser") == []
