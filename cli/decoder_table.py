@@ -19,21 +19,26 @@ def decoder_lines(points: Sequence[RatePoint], metrics: Sequence[str], by_clip: 
     """
     from scaleflow.evaluation.statistics.decoder_comparison import compare_decoders, lone_codecs
 
-    lines: list[str] = []
+    groups: dict[tuple[str, str], list[DecoderComparison]] = {}
     for found in compare_decoders(points):
-        shown = [name for name in metrics if name in found.mean]
-        clips = len(found.clips)
-        width = max(len("mean"), *map(len, found.clips)) if by_clip else len("mean")
-        of_detail = "" if found.perception == 1 else f" at perception {found.perception:g}"
+        groups.setdefault((found.codec, found.against), []).append(found)
+    lines: list[str] = []
+    for (codec, against), strengths in groups.items():
+        strengths.sort(key=lambda found: found.perception)
+        shown = [name for name in metrics if any(name in found.mean for found in strengths)]
+        rows = [(f"perception {found.perception:g}", found) for found in strengths]
+        names = [*(label for label, _ in rows), *(("  " + name for name in rows[0][1].clips) if by_clip else ())]
+        width = max(map(len, names))
+        counts = {f"{_counted(one.streams, 'stream')} of {_counted(len(one.clips), 'clip')}" for one in strengths}
         lines += [
             "",
-            f"{found.codec}{of_detail} against {found.against}, whose streams are the same: mean change over "
-            f"{_counted(found.streams, 'stream')} of {_counted(clips, 'clip')}",
+            f"{codec} against {against}, whose streams are the same: mean change over {' or '.join(sorted(counts))}",
             f"  {'':<{width}}" + "".join(f"{name:>{_WIDTH}}" for name in shown),
-            _line("mean", width, shown, found.mean),
         ]
-        for name, changes in found.clips.items() if by_clip else ():
-            lines.append(_line(name, width, shown, changes))
+        for label, found in rows:
+            lines.append(_line(label, width, shown, found.mean))
+            for name, changes in found.clips.items() if by_clip else ():
+                lines.append(_line(f"  {name}", width, shown, changes))
     for name in lone_codecs(points):
         lines += ["", f"{name}: to see what fidelity pays, measure the codec without --decoder perceptual too"]
     return lines

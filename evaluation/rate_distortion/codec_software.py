@@ -16,6 +16,9 @@ from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
 from scaleflow.version import scaleflow_version
 
+DECODER_WEIGHTS = "decoder weights"
+"""Name among a point's software of the perceptual decoder that showed it."""
+
 
 def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path | None:
     """Whether all codecs can run here, before hours are spent on some of them.
@@ -91,7 +94,7 @@ def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | Non
     files = {
         "weights": weights,
         "region weights": codec.region_weights_of(setting),
-        "decoder weights": codec.decoder_of(setting).weights_file,
+        DECODER_WEIGHTS: codec.decoder_of(setting).weights_file,
     }
     for name, path in files.items():
         if path is not None:

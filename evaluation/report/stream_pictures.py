@@ -26,6 +26,7 @@ from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import clip_file
 from scaleflow.evaluation.rate_distortion.codec_programs import OBJECTS_SUFFIX
+from scaleflow.evaluation.rate_distortion.codec_software import DECODER_WEIGHTS
 from scaleflow.evaluation.rate_distortion.decoder_choice import DecoderChoice
 from scaleflow.evaluation.rate_distortion.point import EvaluatedClip, RatePoint
 from scaleflow.evaluation.rate_distortion.source_clip import ContentHash, open_clip
@@ -178,7 +179,7 @@ class CachedModels:
 
     def _decoder_of(self, point: RatePoint) -> Path:
         """The file of its perceptual decoder, found by the hash that the point gives."""
-        wanted = point.software.get("decoder weights")
+        wanted = point.software.get(DECODER_WEIGHTS)
         folder = open_weights_folder(self._folder)
         there = [DEFAULT_WEIGHTS] if DEFAULT_WEIGHTS.is_file() else []
         there += self._decoders

@@ -205,6 +205,22 @@ def test_whatever_shows_pictures_takes_the_decoder(
     assert none.startswith("scaleflow: --decoder-weights ") and "there is no such file" in none
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_stream_is_coded_once_for_all_decoders(run: Run, carphone: Path, tmp_path: Path, is_there: bool) -> None:
+    weights, results = write_tiny_decoder(tmp_path / "tiny.safetensors"), tmp_path / "results"
+    common = ("--frames", 1, "--quality", 10, "--metrics", "psnr-y", "--out", results)
+    with encoders_in_this_process():
+        run("rd", carphone, "--codec", "scaleflow", *common)
+        (plain,) = read_points(results)
+        if not is_there:  # what lies in its place does not stand in for it
+            (results / plain.stream).write_bytes(b"other")
+        run("rd", carphone, "--codec", f"sharp=scaleflow --decoder perceptual --decoder-weights {weights}", *common)
+    (sharp,) = (point for point in read_points(results) if point.codec == "sharp")
+    assert sharp.stream_hash == plain.stream_hash == file_hash(results / sharp.stream)
+    assert sharp.stream != plain.stream and sharp.metrics != plain.metrics
+    assert (sharp.encode_seconds == plain.encode_seconds) == is_there
+
+
 def test_points_lead_to_no_decoder(tmp_path: Path) -> None:
     """A point's command opens no file: decoders are those that the settings name, by the hash that a point gives."""
     weights = write_tiny_decoder(tmp_path / "tiny.safetensors")

@@ -62,6 +62,9 @@ def test_strengths_are_kept_apart() -> None:
     ]
     fidelity = [p if p.codec == "sharp" else replace(p, decode_command=PERCEPTUAL[:4]) for p in half]
     assert {(one.perception, one.streams) for one in compare_decoders(fidelity)} == {(0.5, 1), (1.0, 2)}
+    heading, _, *rows = decoder_lines(fidelity, ("lpips",))[1:]
+    assert heading.endswith("mean change over 1 stream of 1 clip or 2 streams of 2 clips")
+    assert [row.split()[:2] for row in rows] == [["perception", "0.5"], ["perception", "1"]]
 
 
 def test_changes_without_a_value() -> None:
@@ -75,7 +78,7 @@ def test_the_table_says_what_fidelity_pays() -> None:
     assert lines[1] == "sharp against scaleflow, whose streams are the same: mean change over 3 streams of 2 clips"
     assert [line.split() for line in lines[2:]] == [
         ["psnr-yuv", "lpips", "vmaf"],
-        ["mean", "-0.62", "dB", "-25.0", "%", "+0.25"],
+        ["perception", "1", "-0.62", "dB", "-25.0", "%", "+0.25"],
         ["a", "-0.75", "dB", "-30.0", "%", "+0.50"],
         ["b", "-0.50", "dB", "-20.0", "%", "+0.00"],
     ]
