@@ -86,14 +86,14 @@ def show_trials(
     return [shown[place] for place in sorted(shown)]
 
 
-_Shown = tuple[str, str]
-"""Whose pictures they are: codec and stream, as two codecs may decode one stream each in its way."""
+_Shown = tuple[str, str, str]
+"""Whose pictures they are: codec, setting and stream, as one stream may be decoded in several ways."""
 
-_ORIGINAL: _Shown = ("", "")
+_ORIGINAL: _Shown = ("", "", "")
 
 
 def _shown_by(point: RatePoint) -> _Shown:
-    return point.codec, point.stream
+    return point.codec, point.setting, point.stream
 
 
 class _ClipPictures:
