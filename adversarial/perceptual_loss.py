@@ -1,9 +1,9 @@
 """LPIPS as a loss: with gradients, on clips of 4:2:0.
 
-AlexNet looks at every fourth sample at one size: a network that learns from it puts detail where these looks fall, which
-LPIPS likes and nobody else sees (of a gain of 16 %, half was gone when pictures were moved by a sample, and all of it
-when they were enlarged by half). So pictures are moved, turned and enlarged at random before it judges them, after
-Kettunen, Härkönen and Lehtinen, "E-LPIPS: robust perceptual image similarity via random transformation ensembles" (2019).
+AlexNet looks at every fourth sample at one size: a network that learns from it puts detail where these looks fall,
+which LPIPS likes and nobody else sees (of a gain of 16 %, half was gone when pictures were moved by a sample, and all
+of it when they were enlarged by half). So pictures are moved, turned and enlarged at random before it judges them, as
+in Kettunen et al., "E-LPIPS: robust perceptual image similarity via random transformation ensembles" (2019).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from scaleflow.codec.models.transforms import unpack_planes
 from scaleflow.codec.video.color_tensors import planes_to_rgb
 from scaleflow.errors import UsageError
 from scaleflow.optional_packages import require_packages
-
 
 MOST_ENLARGED = 2.0
 """Pictures are enlarged by at most this much; as much less of them is judged, so that the cost does not rise."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +72,7 @@ class PerceptualTraining:
         originals = [packed_picture(batch, number) for number in range(batch.frames)]
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
             with torch.no_grad():
-                decoded = decoded_parts(self._coding, originals, batch.quality)
+                decoded = self.decode(originals, batch.quality)
             shown: list[Tensor] = []
             detail: Tensor | None = None
             for parts in decoded:
@@ -92,6 +92,10 @@ class PerceptualTraining:
             unpack_planes(shown[-1].detach()),
             unpack_planes(decoded[-1].picture),
         )
+
+    def decode(self, pictures: list[Tensor], quality: Tensor) -> Sequence[DecodedParts]:
+        """What the codec decodes of clips, see :func:`decoded_parts`."""
+        return decoded_parts(self._coding, pictures, quality)
 
     def freeze(self) -> ScaleFlowCodec:
         """The codec; what was trained shows in files that are decoded with the exported weights."""
