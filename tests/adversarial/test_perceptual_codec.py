@@ -22,6 +22,7 @@ from scaleflow.codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.transforms import PICTURE_CHANNELS
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.reader import open_video
 from scaleflow.errors import DataError, UsageError
@@ -105,8 +106,7 @@ def test_detail_depends_on_what_was_added_before(
     moved = PerceptualNetwork(network.config)
     moved.load_state_dict(network.state_dict())
     with torch.no_grad():
-        half = moved.stem.weight.shape[1] // 2
-        moved.stem.weight[:, half:] = 0  # blind for the past
+        moved.stem.weight[:, 4 * PICTURE_CHANNELS :] = 0  # blind for the past
     blind = shown(PerceptualCodec(codec, moved), coded)
     seeing = shown(model, coded)
     assert same(blind[0], seeing[0]) and not same(blind[1], seeing[1])
