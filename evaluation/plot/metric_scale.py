@@ -14,9 +14,14 @@ _FAMILIES = {
     "xpsnr": "XPSNR",
     "vmaf": "VMAF",
     "lpips": "LPIPS",
+    "st-lpips": "ST-LPIPS",
     "flicker": "Flicker",
 }
-_TITLES = {"effnet-distance": "EfficientNet-Lite0 distance", "effnet-frechet": "EfficientNet-Lite0 Fréchet distance"}
+_TITLES = {
+    "effnet-distance": "EfficientNet-Lite0 distance",
+    "effnet-frechet": "EfficientNet-Lite0 Fréchet distance",
+    "effnet-kernel": "EfficientNet-Lite0 kernel distance",
+}
 _REGIONS = {INSIDE: " in the region", OUTSIDE: " outside the region", "": ""}
 _SHARES = {AREA_INSIDE: "Samples in the region", BITS_INSIDE: "Bits in the region"}
 
@@ -26,6 +31,7 @@ DEFAULT_METRICS = (
     *(tuple(name + part for name in ("ms-ssim-rgb", "ms-ssim-y")) for part in _REGIONS_DRAWN),
     *(("lpips" + part,) for part in _REGIONS_DRAWN),
     ("vmaf",),
+    ("st-lpips",),
     ("effnet-distance",),
     ("flicker",),
 )
