@@ -185,9 +185,9 @@ def sizes(**changes: object) -> str:
         ({"sizes": sizes(eighth=512, sixteenth=512, blocks=16)}, "do not fit: down.0.weight is"),
         ({"tensors": {"last.weight": None}}, "do not fit: last.weight is missing"),
         ({"tensors": {"last.weight": torch.zeros(3)}}, r"do not fit: last.weight is \(3,\) of torch.float32, not"),
-        ({"tensors": {"last.bias": torch.zeros(24, dtype=torch.int32)}}, "last.bias is .* of torch.int32"),
-        ({"tensors": {"last.bias": torch.full((24,), float("nan"))}}, "last.bias holds values that are no finite"),
-        ({"tensors": {"last.bias": torch.full((24,), float("inf"))}}, "last.bias holds values that are no finite"),
+        ({"tensors": {"last.bias": torch.zeros(4, dtype=torch.int32)}}, "last.bias is .* of torch.int32"),
+        ({"tensors": {"last.bias": torch.full((4,), float("nan"))}}, "last.bias holds values that are no finite"),
+        ({"tensors": {"last.bias": torch.full((4,), float("inf"))}}, "last.bias holds values that are no finite"),
         ({"tensors": {"more": torch.zeros(1)}}, "do not fit: 'more' is unknown"),
     ],
 )
