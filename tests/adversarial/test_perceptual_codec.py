@@ -24,6 +24,7 @@ from scaleflow.codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.transforms import PICTURE_CHANNELS
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.reader import open_video
 from scaleflow.errors import DataError, UsageError
@@ -107,8 +108,7 @@ def test_detail_depends_on_what_was_added_before(
     moved = PerceptualNetwork(network.config)
     moved.load_state_dict(network.state_dict())
     with torch.no_grad():
-        half = moved.stem.weight.shape[1] // 2
-        moved.stem.weight[:, half:] = 0  # blind for the past
+        moved.stem.weight[:, 4 * PICTURE_CHANNELS :] = 0  # blind for the past
     blind = shown(PerceptualCodec(codec, moved), coded)
     seeing = shown(model, coded)
     assert same(blind[0], seeing[0]) and not same(blind[1], seeing[1])
@@ -185,9 +185,9 @@ def sizes(**changes: object) -> str:
         ({"sizes": sizes(eighth=512, sixteenth=512, blocks=16)}, "do not fit: down.0.weight is"),
         ({"tensors": {"last.weight": None}}, "do not fit: last.weight is missing"),
         ({"tensors": {"last.weight": torch.zeros(3)}}, r"do not fit: last.weight is \(3,\) of torch.float32, not"),
-        ({"tensors": {"last.bias": torch.zeros(24, dtype=torch.int32)}}, "last.bias is .* of torch.int32"),
-        ({"tensors": {"last.bias": torch.full((24,), float("nan"))}}, "last.bias holds values that are no finite"),
-        ({"tensors": {"last.bias": torch.full((24,), float("inf"))}}, "last.bias holds values that are no finite"),
+        ({"tensors": {"last.bias": torch.zeros(4, dtype=torch.int32)}}, "last.bias is .* of torch.int32"),
+        ({"tensors": {"last.bias": torch.full((4,), float("nan"))}}, "last.bias holds values that are no finite"),
+        ({"tensors": {"last.bias": torch.full((4,), float("inf"))}}, "last.bias holds values that are no finite"),
         ({"tensors": {"more": torch.zeros(1)}}, "do not fit: 'more' is unknown"),
     ],
 )
