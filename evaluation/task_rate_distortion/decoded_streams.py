@@ -1,0 +1,78 @@
+"""Coded files of a results folder as videos that networks look at, decoded by the codec's own command."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.errors import UsageError
+from scaleflow.evaluation.networks.coded_video import CodedVideo
+from scaleflow.evaluation.networks.videos import NO_CHANGES
+from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
+from scaleflow.evaluation.rate_distortion.measure_point import run_command
+
+
+@dataclass
+class DecodedStream:
+    """A coded file, decoded when its pictures are first asked for; implements
+    :class:`scaleflow.evaluation.networks.videos.DecodedFile`.
+
+    What was decoded lies in a folder of its own while this object is there.
+
+    Attributes:
+        path: of the coded file.
+        command: what decodes it, with ``INPUT`` and ``OUTPUT`` for the files.
+    """
+
+    path: Path
+    command: Sequence[str]
+    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, init=False, repr=False)
+
+    @classmethod
+    def of(
+        cls, path: Path, codec: EvaluatedCodec, setting: CodecSetting, bit_depth: int, threads: int, ffmpeg: Path | None
+    ) -> DecodedStream:
+        """Of a codec at a setting."""
+        return cls(path, codec.decode_command(setting, bit_depth, threads, str(ffmpeg)))
+
+    def decoded(self) -> Path:
+        """A lossless file of its pictures.
+
+        Raises:
+            DataError: the command fails.
+        """
+        if self._folder is None:
+            folder = tempfile.TemporaryDirectory(prefix="scaleflow-task-")
+            run_command(self.command, {"INPUT": self.path, "OUTPUT": Path(folder.name) / "decoded.y4m"})
+            self._folder = folder
+        return Path(self._folder.name) / "decoded.y4m"
+
+    def changes(self) -> list[PictureChange | None]:
+        """What the decoder of an ``.sfv`` file says of changes.
+
+        Raises:
+            UsageError: it is none, or its model does not say.
+        """
+        if self.path.suffix != ".sfv":
+            raise UsageError(NO_CHANGES.format(f"{self.path} is none"), fields=("codec",))
+        return self._coded.changes()
+
+    def close(self) -> None:
+        """Delete what was decoded; it is decoded again when it is asked for."""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    @cached_property
+    def _coded(self) -> CodedVideo:
+        return CodedVideo(self.path, None)
+
+
+def close_all(streams: Mapping[str, DecodedStream]) -> None:
+    """Delete all that was decoded."""
+    for stream in streams.values():
+        stream.close()
