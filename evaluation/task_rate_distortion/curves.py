@@ -97,7 +97,7 @@ def task_bd_rate(curve: TaskCurve, anchor: TaskCurve) -> BdRate:
     Raises:
         NoOverlapError, DataError: as :func:`scaleflow.evaluation.statistics.bd_rate.bd_rate`.
     """
-    whole = bd_rate(curve.curve, anchor.curve, curve.measure)
+    whole = bd_rate(curve.curve, anchor.curve, curve.measure, warn=False)
     parts = []
     for own, other in zip(curve.parts, anchor.parts, strict=False):
         try:
