@@ -22,6 +22,12 @@ from scaleflow.codec.models.hyperprior import compand
 from scaleflow.codec.models.transforms import PICTURE_CHANNELS, SAMPLE_RANGE
 from scaleflow.errors import UsageError
 
+DETAIL_GAIN = 16.0
+"""Where the picture decoded for fidelity is seen, what is judged is the difference to it, enlarged by this much.
+
+Differences are a few code values; as small as they are, a network whose layers are spectrally normalised told originals
+from decoded pictures no better than by chance after 600 steps."""
+
 _SLOPE = 0.2
 
 
@@ -132,7 +138,7 @@ class Discriminator(nn.Module):
             raise UsageError(f"a discriminator with condition {self.config.condition!r} was given another one")
         seen, latents = pictures, None
         if condition is not None and self.config.condition == "picture":
-            seen = torch.cat((pictures, condition), 2)
+            seen = torch.cat(((pictures - condition) * DETAIL_GAIN, condition), 2)
         elif condition is not None:
             latents = _successive(compand(condition.float()), self.config.pictures)
         runs = _successive(seen * (2 / SAMPLE_RANGE), self.config.pictures)

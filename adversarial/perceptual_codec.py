@@ -156,4 +156,7 @@ def with_perceptual_decoder(codec: VideoModel, weights: Path | None = None, stre
             f"decode here: name the file that belongs to these as decoder_weights, or decode for fidelity",
             fields=("decoder_weights",),
         )
+    taken = network.config.key_latents, network.config.inter_latents
+    if taken != inner.latent_channels:
+        raise DataError(f"{path}: takes latents of {taken} channels, the codec's have {inner.latent_channels}")
     return PerceptualCodec(inner, network.to(inner.device), strength)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from safetensors.torch import save as serialized
+from torch import Tensor
 
 from scaleflow.adversarial.perceptual_network import PerceptualConfig, PerceptualNetwork
-from scaleflow.errors import DataError, UsageError
+from scaleflow.errors import DataError, ScaleFlowError
+from scaleflow.json_dataclass import read_dataclass
 from scaleflow.safetensors_file import opened_safetensors
 
 WEIGHTS_FORMAT = "scaleflow-perceptual-1"
 """Layout of the file; another value is refused."""
+
+_HASH = re.compile("[0-9A-Za-z]{1,128}")
+"""What is said of a hash before it is compared: it is shown in messages."""
 
 
 def serialized_perceptual_weights(network: PerceptualNetwork, codec_hash: str, training: tuple[str, ...] = ()) -> bytes:
@@ -36,12 +44,37 @@ def load_perceptual_network(path: Path) -> tuple[PerceptualNetwork, str]:
     """
     with opened_safetensors(path, "there is no such file of a perceptual decoder", "is no safetensors file") as file:
         metadata = file.metadata() or {}
-        tensors = {key: file.get_tensor(key).float() for key in file.keys()}
-    if metadata.get("format") != WEIGHTS_FORMAT:
-        raise DataError(f"{path}: holds {metadata.get('format')!r}, no perceptual decoder ({WEIGHTS_FORMAT!r})")
+        form = metadata.get("format", "")
+        if form != WEIGHTS_FORMAT:
+            raise DataError(f"{path}: holds {form[:40]!r}, no perceptual decoder ({WEIGHTS_FORMAT!r})")
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+    belongs_to = metadata.get("codec", "")
+    if not _HASH.fullmatch(belongs_to):
+        raise DataError(f"{path}: does not name the codec's weights that it belongs to: codec is {belongs_to[:40]!r}")
+    config = _read_sizes(metadata.get("sizes", ""), path)
+    with torch.device("meta"):  # nothing is taken for sizes that the file does not fill
+        _check_tensors(tensors, PerceptualNetwork(config).state_dict(), path)
+    network = PerceptualNetwork(config)
+    network.load_state_dict({key: value.float() for key, value in tensors.items()})
+    return network.eval(), belongs_to
+
+
+def _read_sizes(text: str, path: Path) -> PerceptualConfig:
     try:
-        network = PerceptualNetwork(PerceptualConfig(**json.loads(metadata["sizes"])))
-        network.load_state_dict(tensors)
-        return network.eval(), metadata["codec"]
-    except (KeyError, TypeError, ValueError, RuntimeError, UsageError) as error:
-        raise DataError(f"{path}: these weights do not fit: {str(error).splitlines()[0]}") from error
+        return read_dataclass(PerceptualConfig, json.loads(text), "sizes")
+    except (ValueError, RecursionError, ScaleFlowError) as error:
+        raise DataError(f"{path}: names no sizes of a perceptual decoder ({error})") from error
+
+
+def _check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse a file whose tensors are not exactly the network's, or would spread through all pictures."""
+    for name, value in wanted.items():
+        if name not in given:
+            raise DataError(f"{path}: these weights do not fit: {name} is missing")
+        if given[name].shape != value.shape or not given[name].is_floating_point():
+            found = f"{tuple(given[name].shape)} of {given[name].dtype}"
+            raise DataError(f"{path}: these weights do not fit: {name} is {found}, not {tuple(value.shape)} of floats")
+        if not bool(torch.isfinite(given[name]).all()):
+            raise DataError(f"{path}: {name} holds values that are no finite numbers: take another file, or train anew")
+    if unknown := sorted(set(given) - set(wanted)):
+        raise DataError(f"{path}: these weights do not fit: {unknown[0][:80]!r} is unknown")

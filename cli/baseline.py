@@ -83,7 +83,7 @@ def join_objects(
         Path, typer.Argument(metavar="FILE", help="What scaleflow baseline objects wrote.", show_default=False)
     ],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="As of scaleflow decode.", show_default=False)],
-    decoder: options.StreamModelOptions,
+    decoder: options.ShownOptions,
     machine: options.MachineOptions,
     overwrite: options.Overwrite = False,
 ) -> None:

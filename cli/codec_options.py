@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from scaleflow.cli import options
 from scaleflow.errors import UsageError
 from scaleflow.quality_range import is_quality
 
@@ -40,6 +41,13 @@ class CodecOptions:
 
 
 @dataclass(frozen=True)
+class SweepDecoderOptions(options.DecoderOptions):
+    """What decodes ScaleFlow's codecs, but for those whose options say it themselves."""
+
+    PANEL: ClassVar[str] = CodecOptions.PANEL
+
+
+@dataclass(frozen=True)
 class SweepMachineOptions:
     """What it runs on."""
 
@@ -49,12 +57,21 @@ class SweepMachineOptions:
     threads: Annotated[int, typer.Option(min=1, help="Threads of each encoder and decoder.")] = 1
 
 
-def parse_codecs(coders: CodecOptions) -> list[EvaluatedCodec]:
-    """The codecs that were named, or the usual ones. Raises :class:`UsageError` where they cannot be read."""
+def parse_codecs(coders: CodecOptions, decoder: SweepDecoderOptions) -> list[EvaluatedCodec]:
+    """The codecs that were named, or the usual ones.
+
+    Args:
+        decoder: of ScaleFlow's codecs, but for those whose options say it themselves.
+
+    Raises:
+        UsageError: they cannot be read.
+    """
     from scaleflow.evaluation.rate_distortion.codecs import parse_codec
+    from scaleflow.evaluation.rate_distortion.decoder_choice import DecoderChoice
 
     qualities = _qualities(",".join(coders.quality)) if coders.quality else ()
-    return [parse_codec(text, qualities) for text in coders.codec or ["scaleflow", "x264", "x265"]]
+    chosen = DecoderChoice(decoder.decoder.value, decoder.perception, decoder.decoder_weights)
+    return [parse_codec(text, qualities, chosen) for text in coders.codec or ["scaleflow", "x264", "x265"]]
 
 
 def _qualities(text: str) -> tuple[float, ...]:

@@ -49,7 +49,7 @@ def compare(
     masks: region_options.MaskOptions,
     measuring: options.MetricOptions,
     limits: options.LimitOptions,
-    decoder: options.StreamModelOptions,
+    decoder: options.ShownOptions,
     machine: options.MachineOptions,
     written: options.OutputOptions,
 ) -> None:
@@ -105,18 +105,20 @@ def _playable(
     decoded: str,
     frames: int | None,
     report: ProgressReport,
-    decoder: options.StreamModelOptions,
+    decoder: options.ShownOptions,
     device: str,
     max_pixels: int,
 ) -> Iterator[Path]:
     """The decoded video; of an .sfv file, a lossless one that is made for as long as it is compared."""
+    load = decoder.loader(device)
     if Path(decoded).suffix.lower() != STREAM_SUFFIX:
+        if decoder.decoder is not options.DecoderKind.fidelity:
+            raise UsageError(f"--decoder {decoder.decoder.value} decodes {STREAM_SUFFIX} files, {decoded} is none")
         yield Path(decoded)
         return
 
     from scaleflow.cli.decode import show_decoding
     from scaleflow.codec.decoding.file import DecodeSettings, decode_file
-    from scaleflow.codec.decoding.stream_model import load_stream_model
 
     with tempfile.TemporaryDirectory() as folder:
         # Matroska keeps uneven times, which y4m does not.
@@ -124,13 +126,7 @@ def _playable(
         summary = decode_file(
             decoded,
             played,
-            lambda header: load_stream_model(
-                header,
-                device=device,
-                model=decoder.model,
-                weights=decoder.weights,
-                weights_folder=decoder.weights_folder,
-            ),
+            load,
             DecodeSettings(frames=frames, lossless=True, max_pixels=max_pixels),
             progress=lambda now: show_decoding(report, "decode", now),
         )

@@ -18,6 +18,7 @@ from scaleflow.errors import UsageError
 if TYPE_CHECKING:
     from scaleflow.evaluation.networks.evaluate import NetworkPointDone
     from scaleflow.evaluation.networks.point import NetworkPoint
+    from scaleflow.evaluation.networks.videos import StreamDecoding
 
 
 def evaluate(
@@ -76,6 +77,8 @@ def evaluate(
     repeats: Annotated[
         int, typer.Option(min=1, help="Run all so often, and take the shortest time of each frame.")
     ] = 1,
+    *,
+    decoder: options.ShownOptions,
     json: options.Json = False,
 ) -> None:
     """Measure a network on video: accuracy, MACs, BOPs and time, beside the dense network on the same frames.
@@ -97,6 +100,7 @@ def evaluate(
         from scaleflow.cli.nets_action import evaluate_action_run
 
         unused: dict[str, object] = {"--dense": dense, "--threshold": threshold, "--size": size, "--pictures": pictures}
+        unused |= {"--decoder": decoder.decoder is not options.DecoderKind.fidelity}
         unused |= {"--first": first, "--frames": frames, "--repeats": repeats > 1}
         evaluate_action_run(weights, data, out, method or [], only or [], threads, json, unused)
         return
@@ -107,7 +111,9 @@ def evaluate(
     methods = method or [trained.method.name]
     settings = network_settings(methods, threshold, parse_sizes(size) or (trained.size,), trained.method)
     task = make_task(trained.task, trained.task_settings)
-    found, classes = open_evaluated(task, data, only=only or [], first=first, frames=frames, coded=pictures)
+    found, classes = open_evaluated(
+        task, data, only=only or [], first=first, frames=frames, coded=pictures, decoding=_decoding(decoder)
+    )
     if classes and classes != trained.classes:
         raise UsageError(
             f"{data}: has the classes {', '.join(classes)}; the network knows {', '.join(trained.classes)}"
@@ -135,6 +141,18 @@ def evaluate(
     write_tables(points, out)
     if not json:
         typer.echo("\n".join(markdown_table(points)))
+
+
+def _decoding(decoder: options.ShownOptions) -> StreamDecoding:
+    """How streams are decoded; what is not as they say themselves is named by options and the content of files."""
+    from scaleflow.evaluation.file_hash import file_hash
+    from scaleflow.evaluation.networks.videos import StreamDecoding
+    from scaleflow.evaluation.rate_distortion.decoder_choice import DecoderChoice
+
+    choice = DecoderChoice(decoder.decoder.value, decoder.perception, decoder.decoder_weights)
+    named = [str(part) for part in (decoder.model, choice.perception) if part is not None]
+    named += [file_hash(path) for path in (decoder.weights, choice.weights_file) if path is not None]
+    return StreamDecoding(decoder.loader("cpu"), " ".join(named))
 
 
 def _point_record(done: NetworkPointDone, point: NetworkPoint) -> dict[str, object]:

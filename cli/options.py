@@ -130,8 +130,10 @@ class DecoderKind(str, Enum):
 
 
 @dataclass(frozen=True)
-class ShownOptions(StreamModelOptions):
-    """Which model decodes, and how its pictures are shown."""
+class DecoderOptions:
+    """How decoded pictures are shown."""
+
+    PANEL: ClassVar[str] = "Model"
 
     decoder: Annotated[
         DecoderKind,
@@ -149,12 +151,20 @@ class ShownOptions(StreamModelOptions):
         typer.Option(help="Weights of the perceptual decoder, where it is not the shipped one.", show_default=False),
     ] = None
 
-    def loader(self, device: str) -> Callable[[SfvHeader], VideoModel]:
-        """What loads the model of a stream, with its decoder, when its header has been read."""
+    def show(self) -> Callable[[VideoModel], VideoModel]:
+        """What gives a loaded model its decoder. Raises :class:`scaleflow.errors.UsageError` for what does not fit."""
         from scaleflow.adversarial.perceptual_codec import decoder_of
 
-        load = super().loader(device)
-        show = decoder_of(self.decoder.value, self.perception, self.decoder_weights)
+        return decoder_of(self.decoder.value, self.perception, self.decoder_weights)
+
+
+@dataclass(frozen=True)
+class ShownOptions(DecoderOptions, StreamModelOptions):
+    """Which model decodes, and how its pictures are shown."""
+
+    def loader(self, device: str) -> Callable[[SfvHeader], VideoModel]:
+        """What loads the model of a stream, with its decoder, when its header has been read."""
+        load, show = super().loader(device), self.show()
         return lambda header: show(load(header))
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from scaleflow.cli import options
-from scaleflow.cli.codec_options import CodecOptions, SweepMachineOptions, parse_codecs
+from scaleflow.cli.codec_options import CodecOptions, SweepDecoderOptions, SweepMachineOptions, parse_codecs
 from scaleflow.cli.console import ProgressReport, console, print_json
+from scaleflow.cli.decoder_table import decoder_records
 from scaleflow.cli.interruption import termination_as_interrupt
 from scaleflow.cli.rd_table import summary_lines
 from scaleflow.cli.threads import set_threads
@@ -61,7 +62,11 @@ class MeasuredOptions:
     PANEL: ClassVar[str] = options.MetricOptions.PANEL
 
     metrics: Annotated[
-        str, typer.Option(help="As of scaleflow compare: psnr, ms-ssim, lpips, vmaf, xpsnr or single ones.")
+        str,
+        typer.Option(
+            help="As of scaleflow compare: psnr, ms-ssim, lpips, vmaf, xpsnr, effnet, flicker or single ones. Beside "
+            "lpips, effnet and flicker, PSNR is measured in any case."
+        ),
     ] = "psnr,ms-ssim"
     anchor: Annotated[
         str | None,
@@ -83,6 +88,7 @@ def rd(
     *,
     coded: ClipOptions,
     coders: CodecOptions,
+    decoder: SweepDecoderOptions,
     measuring: MeasuredOptions,
     aids: options.MetricOptions,
     machine: SweepMachineOptions,
@@ -93,7 +99,7 @@ def rd(
 ) -> None:
     """Measure rate-distortion: clips, coded by codecs at several settings, decoded and compared."""
     from scaleflow.evaluation.metrics.comparison import check_metrics
-    from scaleflow.evaluation.metrics.names import expand_metrics
+    from scaleflow.evaluation.metrics.names import expand_metrics, with_fidelity
     from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
     from scaleflow.evaluation.rate_distortion.clip_files import find_clips
     from scaleflow.evaluation.rate_distortion.clip_masks import find_masks
@@ -103,11 +109,12 @@ def rd(
     from scaleflow.evaluation.rate_distortion.results_files import write_results
     from scaleflow.evaluation.rate_distortion.sweep import measure
     from scaleflow.evaluation.statistics.bd_rate_summary import choose_anchor
+    from scaleflow.evaluation.statistics.decoder_comparison import compare_decoders
     from scaleflow.optional_packages import require_packages
 
     require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
-    names = expand_metrics([name.strip() for name in measuring.metrics.split(",") if name.strip()])
-    codecs = parse_codecs(coders)
+    names = with_fidelity(expand_metrics([name.strip() for name in measuring.metrics.split(",") if name.strip()]))
+    codecs = parse_codecs(coders, decoder)
     if measuring.anchor is not None:
         earlier = read_points(out) if any((out / "points").glob("*.json")) else []
         choose_anchor(
@@ -158,7 +165,9 @@ def rd(
         of_codecs = list(dict.fromkeys(point.codec for point in points))
         lines = summary_lines(points, choose_anchor(of_codecs, measuring.anchor), names, measuring.by_clip)
         if json:
-            print_json({"event": "done", "points": len(found.points), "failed": len(found.problems)})
+            decoders = decoder_records(compare_decoders(points))
+            record = {"event": "done", "points": len(found.points), "failed": len(found.problems)}
+            print_json(record | {"decoders": decoders} if decoders else record)
         else:
             done = f"{out}: {len(found.points)} points" + (f", clips after {change}" if str(change) else "")
             typer.echo("\n".join([done, *lines]))

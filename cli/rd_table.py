@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from scaleflow.cli.decoder_table import decoder_lines
+
 if TYPE_CHECKING:
     from scaleflow.evaluation.rate_distortion.point import RatePoint
 
-_COLUMNS = ("psnr-y", "psnr-yuv", "psnr-rgb", "ms-ssim-y", "ms-ssim-rgb", "lpips", "vmaf", "xpsnr-y")
+_COLUMNS = (
+    *("psnr-y", "psnr-yuv", "psnr-rgb", "ms-ssim-y", "ms-ssim-rgb", "lpips", "vmaf", "xpsnr-y"),
+    *("st-lpips", "effnet-distance", "flicker"),
+)
 """Metrics that are shown where they were measured; all are in the files."""
 
 
 def summary_lines(points: Sequence[RatePoint], anchor: str, metrics: Sequence[str], by_clip: bool = False) -> list[str]:
     """BD-rates of whole pictures and, with masks, of the region and of what is outside; and where the bits went.
 
+    Where codecs have a perceptual decoder also what it changes at equal bytes.
+
     ``by_clip`` adds the BD-rates of each clip to their means.
     """
     from scaleflow.evaluation.metrics.names import INSIDE, OUTSIDE, with_regions
 
-    lines = bd_rate_lines(points, anchor, metrics, by_clip=by_clip)
+    lines = bd_rate_lines(points, anchor, metrics, by_clip=by_clip) + decoder_lines(points, metrics, by_clip)
     if not any(point.clip.masks for point in points):
         return lines
     local = with_regions(metrics)[len(metrics) :]

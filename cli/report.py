@@ -37,6 +37,13 @@ def report(
         typer.Option(help="Another model that streams may need: ssf2020-N or ssf2020:PATH; may be repeated."),
     ] = None,
     weights_folder: options.WeightsFolder = None,
+    decoder_weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Weights of a perceptual decoder that codecs were measured with; may be repeated.",
+            show_default="the shipped ones, and those of --weights-folder",
+        ),
+    ] = None,
     machine: options.MachineOptions,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -44,7 +51,14 @@ def report(
     from scaleflow.evaluation.report import ReportSettings, write_report
 
     settings = ReportSettings(
-        tuple(clip or ()), bits_per_pixel, pictures, anchor, machine.device, tuple(model or ()), weights_folder
+        tuple(clip or ()),
+        bits_per_pixel,
+        pictures,
+        anchor,
+        machine.device,
+        tuple(model or ()),
+        weights_folder,
+        tuple(decoder_weights or ()),
     )
     set_threads(machine.threads)
     started = time.monotonic()

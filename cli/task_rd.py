@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from scaleflow.cli import options
-from scaleflow.cli.codec_options import CodecOptions, SweepMachineOptions, parse_codecs
+from scaleflow.cli.codec_options import CodecOptions, SweepDecoderOptions, SweepMachineOptions, parse_codecs
 from scaleflow.cli.console import ProgressReport, console, print_json
 from scaleflow.cli.interruption import termination_as_interrupt
 from scaleflow.cli.threads import set_threads
@@ -78,6 +78,7 @@ def task_rd(
     coded: LabelledOptions,
     looking: NetworkOptions,
     coders: CodecOptions,
+    decoder: SweepDecoderOptions,
     anchor: Annotated[
         str | None,
         typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first"),
@@ -110,7 +111,7 @@ def task_rd(
 
     require_packages("scaleflow task-rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
-    codecs = parse_codecs(coders)
+    codecs = parse_codecs(coders, decoder)
     task, networks = _networks(network, looking, coded.task)
     labelled = task.open(data, "val")
     labelled = labelled.chosen(coded.only) if coded.only else labelled

@@ -53,6 +53,10 @@ class GivesParts(VideoModel, Protocol):
     def device(self) -> torch.device:
         """Where the weights are, and such networks have to be."""
 
+    @property
+    def latent_channels(self) -> tuple[int, int]:
+        """Of the latents of key pictures, and of those of residuals."""
+
     def decode_picture_and_parts(
         self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
     ) -> tuple[Reference, DecodedParts]:
@@ -110,7 +114,7 @@ def require_parts(model: VideoModel) -> GivesParts:
     """The model, if it gives the parts of decoded pictures. Raises :class:`UsageError` otherwise."""
     if isinstance(model, GivesParts):
         return model
-    raise UsageError(f"model {model.name} has no perceptual decoder; the default model has", fields=("decoder",))
+    raise UsageError(f"model {model.name} has no decoder 'perceptual'; default and recurrent have", fields=("decoder",))
 
 
 def require_picture_change(model: VideoModel) -> TellsPictureChange:

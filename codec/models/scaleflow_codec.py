@@ -74,6 +74,11 @@ class ScaleFlowCodec(nn.Module):
         """Where the weights are."""
         return self.intra_prior.gain.anchors.device
 
+    @property
+    def latent_channels(self) -> tuple[int, int]:
+        """See :class:`scaleflow.codec.models.capabilities.GivesParts`."""
+        return self.network.config.intra_latents, self.network.config.residual_latents
+
     def encode_picture(
         self,
         planes: Planes,

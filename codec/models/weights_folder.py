@@ -32,6 +32,18 @@ def find_weights(weights_hash: str, folder: str | os.PathLike[str] | None = None
     Raises:
         UsageError: there is no such folder.
     """
+    place = open_weights_folder(folder)
+    if place is None:
+        return None
+    return next((path for path in sorted(place.glob("*.safetensors")) if hash_of_file(path) == weights_hash), None)
+
+
+def open_weights_folder(folder: str | os.PathLike[str] | None = None) -> Path | None:
+    """The folder that is given, or that ``SCALEFLOW_WEIGHTS`` names; None where it names none.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
     named = folder if folder is not None else os.environ.get(FOLDER_VARIABLE)
     if not named:
         return None
@@ -40,7 +52,7 @@ def find_weights(weights_hash: str, folder: str | os.PathLike[str] | None = None
         origin = "weights_folder" if folder is not None else FOLDER_VARIABLE
         message = f"{origin} {os.fspath(named)}: there is no such folder"
         raise UsageError(message, fields=("weights_folder",))
-    return next((path for path in sorted(place.glob("*.safetensors")) if hash_of_file(path) == weights_hash), None)
+    return place
 
 
 def hash_of_file(path: Path) -> str | None:

@@ -26,6 +26,7 @@ from scaleflow.evaluation.metrics.ms_ssim import MsSsim
 from scaleflow.evaluation.metrics.names import INSIDE, OF_MEAN_MSE, OUTSIDE, expand_metrics, with_regions
 from scaleflow.evaluation.metrics.picture_pair import PicturePair
 from scaleflow.evaluation.metrics.psnr import Psnr
+from scaleflow.evaluation.metrics.st_lpips import StLpips
 from scaleflow.evaluation.metrics.vmaf import Vmaf
 from scaleflow.evaluation.metrics.xpsnr import Xpsnr
 from scaleflow.limits import DEFAULT_MAX_PIXELS
@@ -154,7 +155,7 @@ def _measure(
     frames: int | None,
     progress: Callable[[int, int | None], None] | None,
 ) -> Comparison:
-    in_rgb = {name for name in names if name.startswith(("lpips", "effnet")) or name.endswith("-rgb")}
+    in_rgb = {name for name in names if name.startswith(("lpips", "st-lpips", "effnet")) or name.endswith("-rgb")}
     needs_yuv = bool(set(names) - in_rgb)
     silent = original.is_silent, decoded.is_silent
     form = choose_form(original.reader, decoded.reader, needs_yuv=needs_yuv, needs_rgb=bool(in_rgb), silent=silent)
@@ -233,6 +234,7 @@ def _metrics(
         "psnr": lambda wanted: Psnr(wanted, regions),
         "ms-ssim": lambda wanted: MsSsim(wanted, regions),
         "lpips": lambda wanted: Lpips(wanted, regions, lpips_backbone),
+        "st-lpips": StLpips,
         "vmaf": lambda wanted: Vmaf(wanted, frame_rate, ffmpeg),
         "xpsnr": lambda wanted: Xpsnr(wanted, frame_rate, ffmpeg),
         "effnet": EffNet,

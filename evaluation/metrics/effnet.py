@@ -4,7 +4,8 @@
 judgements: features of four scales, each place normalised over its channels, mean squared differences, mean over
 scales. ``effnet-frechet`` compares whole clips: the Fréchet distance (Heusel et al., NeurIPS 2017, equation 6) between
 features at a sixteenth of the size, each place being one observation; it is not a published FID, whose network is
-another, and falls with the number of pictures.
+another, and falls with the number of pictures. ``effnet-kernel`` is the kernel distance of the same observations
+(Binkowski et al., ICLR 2018), whose expectation does not depend on their number.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor
 from scaleflow.codec.picture import Planes
 from scaleflow.efficient_nets.networks.efficientnet_lite import EfficientNetLiteBackbone
 from scaleflow.evaluation.metrics.frechet_distance import FeatureStatistics, frechet_distance
+from scaleflow.evaluation.metrics.kernel_distance import KernelStatistics, kernel_distance
 from scaleflow.evaluation.metrics.metric import Metric
 from scaleflow.evaluation.metrics.picture_pair import PicturePair
 
@@ -27,11 +29,13 @@ LEAST_SIDE = 32
 """Of smaller pictures nothing is left at the last scale."""
 
 _SIXTEENTH = 2
-"""Which of the backbone's outputs the Fréchet distance is of."""
+"""Which of the backbone's outputs the distances of whole clips are of."""
 
 
 class EffNet(Metric):
-    """Both metrics; lower is better, 0 is identical. NaN for pictures with a side below LEAST_SIDE.
+    """The three metrics; lower is better. NaN for pictures with a side below LEAST_SIDE.
+
+    Identical pictures have 0, but for the kernel distance, which lies a little below.
 
     Raises:
         UsageError: the package with the weights is not installed.
@@ -42,7 +46,8 @@ class EffNet(Metric):
         self._network = EfficientNetLiteBackbone()
         self._network.load_imagenet()
         self._network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self._statistics = FeatureStatistics(), FeatureStatistics()
+        self._normal = FeatureStatistics(), FeatureStatistics()
+        self._moments = KernelStatistics(), KernelStatistics()
 
     @torch.inference_mode()
     def add(self, pair: PicturePair) -> None:
@@ -53,17 +58,22 @@ class EffNet(Metric):
         if large_enough:
             features = [self._network(picture) for picture in pictures]
             distance = _distance(*features)
-            for statistics, of_picture in zip(self._statistics, features, strict=True):
-                statistics.add(of_picture[_SIXTEENTH])
+            for number, of_picture in enumerate(features):
+                if "effnet-frechet" in self.frames:
+                    self._normal[number].add(of_picture[_SIXTEENTH])
+                if "effnet-kernel" in self.frames:
+                    self._moments[number].add(of_picture[_SIXTEENTH])
         for name, values in self.frames.items():
             values.append(distance if name == "effnet-distance" else math.nan)
 
     def finish(self) -> dict[str, float]:
-        """See :class:`Metric`: the distance between all pictures of both."""
-        if "effnet-frechet" not in self.frames:
-            return {}
-        ours, theirs = self._statistics
-        return {"effnet-frechet": frechet_distance(ours, theirs) if ours.count else math.nan}
+        """See :class:`Metric`: the distances between all pictures of both."""
+        found: dict[str, float] = {}
+        if "effnet-frechet" in self.frames:
+            found["effnet-frechet"] = frechet_distance(*self._normal) if self._normal[0].count else math.nan
+        if "effnet-kernel" in self.frames:
+            found["effnet-kernel"] = kernel_distance(*self._moments) if self._moments[0].count > 1 else math.nan
+        return found
 
     def _normalized(self, planes: Planes, bit_depth: int) -> Tensor:
         samples = torch.from_numpy(np.stack(planes).astype(np.float32) / np.float32((1 << bit_depth) - 1))[None]

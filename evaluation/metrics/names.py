@@ -10,9 +10,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "psnr": ("psnr-y", "psnr-u", "psnr-v", "psnr-yuv", "psnr-rgb"),
     "ms-ssim": ("ms-ssim-y", "ms-ssim-rgb"),
     "lpips": ("lpips",),
+    "st-lpips": ("st-lpips",),
     "vmaf": ("vmaf",),
     "xpsnr": ("xpsnr-y", "xpsnr-u", "xpsnr-v"),
-    "effnet": ("effnet-distance", "effnet-frechet"),
+    "effnet": ("effnet-distance", "effnet-frechet", "effnet-kernel"),
     "flicker": ("flicker",),
 }
 """What each name on the command line stands for; single metrics are asked for by their own names."""
@@ -30,9 +31,12 @@ _LOCAL_GROUPS = ("psnr", "ms-ssim", "lpips")
 """Of which parts of a picture have a value; the filters of ffmpeg see whole pictures."""
 
 LOWER_IS_BETTER = frozenset(
-    ("effnet-distance", "effnet-frechet", "flicker", *("lpips" + part for part in ("", INSIDE, OUTSIDE)))
+    (*GROUPS["effnet"], "flicker", "st-lpips", *("lpips" + part for part in ("", INSIDE, OUTSIDE)))
 )
-"""Metrics that are 0 where pictures are identical."""
+"""Metrics that are 0 where pictures are identical; ``effnet-kernel`` about 0."""
+
+_OF_PERCEPTION = frozenset(name for group in ("lpips", "st-lpips", "effnet", "flicker") for name in GROUPS[group])
+"""Metrics that detail may better which is not in the original."""
 
 OF_MEAN_MSE = "-of-mean-mse"
 """Ends the name of a PSNR that is not a mean of PSNRs but the PSNR of the mean squared error of all pictures."""
@@ -53,6 +57,17 @@ def expand_metrics(names: Sequence[str]) -> tuple[str, ...]:
     if not wanted:
         raise UsageError(f"no metric is named; there are {', '.join(GROUPS)}")
     return tuple(name for name in METRICS if name in wanted)
+
+
+def with_fidelity(names: Sequence[str]) -> tuple[str, ...]:
+    """The given metrics, with ``psnr-yuv`` where some are of perception and none is a PSNR.
+
+    What a picture gains in perception is often paid in fidelity, and says little without it.
+    """
+    asked = set(names)
+    if asked & _OF_PERCEPTION and not asked & set(GROUPS["psnr"]):
+        asked.add("psnr-yuv")
+    return tuple(name for name in METRICS if name in asked)
 
 
 def with_regions(names: Sequence[str]) -> tuple[str, ...]:

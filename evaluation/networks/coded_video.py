@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from scaleflow.codec.container import SfvReader
+from scaleflow.codec.container import SfvHeader, SfvReader
 from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, StreamDecoder
 from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.models.capabilities import TellsPictureChange
 from scaleflow.codec.models.picture_change import PictureChange
+from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.writer import open_output
 from scaleflow.errors import DataError, UsageError
+
+LoadModel = Callable[[SfvHeader], VideoModel]
+"""Gives the model that decodes a stream, with its decoder, for the stream's header."""
 
 
 class CodedVideo:
@@ -23,8 +28,8 @@ class CodedVideo:
     They lie in a file of their own while this object is there.
     """
 
-    def __init__(self, path: Path, end: int | None) -> None:
-        self.path, self.end = path, end
+    def __init__(self, path: Path, end: int | None, load: LoadModel = load_stream_model) -> None:
+        self.path, self.end, self._load = path, end, load
 
     def decoded(self) -> Path:
         """A video of the pictures.
@@ -43,7 +48,7 @@ class CodedVideo:
         """
         changes = self._decoded[1]
         if changes is None:
-            raise UsageError(f"{self.path}: its model does not say what changed; the default model does")
+            raise UsageError(f"{self.path}: its model does not say what changed; the default model does, for fidelity")
         return changes
 
     @cached_property
@@ -51,7 +56,7 @@ class CodedVideo:
         folder = tempfile.TemporaryDirectory(prefix="scaleflow-nets-")
         changes: list[PictureChange | None] = []
         with SfvReader(self.path) as reader:
-            model = load_stream_model(reader.header)
+            model = self._load(reader.header)
             knows = isinstance(model, TellsPictureChange)
             events = StreamDecoder(reader.header, model, changes=knows).decode(reader)
             with open_output(Path(folder.name) / "decoded.y4m", reader.header.video) as writer:

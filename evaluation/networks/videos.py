@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.video.reader import open_video
 from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame
@@ -20,7 +21,7 @@ from scaleflow.efficient_nets.data.video_pictures import read_pictures
 from scaleflow.efficient_nets.tasks.task import PictureTask, Task
 from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.file_hash import file_hash
-from scaleflow.evaluation.networks.coded_video import CodedVideo
+from scaleflow.evaluation.networks.coded_video import CodedVideo, LoadModel
 
 NO_CHANGES = (
     "codec-gates: only an .sfv file says what changed, {}: encode the pictures, and name the .sfv file as coded"
@@ -46,6 +47,23 @@ class EvaluatedVideo:
 
 
 @dataclass(frozen=True)
+class StreamDecoding:
+    """How ``.sfv`` files are decoded, where not as they say themselves.
+
+    Attributes:
+        load: gives the model, with the decoder that shows its pictures.
+        name: tells results by it from others; empty of what streams say themselves.
+    """
+
+    load: LoadModel = load_stream_model
+    name: str = ""
+
+
+AS_STREAMS_SAY = StreamDecoding()
+"""The shipped model or the one in the weights folder, for fidelity."""
+
+
+@dataclass(frozen=True)
 class EvaluatedData:
     """Videos, and what identifies them.
 
@@ -59,13 +77,20 @@ class EvaluatedData:
     content: str
 
 
-def labelled_videos(data: LabelledData, frames: int | None, first: int = 0, coded: Path | None = None) -> EvaluatedData:
+def labelled_videos(
+    data: LabelledData,
+    frames: int | None,
+    first: int = 0,
+    coded: Path | None = None,
+    decoding: StreamDecoding = AS_STREAMS_SAY,
+) -> EvaluatedData:
     """Videos with labels.
 
     Args:
         frames: most of each video.
         first: number of the first one, of each video.
         coded: a video or an ``.sfv`` file with the same pictures, which are taken from there.
+        decoding: of an ``.sfv`` file.
 
     Raises:
         UsageError: ``coded`` does not go with several videos, or is not there.
@@ -87,17 +112,20 @@ def labelled_videos(data: LabelledData, frames: int | None, first: int = 0, code
             pictures = _PictureFiles(chosen)
             found.append(EvaluatedVideo(name, pictures, targets, pictures.changes))
         elif chosen and coded is not None:
-            video = VideoFile.open(coded, first, len(chosen), exact=True)
+            video = VideoFile.open(coded, first, len(chosen), decoding, exact=True)
             found.append(EvaluatedVideo(name, video, targets, video.changes))
     place = f"{data.place}, {data.condition}" if data.condition else data.place
-    return EvaluatedData(place, tuple(found), _content([*names, *filter(None, [data.condition])], coded))
+    return EvaluatedData(place, tuple(found), _content([*names, *filter(None, [data.condition, decoding.name])], coded))
 
 
-def unlabelled_video(path: Path, frames: int | None, first: int = 0) -> EvaluatedData:
+def unlabelled_video(
+    path: Path, frames: int | None, first: int = 0, decoding: StreamDecoding = AS_STREAMS_SAY
+) -> EvaluatedData:
     """Any video, of which nothing is known but what the dense network finds. Raises as :func:`labelled_videos`."""
-    file = VideoFile.open(path, first, frames)
+    file = VideoFile.open(path, first, frames, decoding)
     video = EvaluatedVideo(path.stem, file, (), file.changes)
-    return EvaluatedData(str(path), (video,), _content([str(first), str(frames)], path))
+    names = [str(first), str(frames), *filter(None, [decoding.name])]
+    return EvaluatedData(str(path), (video,), _content(names, path))
 
 
 def open_evaluated(
@@ -108,13 +136,17 @@ def open_evaluated(
     first: int = 0,
     frames: int | None = None,
     coded: Path | None = None,
+    decoding: StreamDecoding = AS_STREAMS_SAY,
 ) -> tuple[EvaluatedData, tuple[str, ...]]:
     """Data for a task, and its classes (none of a video without labels).
 
     Raises:
-        UsageError: there is nothing there, or it has another layout.
+        UsageError: there is nothing there, it has another layout, or there is no stream that ``decoding`` is of.
         DataError: it is empty or malformed.
     """
+    streams = [file for file in (path, coded) if file is not None and file.suffix == ".sfv"]
+    if decoding.name and not streams:
+        raise UsageError("decoder, model and weights are of .sfv files: give one as coded", fields=("coded",))
     if isinstance(task, PictureTask):
         if coded is not None:
             raise UsageError(
@@ -123,10 +155,10 @@ def open_evaluated(
     elif path.is_file() and path.suffix != ".json":
         if only or coded is not None:
             raise UsageError(f"{path}: a video without labels goes without only and coded", fields=("only", "coded"))
-        return unlabelled_video(path, frames, first), ()
+        return unlabelled_video(path, frames, first, decoding), ()
     data = task.open(path, "val")
     data = data.chosen(only) if only else data
-    return labelled_videos(data, frames, first, coded), data.classes
+    return labelled_videos(data, frames, first, coded, decoding), data.classes
 
 
 @dataclass(frozen=True)
@@ -176,9 +208,12 @@ class VideoFile:
     exact: bool = False
 
     @classmethod
-    def open(cls, path: Path, first: int, frames: int | None, *, exact: bool = False) -> VideoFile:
+    def open(
+        cls, path: Path, first: int, frames: int | None, decoding: StreamDecoding, *, exact: bool = False
+    ) -> VideoFile:
         end = None if frames is None else first + frames
-        return cls(path, first, frames, CodedVideo(path, end) if path.suffix == ".sfv" else None, exact)
+        coded = CodedVideo(path, end, decoding.load) if path.suffix == ".sfv" else None
+        return cls(path, first, frames, coded, exact)
 
     def __call__(self) -> Iterator[Tensor]:
         return self._read(self.path if self.coded is None else self.coded.decoded())

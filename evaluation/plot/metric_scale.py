@@ -14,9 +14,14 @@ _FAMILIES = {
     "xpsnr": "XPSNR",
     "vmaf": "VMAF",
     "lpips": "LPIPS",
+    "st-lpips": "ST-LPIPS",
     "flicker": "Flicker",
 }
-_TITLES = {"effnet-distance": "EfficientNet-Lite0 distance", "effnet-frechet": "EfficientNet-Lite0 Fréchet distance"}
+_TITLES = {
+    "effnet-distance": "EfficientNet-Lite0 distance",
+    "effnet-frechet": "EfficientNet-Lite0 Fréchet distance",
+    "effnet-kernel": "EfficientNet-Lite0 kernel distance",
+}
 TASK_TITLES = {
     "miou": "Mean IoU (%)",
     "j": "J (%)",
@@ -41,6 +46,7 @@ DEFAULT_METRICS = (
     *(tuple(name + part for name in ("ms-ssim-rgb", "ms-ssim-y")) for part in _REGIONS_DRAWN),
     *(("lpips" + part,) for part in _REGIONS_DRAWN),
     ("vmaf",),
+    ("st-lpips",),
     ("effnet-distance",),
     ("flicker",),
     *((name,) for name in ("miou", "j", "pck", "map", "accuracy", "gmac")),

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import av
 
-from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model
+from scaleflow.codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER, load_model
 from scaleflow.errors import ScaleFlowError, UsageError
 from scaleflow.evaluation.ffmpeg import find_ffmpeg
 from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
 from scaleflow.version import scaleflow_version
+
+DECODER_WEIGHTS = "decoder weights"
+"""Name among a point's software of the perceptual decoder that showed it."""
 
 
 def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path | None:
@@ -28,18 +31,19 @@ def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path 
 
     Raises:
         UsageError: an encoder or weights are missing; says what to leave out or to give.
+        DataError: a perceptual decoder cannot be read, or belongs to another model.
     """
     for codec in codecs:
         if not codec.how.decode:
             continue
         for setting in codec.settings:
-            files = codec.weights_of(setting), codec.region_weights_of(setting), codec.decoder_weights_of(setting)
-            for weights in files:
+            for weights in (codec.weights_of(setting), codec.region_weights_of(setting)):
                 if weights is not None and not weights.is_file():
                     raise UsageError(f"codec {codec.name}: {weights}: no such weights file")
             model = codec.model_of(setting)
             if model is not None:
                 _check_model(codec.name, model)
+    _check_decoders(codecs)
     encoders = list(dict.fromkeys(codec.encoder for codec in codecs if codec.encoder is not None))
     if all(codec.how.decode for codec in codecs):
         return None
@@ -53,6 +57,21 @@ def _check_model(codec: str, model: str) -> None:
         raise UsageError(
             f"codec {codec}: {error}; leave it out, or give weights as '{codec}=scaleflow --model ssf2020:PATH'"
         ) from error
+
+
+def _check_decoders(codecs: Sequence[EvaluatedCodec]) -> None:
+    """Whether the perceptual decoders can be read, and belong to the models. Raises what reading them raises."""
+    checked = set()
+    for codec in codecs:
+        for setting in codec.settings if codec.how.decode else ():
+            decoder, model, weights = codec.decoder_of(setting), codec.model_of(setting), codec.weights_of(setting)
+            identity = decoder.weights_file, model, weights
+            if decoder.is_perceptual and identity not in checked:
+                checked.add(identity)
+                try:
+                    decoder.show()(load_model(model or DEFAULT_MODEL, weights=weights))
+                except ScaleFlowError as error:
+                    raise type(error)(f"codec {codec.name}: {error}", fields=error.fields) from error
 
 
 def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | None) -> dict[str, str]:
@@ -75,7 +94,7 @@ def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | Non
     files = {
         "weights": weights,
         "region weights": codec.region_weights_of(setting),
-        "decoder weights": codec.decoder_weights_of(setting),
+        DECODER_WEIGHTS: codec.decoder_of(setting).weights_file,
     }
     for name, path in files.items():
         if path is not None:

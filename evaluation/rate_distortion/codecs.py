@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, get_args
 
-from scaleflow.adversarial.perceptual_codec import DEFAULT_WEIGHTS
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.rate_distortion.codec_name import is_codec_name
 from scaleflow.evaluation.rate_distortion.codec_programs import PROGRAMS, CodecProgram, scaleflow_command
+from scaleflow.evaluation.rate_distortion.decoder_choice import (
+    DECODER_OPTIONS,
+    DecoderChoice,
+    separated,
+    with_decoder,
+    without_decoder,
+)
 from scaleflow.roi.coding import DEFAULT_NETWORKS, RegionMode, RegionSettings
 
 INTRA_PERIOD, THREADS = "{intra_period}", "{threads}"
@@ -24,8 +30,8 @@ INTRA_PERIOD, THREADS = "{intra_period}", "{threads}"
 MASKS = "{masks}"
 """In a codec's options, stands for the masks of the clip, which commands call ``MASKS``."""
 
-DECODER_OPTIONS = ("--decoder", "--perception", "--decoder-weights")
-"""Options of a ScaleFlow codec that its decoder takes and its encoder does not, each with a value."""
+FIDELITY = DecoderChoice()
+"""What decodes where nothing else is said."""
 
 _SETTINGS = re.compile(r"\{([^{}]*,[^{}]*)\}")
 
@@ -60,6 +66,11 @@ class EvaluatedCodec:
         if self.program not in PROGRAMS:
             raise UsageError(f"codec {self.name}: program {self.program!r} is not one of {', '.join(PROGRAMS)}")
         object.__setattr__(self, "settings", _settings(self.name, self.options))
+        if self.how.decode:
+            for setting in self.settings:
+                self.decoder_of(setting)
+        elif foreign := next((option for option in self.options if option in DECODER_OPTIONS), None):
+            raise UsageError(f"codec {self.name}: {foreign} is of ScaleFlow's own codecs, {self.program} decodes here")
 
     def option(self, *names: str, of: CodecSetting | None = None) -> str | None:
         """The value that follows the first of ``names`` among the options (of one setting)."""
@@ -108,19 +119,19 @@ class EvaluatedCodec:
         weights = self.option("--roi-weights", of=setting)
         return Path(weights) if weights is not None else DEFAULT_NETWORKS
 
-    def decoder_weights_of(self, setting: CodecSetting) -> Path | None:
-        """The weights file of the perceptual decoder that shows a ScaleFlow codec's pictures, if one does."""
-        if self.option("--decoder", of=setting) != "perceptual":
-            return None
-        weights = self.option("--decoder-weights", of=setting)
-        return Path(weights) if weights is not None else DEFAULT_WEIGHTS
+    def decoder_of(self, setting: CodecSetting) -> DecoderChoice:
+        """What shows a ScaleFlow codec's pictures. Raises :class:`UsageError` where options make no choice."""
+        try:
+            return DecoderChoice.of_options(setting.options)
+        except UsageError as error:
+            raise UsageError(f"codec {self.name}: {error}", fields=error.fields) from error
 
     def encode_command(self, setting: CodecSetting, intra_period: int, threads: int, ffmpeg: str) -> list[str]:
         """With ``INPUT`` and ``OUTPUT`` for the files, and ``MASKS`` for the masks where there are any."""
         values = {INTRA_PERIOD: str(intra_period), THREADS: str(threads), MASKS: "MASKS"}
         options = [_substitute(option, values) for option in setting.options]
         if self.how.encode:
-            options = _without_decoder(options)
+            options = without_decoder(options)
             common = ["--intra-period", str(intra_period), "--threads", str(threads)]
             common += ["--roi", "MASKS"] if self.how.takes_masks else ["--workers", "1"]
             return [*scaleflow_command(), *self.how.encode, "INPUT", "OUTPUT", "--overwrite", *common, *options]
@@ -143,7 +154,7 @@ class EvaluatedCodec:
         return [ffmpeg, *quiet, "-i", "INPUT", "-fps_mode", "passthrough", *form, "OUTPUT"]
 
 
-def parse_codec(text: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
+def parse_codec(text: str, qualities: Sequence[float] = (), decoder: DecoderChoice = FIDELITY) -> EvaluatedCodec:
     """A codec by its name or its definition.
 
     Args:
@@ -151,13 +162,14 @@ def parse_codec(text: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
             options of its encoder, in which ``{18,23,28}`` lists settings and ``{intra_period}``, ``{threads}`` and
             ``{masks}`` stand for those.
         qualities: of codecs with ScaleFlow's models whose options list no settings.
+        decoder: of codecs with ScaleFlow's models whose options do not say it, where the model has several.
 
     Raises:
         UsageError: an unknown name, or options that cannot be read.
     """
     name, separator, definition = text.partition("=")
     if not separator:
-        return named_codec(name, qualities)
+        return named_codec(name, qualities, decoder)
     try:
         program, *options = shlex.split(definition)
     except ValueError as error:
@@ -166,13 +178,13 @@ def parse_codec(text: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
         raise UsageError(f"codec {text!r}: after = comes {', '.join(PROGRAMS)} and options, not {program!r}")
     if program == "ffmpeg" and ("-f" in options or "-i" in options):
         raise UsageError(f"codec {name}: leave out -f and -i, input and container are chosen here")
-    return _with_settings(name, program, options, qualities)
+    return _with_settings(name, program, separated(options), qualities, decoder)
 
 
-def named_codec(name: str, qualities: Sequence[float] = ()) -> EvaluatedCodec:
-    """One of :func:`codec_names`. Raises :class:`UsageError` for another."""
+def named_codec(name: str, qualities: Sequence[float] = (), decoder: DecoderChoice = FIDELITY) -> EvaluatedCodec:
+    """One of :func:`codec_names`, with the rest as of :func:`parse_codec`. Raises :class:`UsageError` for another."""
     if name != "ffmpeg" and name in PROGRAMS:
-        return _with_settings(name, name, (), qualities)
+        return _with_settings(name, name, (), qualities, decoder)
     if name == "ssf2020":
         return EvaluatedCodec(name, "scaleflow", ("--model", "ssf2020-{1,2,3,4,5,6,7,8,9}"))
     if name not in _ANCHORS:
@@ -190,10 +202,10 @@ def codec_names() -> list[str]:
 
 
 def _with_settings(
-    name: str, program: str, options: Sequence[str] = (), qualities: Sequence[float] = ()
+    name: str, program: str, options: Sequence[str], qualities: Sequence[float], decoder: DecoderChoice
 ) -> EvaluatedCodec:
     """Several settings of what sets the rate of a program, where its options do not list or set any."""
-    options = list(options)
+    options = with_decoder(options, decoder) if PROGRAMS[program].decode else list(options)
     if program != "ffmpeg" and not _RATE_OPTIONS & set(options) and not _lists(options):
         option = "--quality" if PROGRAMS[program].decode else "--crf"
         chosen = (qualities or DEFAULT_QUALITIES) if option == "--quality" else _REGION_FACTORS
@@ -222,16 +234,6 @@ _ANCHORS = {
     "gopsize=8:picreordering=0:decodingrefreshtype=none:intraperiod={intra_period} -qp {22,27,32,37,42,47}",
     "mpeg1": "-c:v mpeg1video -bf 0 -g {intra_period} -q:v {2,3,5,8,12,18,31}",
 }
-
-
-def _without_decoder(options: Sequence[str]) -> list[str]:
-    kept: list[str] = []
-    is_value = False
-    for option in options:
-        if not is_value and option not in DECODER_OPTIONS:
-            kept.append(option)
-        is_value = not is_value and option in DECODER_OPTIONS
-    return kept
 
 
 def _lists(options: Sequence[str]) -> list[tuple[int, re.Match[str]]]:

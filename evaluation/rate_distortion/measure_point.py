@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,10 @@ from scaleflow.evaluation.metrics.comparison import Comparison, compare
 from scaleflow.evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, with_regions
 from scaleflow.evaluation.rate_distortion.clip_masks import open_masks_at
 from scaleflow.evaluation.rate_distortion.codec_programs import shown_command
-from scaleflow.evaluation.rate_distortion.codec_software import software_of
+from scaleflow.evaluation.rate_distortion.codec_software import DECODER_WEIGHTS, software_of
 from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
 from scaleflow.evaluation.rate_distortion.point import FrameRecords, RatePoint
+from scaleflow.evaluation.rate_distortion.point_file import read_points_in
 from scaleflow.evaluation.rate_distortion.source_clip import SourceClip
 from scaleflow.evaluation.rate_distortion.stream_bits import StreamBits, read_stream_bits
 from scaleflow.output_file import whole_file
@@ -126,6 +128,10 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
     try:
         if earlier is not None and is_as_measured(earlier, results):
             encode_seconds = earlier.encode_seconds
+        elif (twin := _of_the_same_bytes(task, encode, results)) is not None:
+            with whole_file(str(stream), overwrite=True, follow_links=False) as unfinished:
+                shutil.copyfile(results / twin.stream, unfinished)
+            encode_seconds = twin.encode_seconds
         else:
             encode_seconds = _encode(encode, task.source, stream)
         decode_seconds = run_command(decode, {"INPUT": stream, "OUTPUT": decoded})
@@ -176,6 +182,29 @@ def is_as_measured(point: RatePoint, results: Path) -> bool:
     """Whether a point's coded file is still there, byte for byte."""
     stream = results / point.stream
     return stream.is_file() and file_hash(stream) == point.stream_hash
+
+
+def _of_the_same_bytes(task: PointTask, encode: Sequence[str], results: Path) -> RatePoint | None:
+    """A point of the stream that is to be shown by a perceptual decoder, if another decoder has shown it.
+
+    It was coded by the same command and software from the same pictures, and encoders give the same bytes again.
+    """
+    if not task.codec.how.decode or not task.codec.decoder_of(task.setting).is_perceptual:
+        return None
+    clip = task.source.clip
+    software = _of_the_encoder(task.software)
+    for point in read_points_in(results).values():
+        is_same_input = (point.clip.content, point.clip.masks) == (clip.content, clip.masks)
+        is_same_encoder = (
+            list(point.encode_command) == shown_command(encode) and _of_the_encoder(point.software) == software
+        )
+        if is_same_input and is_same_encoder and is_as_measured(point, results):
+            return point
+    return None
+
+
+def _of_the_encoder(software: Mapping[str, str]) -> dict[str, str]:
+    return {name: version for name, version in software.items() if name != DECODER_WEIGHTS}
 
 
 def _shares(compared: Comparison, bits: StreamBits) -> dict[str, float | None]:

@@ -93,7 +93,7 @@ def _describe_point(folder: Path, point: RatePoint, numbers: Sequence[int], mode
     if not numbers:
         return described
     try:
-        found = read_pictures(path, numbers, models.choose).pictures
+        found = read_pictures(path, numbers, models.as_measured(point)).pictures
         described["images"] = [data_uri(found[number]) for number in numbers]
     except ScaleFlowError as error:
         logger.warning("%s: the report has no pictures of it: %s", path, error)

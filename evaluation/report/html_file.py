@@ -64,7 +64,7 @@ def write_report(
         raise UsageError(f"{folder}: no such folder; give one that scaleflow rd wrote")
     points = _points_of_clips(folder, settings.clips)
     clips = list(dict.fromkeys(point.clip.name for point in points))
-    models = CachedModels(settings.device, settings.models, settings.weights_folder)
+    models = CachedModels(settings.device, settings.models, settings.weights_folder, settings.decoder_weights)
     described = []
     for number, name in enumerate(clips):
         if progress is not None:

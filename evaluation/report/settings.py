@@ -25,6 +25,8 @@ class ReportSettings:
             downloaded, or ``ssf2020:PATH``.
         weights_folder: of weights files, among which those of a stream are found by their hash; without, the folder
             that the environment variable ``SCALEFLOW_WEIGHTS`` names, if it names any.
+        decoder_weights: files of perceptual decoders, for points that were measured with one that does not come with
+            ScaleFlow and is not in that folder; each is shown by the one whose hash it names.
     """
 
     clips: tuple[str, ...] = ()
@@ -34,6 +36,7 @@ class ReportSettings:
     device: str = "cpu"
     models: tuple[str, ...] = ()
     weights_folder: Path | None = None
+    decoder_weights: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         rate = self.bits_per_pixel

@@ -12,18 +12,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scaleflow.adversarial.perceptual_codec import DEFAULT_WEIGHTS
 from scaleflow.codec.container import SfvHeader, SfvReader
 from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, Event, StreamDecoder
 from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.models.weights_folder import open_weights_folder
 from scaleflow.codec.picture import Planes, VideoProperties
 from scaleflow.codec.video.reader import VideoReader, open_video
 from scaleflow.codec.video.working_format import rgb_picture
 from scaleflow.errors import DataError, UsageError
+from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import clip_file
 from scaleflow.evaluation.rate_distortion.codec_programs import OBJECTS_SUFFIX
-from scaleflow.evaluation.rate_distortion.point import EvaluatedClip
+from scaleflow.evaluation.rate_distortion.codec_software import DECODER_WEIGHTS
+from scaleflow.evaluation.rate_distortion.decoder_choice import DecoderChoice
+from scaleflow.evaluation.rate_distortion.point import EvaluatedClip, RatePoint
 from scaleflow.evaluation.rate_distortion.source_clip import ContentHash, open_clip
 from scaleflow.roi.baselines.objects import open_objects
 
@@ -120,15 +125,29 @@ def open_original(clip: EvaluatedClip) -> VideoReader:
 class CachedModels:
     """Loads the models of streams, once for all streams that name the same weights.
 
-    The points of a results folder are data as the streams are: neither leads to a file or a download. Models that do
-    not come with ScaleFlow are those that the settings name.
+    The points of a results folder are data as the streams are: neither leads to a file or a download. Models and
+    decoders that do not come with ScaleFlow are those that the settings name.
     """
 
-    def __init__(self, device: str, models: Sequence[str] = (), weights_folder: Path | None = None) -> None:
-        """``models`` and ``weights_folder`` as of :class:`scaleflow.evaluation.report.settings.ReportSettings`."""
+    def __init__(
+        self,
+        device: str,
+        models: Sequence[str] = (),
+        weights_folder: Path | None = None,
+        decoder_weights: Sequence[Path] = (),
+    ) -> None:
+        """As of :class:`scaleflow.evaluation.report.settings.ReportSettings`.
+
+        Raises:
+            UsageError: there is no such file of a decoder.
+        """
         self._device = device
         self._names = tuple(models)
         self._folder = weights_folder
+        self._decoders = tuple(decoder_weights)
+        for path in self._decoders:
+            if not path.is_file():
+                raise UsageError(f"decoder_weights {path}: there is no such file", fields=("decoder_weights",))
         self._models: dict[tuple[str, ...], VideoModel] = {}
 
     def choose(self, header: SfvHeader) -> VideoModel:
@@ -142,6 +161,37 @@ class CachedModels:
         if key not in self._models:
             self._models[key] = self._load(header)
         return self._models[key]
+
+    def as_measured(self, point: RatePoint) -> ChooseModel:
+        """What chooses the model of a point's stream, with the decoder that the point was measured with.
+
+        Raises:
+            DataError: its decoder is none that there is, or is not among those that come with ScaleFlow or are named.
+        """
+        try:
+            decoder = DecoderChoice.of_options(point.decode_command)
+        except UsageError as error:
+            raise DataError(f"{point.codec}, {point.setting}: {error}") from error
+        if not decoder.is_perceptual:
+            return self.choose
+        show = replace(decoder, weights=self._decoder_of(point)).show()
+        return lambda header: show(self.choose(header))
+
+    def _decoder_of(self, point: RatePoint) -> Path:
+        """The file of its perceptual decoder, found by the hash that the point gives."""
+        wanted = point.software.get(DECODER_WEIGHTS)
+        folder = open_weights_folder(self._folder)
+        there = [DEFAULT_WEIGHTS] if DEFAULT_WEIGHTS.is_file() else []
+        there += self._decoders
+        there += sorted(folder.glob("*.safetensors")) if folder is not None else []
+        found = next((path for path in there if file_hash(path) == wanted), None)
+        if found is None:
+            raise DataError(
+                f"{point.codec}: was shown by a perceptual decoder (file hash {wanted}) that is not here: give its "
+                "file as decoder_weights, or its folder as weights_folder",
+                fields=("decoder_weights", "weights_folder"),
+            )
+        return found
 
     def _load(self, header: SfvHeader) -> VideoModel:
         for name in self._names:

@@ -12,6 +12,10 @@ from safetensors import SafetensorError, safe_open
 from scaleflow.errors import DataError
 
 
+_LONGEST_REASON = 200
+"""Letters of what ``safetensors`` says, which may quote the file at length."""
+
+
 @contextmanager
 def opened_safetensors(path: Path, missing: str, other: str) -> Iterator[Any]:
     """The file, as ``safetensors`` opens it for PyTorch.
@@ -28,4 +32,6 @@ def opened_safetensors(path: Path, missing: str, other: str) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise DataError(f"{path}: {missing}") from error
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: {other} ({error})") from error
+        # what it quotes of the file may hold anything
+        reason = "".join(letter if letter.isprintable() else " " for letter in str(error))
+        raise DataError(f"{path}: {other} ({reason[:_LONGEST_REASON]})") from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from scaleflow.adversarial.perceptual_codec import PerceptualCodec, decoder_of, with_perceptual_decoder
 from scaleflow.adversarial.perceptual_network import (
@@ -22,6 +24,7 @@ from scaleflow.codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
+from scaleflow.codec.models.transforms import PICTURE_CHANNELS
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.reader import open_video
 from scaleflow.errors import DataError, UsageError
@@ -105,8 +108,7 @@ def test_detail_depends_on_what_was_added_before(
     moved = PerceptualNetwork(network.config)
     moved.load_state_dict(network.state_dict())
     with torch.no_grad():
-        half = moved.stem.weight.shape[1] // 2
-        moved.stem.weight[:, half:] = 0  # blind for the past
+        moved.stem.weight[:, 4 * PICTURE_CHANNELS :] = 0  # blind for the past
     blind = shown(PerceptualCodec(codec, moved), coded)
     seeing = shown(model, coded)
     assert same(blind[0], seeing[0]) and not same(blind[1], seeing[1])
@@ -152,21 +154,82 @@ def test_weights_files_come_back(network: PerceptualNetwork, tmp_path: Path) -> 
     assert len(serialized_perceptual_weights(PerceptualNetwork(small_perceptual()), "abc")) < 8e6
 
 
-def test_other_files_are_refused(codec: ScaleFlowCodec, network: PerceptualNetwork, tmp_path: Path) -> None:
+def altered(network: PerceptualNetwork, **changes: object) -> bytes:
+    """A weights file with other tensors (``tensors``, by name, None to leave it out) or other metadata."""
+    tensors = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    given = changes.pop("tensors", {})
+    assert isinstance(given, dict)
+    tensors = {name: value for name, value in (tensors | given).items() if value is not None}
+    metadata = {"format": "scaleflow-perceptual-1", "codec": "abc", "sizes": json.dumps(asdict(network.config))}
+    return save(tensors, {key: str(value) for key, value in (metadata | changes).items() if value is not None})
+
+
+def sizes(**changes: object) -> str:
+    return json.dumps(asdict(tiny_perceptual()) | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": "scaleflow-1"}, "holds 'scaleflow-1', no perceptual decoder"),
+        ({"format": None}, "holds '', no perceptual decoder"),
+        ({"codec": None}, "does not name the codec's weights that it belongs to"),
+        ({"codec": "two\nlines"}, r"codec is 'two\\nlines'"),
+        ({"sizes": "{"}, "names no sizes of a perceptual decoder"),
+        ({"sizes": "[" * 100_000}, "names no sizes of a perceptual decoder"),
+        ({"sizes": "[1]"}, "sizes: expected an object"),
+        ({"sizes": sizes(quarter=10**9)}, "quarter = 1000000000 of a perceptual decoder is outside"),
+        ({"sizes": sizes(quarter="16")}, "sizes.quarter: expected a number"),
+        ({"sizes": sizes(blocks=1.5)}, "sizes.blocks: expected a whole number"),
+        ({"sizes": sizes(colour=3)}, "'colour' is not known"),
+        ({"sizes": sizes(eighth=512, sixteenth=512, blocks=16)}, "do not fit: down.0.weight is"),
+        ({"tensors": {"last.weight": None}}, "do not fit: last.weight is missing"),
+        ({"tensors": {"last.weight": torch.zeros(3)}}, r"do not fit: last.weight is \(3,\) of torch.float32, not"),
+        ({"tensors": {"last.bias": torch.zeros(4, dtype=torch.int32)}}, "last.bias is .* of torch.int32"),
+        ({"tensors": {"last.bias": torch.full((4,), float("nan"))}}, "last.bias holds values that are no finite"),
+        ({"tensors": {"last.bias": torch.full((4,), float("inf"))}}, "last.bias holds values that are no finite"),
+        ({"tensors": {"more": torch.zeros(1)}}, "do not fit: 'more' is unknown"),
+    ],
+)
+def test_altered_files_are_refused(
+    network: PerceptualNetwork, tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(altered(network))
+    assert load_perceptual_network(path)[1] == "abc"
+    path.write_bytes(altered(network, **changes))
+    with pytest.raises(DataError, match=words) as caught:
+        load_perceptual_network(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(path))
+
+
+@pytest.mark.parametrize("kept", [0, 5, 200, 50_000])
+def test_what_is_no_weights_file_is_refused(network: PerceptualNetwork, tmp_path: Path, kept: int) -> None:
     path = tmp_path / "weights.safetensors"
     with pytest.raises(DataError, match="no such file of a perceptual decoder"):
         load_perceptual_network(path)
-    path.write_bytes(b"something else")
+    with pytest.raises(DataError, match="is no safetensors file"):
+        load_perceptual_network(tmp_path)
+    data = altered(network)
+    assert len(data) > kept
+    path.write_bytes(data[:kept])
     with pytest.raises(DataError, match="is no safetensors file"):
         load_perceptual_network(path)
-    save_file({"a": torch.zeros(1)}, path, {"format": "scaleflow-1"})
-    with pytest.raises(DataError, match="holds 'scaleflow-1', no perceptual decoder"):
+    path.write_bytes((2**62).to_bytes(8, "little") + data[8:])
+    with pytest.raises(DataError, match="is no safetensors file"):
         load_perceptual_network(path)
-    save_file({"a": torch.zeros(1)}, path, {"format": "scaleflow-perceptual-1", "codec": "x", "sizes": "{}"})
-    with pytest.raises(DataError, match="these weights do not fit"):
-        load_perceptual_network(path)
+
+
+def test_a_decoder_of_another_codec_is_refused(
+    codec: ScaleFlowCodec, network: PerceptualNetwork, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.safetensors"
     path.write_bytes(serialized_perceptual_weights(network, "another"))
     with pytest.raises(DataError, match=f"belongs to weights another of a codec, and {codec.weights_hash} decode here"):
+        with_perceptual_decoder(codec, path)
+    narrow = PerceptualNetwork(tiny_perceptual(256, 100))
+    path.write_bytes(serialized_perceptual_weights(narrow, codec.weights_hash))
+    with pytest.raises(DataError, match=r"takes latents of \(256, 100\) channels, the codec's have \(256, 256\)"):
         with_perceptual_decoder(codec, path)
 
 

@@ -23,7 +23,7 @@ PACKAGES = ("adversarial", "codec", "efficient_nets", "entropy", "evaluation", "
 COMMAND_LINES = {
     "evaluation/rate_distortion/codecs.py": "codecs are defined by command lines",
     "evaluation/rate_distortion/codec_software.py": "shows how a codec is defined",
-    "evaluation/report/stream_pictures.py": "reads the command line of a point",
+    "evaluation/rate_distortion/decoder_choice.py": "reads the command lines of codecs and of points",
     "training/codec/model_card.py": "says which command trained the model",
 }
 """Files whose strings are command lines, and why."""

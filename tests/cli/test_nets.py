@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from tests.adversarial.tiny_decoder import write_tiny_decoder
 from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import command, events
 from tests.places import REPOSITORY, SHARED
@@ -147,12 +148,27 @@ def test_pictures_from_a_coded_video(scaleflow: Run, camvid: Path, trained: Path
     assert not decoded["resumed"] and decoded["measures"] != plain["measures"]
     wrong = scaleflow(*arguments[:4], camvid / "train", *arguments[5:], "--pictures", coded)
     assert wrong.code == 1 and "has 5 pictures, the labels are of 12" in wrong.stderr
+    unused = scaleflow(*arguments, "--model", "default")
+    assert unused.code == 2 and "are of .sfv files: give one as --pictures" in unused.stderr
     payload = bytearray(coded.read_bytes())
     payload[len(payload) // 2] ^= 1
     coded.write_bytes(payload)
     damaged = scaleflow(*arguments, "--pictures", coded)
     assert damaged.code == 1 and damaged.stderr.startswith(f"scaleflow: {coded}: damage at byte")
     assert "whole files only" in damaged.stderr and damaged.stderr.count("\n") == 1
+
+
+def test_pictures_as_a_perceptual_decoder_shows_them(camvid: Path, trained: Path, tmp_path: Path) -> None:
+    coded, weights = tmp_path / "coded.sfv", write_tiny_decoder(tmp_path / "tiny.safetensors")
+    assert typed("encode", camvid / "val" / "images", coded, "--quality", 10).code == 0
+    arguments = ("nets", "eval", trained, "--data", camvid / "val", "--out", tmp_path / "results", "--json")
+    arguments += ("--pictures", coded)
+    plain = events(typed(*arguments).stdout)[0]
+    shown = events(typed(*arguments, "--decoder", "perceptual", "--decoder-weights", weights).stdout)[0]
+    assert not shown["resumed"] and shown["measures"] != plain["measures"]
+    assert events(typed(*arguments).stdout)[0]["resumed"]
+    gates = typed(*arguments, "--decoder", "perceptual", "--decoder-weights", weights, "--method", "codec-gates")
+    assert gates.code == 2 and "does not say what changed; the default model does, for fidelity" in gates.stderr
 
 
 def test_gates_open_where_the_codec_says(camvid: Path, trained: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``scaleflow task-rd`` as it is typed: real labelled frames, the shipped model and x264, a network that was trained."""
+"""``scaleflow task-rd`` as it is typed: real labelled frames, the shipped model and x264, a trained network."""
 
 from __future__ import annotations
 

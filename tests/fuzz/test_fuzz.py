@@ -21,6 +21,7 @@ CASES: Mapping[str, int] = {
     "payload": 12,
     "output": 50,
     "weights": 12,
+    "perceptual": 12,
     "checkpoint": 5,
     "masks": 60,
     "labels": 60,

@@ -11,12 +11,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from scaleflow.adversarial.perceptual_codec import with_perceptual_decoder
+from scaleflow.adversarial.perceptual_network import PerceptualNetwork, tiny_perceptual
+from scaleflow.adversarial.perceptual_weights import serialized_perceptual_weights
+from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
 from scaleflow.codec.models.recurrent.weights_file import serialized_weights
 from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model
+from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.models.weights_folder import find_weights
 from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
 from scaleflow.efficient_nets.diffusion.restoration import RestorationDiffusion
@@ -39,6 +45,9 @@ from scaleflow.training.loop.configuration_file import override
 from tests.fuzz.mutation import VALUES, changed_bytes, changed_value
 
 _JSON_VALUES = tuple(value for value in VALUES if not isinstance(value, bytes))
+
+_SIDE = 32
+"""Of pictures that are decoded with altered weights."""
 
 _PROOF = "ran"
 """Name of a file that code in a checkpoint would write."""
@@ -63,6 +72,10 @@ def _weights(kind: str) -> bytes:
         codec = RecurrentCodec(RecurrentConfig(8, 8, 8, 8, 24))
         codec.freeze()
         return serialized_weights(codec)
+    if kind == "perceptual":
+        network = PerceptualNetwork(tiny_perceptual())
+        torch.nn.init.normal_(network.last.weight, 0, 0.05)
+        return serialized_perceptual_weights(network, load_model().weights_hash, ("lpips: 3 steps",))
     if kind == "regions":
         return (WEIGHTS_FOLDER / "default-roi.safetensors").read_bytes()
     buffer = Path(_scratch(), f"{kind}.safetensors")
@@ -152,6 +165,29 @@ def weights_case(source: random.Random, folder: Path) -> None:
         read_network(path)
     else:
         read_restoration(path)
+
+
+def perceptual_case(source: random.Random, folder: Path) -> None:
+    """Weights of a perceptual decoder; what is read also shows two pictures."""
+    codec, payloads = _shipped_stream()
+    path = folder / "altered.safetensors"
+    data = _weights("perceptual")
+    path.write_bytes(changed_bytes(data, source) if source.random() < 0.3 else _altered_safetensors(data, source))
+    model = with_perceptual_decoder(codec, path, source.choice((0.0, 0.5, 1.0)))
+    decoder = FrameDecoder(model, width=_SIDE, height=_SIDE)
+    for number, payload in enumerate(payloads):
+        decoder.decode(payload, key=number == 0)
+
+
+@cache
+def _shipped_stream() -> tuple[VideoModel, tuple[bytes, ...]]:
+    """The default model, and two small pictures that it has coded."""
+    torch.set_num_threads(1)
+    codec = load_model()
+    encoder = FrameEncoder(codec, width=_SIDE, height=_SIDE)
+    luma = np.arange(_SIDE * _SIDE, dtype=np.uint8).reshape(_SIDE, _SIDE)
+    planes = luma, luma[::2, ::2], luma[1::2, ::2]
+    return codec, tuple(encoder.encode(planes, key=number == 0, quality=20.0).payload for number in range(2))
 
 
 def checkpoint_case(source: random.Random, folder: Path) -> None:

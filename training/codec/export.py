@@ -38,7 +38,7 @@ from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
-from scaleflow.training.codec.start import load_trainable_codec
+from scaleflow.training.codec.start import load_codec_with_parts
 from scaleflow.training.loop.checkpoint import final_weights, give_weights, load_checkpoint
 
 
@@ -143,7 +143,7 @@ def _write_perceptual(
 ) -> PerceptualNetwork:
     """The decoder's network alone, as it was written; discriminators have done their work."""
     assert config.adversarial is not None
-    codec = load_trainable_codec(config.model.start)
+    codec = load_codec_with_parts(config.model.start)
     network = perceptual_network_for(codec, config.adversarial)
     own = {name.removeprefix(GENERATOR): v for name, v in final_weights(state).items() if name.startswith(GENERATOR)}
     give_weights(network, own)

@@ -24,6 +24,7 @@ def model_card(
     parameters: int,
     records: list[StageRecord],
     command: str = "scaleflow train --config config.yaml --out run",
+    codec: str | None = None,
 ) -> str:
     """Markdown.
 
@@ -33,11 +34,14 @@ def model_card(
         parameters: of the network.
         records: of the stages done.
         command: that makes the same weights again.
+        codec: hash of the codec's weights that these go with, where they are none of a codec.
     """
+    beside = "" if codec is None else f" It goes with the codec's weights {codec}, and with no others."
     lines = [
         f"# Model card: {config.model.name}",
         "",
-        f"**Model.** `{config.model.name}`, {parameters / 1e6:.2f} million parameters, start: {config.model.start}.",
+        f"**Model.** `{config.model.name}`, {parameters / 1e6:.2f} million parameters, start: {config.model.start}."
+        + beside,
         "",
         f"**Data.** {data}",
         "",

@@ -140,8 +140,12 @@ class _Watcher:
             for stage in self._config.stages
             if stage.name in seconds
         ]
-        parameters = sum(parameter.numel() for parameter in self._model.network.parameters())
-        return model_card(self._config, source.describe(), parameters, records)
+        model, network = self._model, self._model.network
+        if isinstance(model, PerceptualTraining):
+            network = model.generator  # discriminators are of the training
+        beside = model.codec.weights_hash if isinstance(model, PerceptualTraining | RegionTraining) else None
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        return model_card(self._config, source.describe(), parameters, records, codec=beside)
 
     def close(self) -> None:
         """End the TensorBoard files."""

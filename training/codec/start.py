@@ -6,7 +6,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from scaleflow.codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small
+from scaleflow.codec.models.recurrent.codec import RecurrentCodec
+from scaleflow.codec.models.recurrent.weights_file import WEIGHTS_FORMAT as RECURRENT_FORMAT
+from scaleflow.codec.models.recurrent.weights_file import load_recurrent
+from scaleflow.codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small, weights_format
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.codec.codec_weights import codec_weights
@@ -42,14 +45,26 @@ def load_trainable_codec(start: str) -> ScaleFlowCodec:
         UsageError: there is no such file.
         DataError: it is damaged, or holds integer priors only, which cannot be trained.
     """
-    if start != DEFAULT_MODEL and not Path(start).exists():
-        raise UsageError(f"{start}: there is no such weights file")
+    _check_start(start)
     codec = scaleflow_small() if start == DEFAULT_MODEL else load_scaleflow(Path(start))
     try:
         codec.trainable_network()
     except DataError as error:
         raise DataError(f"{start}: {error}") from error
     return codec
+
+
+def load_codec_with_parts(start: str) -> ScaleFlowCodec | RecurrentCodec:
+    """As :func:`load_trainable_codec`, of either model that gives the parts of its pictures."""
+    _check_start(start)
+    if start != DEFAULT_MODEL and weights_format(Path(start)) == RECURRENT_FORMAT:
+        return load_recurrent(Path(start))
+    return load_trainable_codec(start)
+
+
+def _check_start(start: str) -> None:
+    if start != DEFAULT_MODEL and not Path(start).is_file():
+        raise UsageError(f"{start}: there is no such weights file")
 
 
 def _difference(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:

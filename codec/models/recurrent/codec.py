@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from scaleflow.codec.models.absence import decode_absence, encode_absence
 from scaleflow.codec.models.computation import picture_computation
+from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.motion_estimation import match_blocks, vector_smoothness
 from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
@@ -79,6 +80,11 @@ class RecurrentCodec(nn.Module):
         """Where the weights are."""
         return self.intra.gain.anchors.device
 
+    @property
+    def latent_channels(self) -> tuple[int, int]:
+        """See :class:`scaleflow.codec.models.capabilities.GivesParts`."""
+        return self.network.config.intra_latents, self.network.config.residual_latents
+
     def freeze(self) -> None:
         """Derive integers from the float parts, once, at export."""
         for coder in (self.intra, self.motion, self.residual):
@@ -107,6 +113,12 @@ class RecurrentCodec(nn.Module):
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
+        return self.decode_picture_and_parts(payload, geometry, reference)[0]
+
+    def decode_picture_and_parts(
+        self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
+    ) -> tuple[Reference, DecodedParts]:
+        """See :class:`scaleflow.codec.models.capabilities.GivesParts`."""
         assert reference is None or isinstance(reference, RecurrentReference)
         decoder = SymbolDecoder(payload)
         try:
@@ -116,8 +128,9 @@ class RecurrentCodec(nn.Module):
                     raise DataError("damaged picture: this model has no maps of bin widths or of presence")
                 if reference is None:
                     around = self._around(geometry, state, self.intra.nothing_before(cells_of(geometry)))
-                    decoded = self.intra.decoded(self.intra.read(around, decoder), around)
-                    return self._finish_intra(decoded, geometry, state, around.quality)
+                    latents = self.intra.decoded(self.intra.read(around, decoder), around)
+                    intra = self._finish_intra(latents, geometry, state, around.quality)
+                    return intra, DecodedParts(intra.state.first.packed, latents.values, None, around.quality)
                 return self._decode_inter(decoder, geometry, reference, state)
         except DamagedSymbolsError as error:
             raise DataError(str(error)) from error
@@ -197,7 +210,7 @@ class RecurrentCodec(nn.Module):
 
     def _decode_inter(
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: RecurrentReference, quality: QualityState
-    ) -> RecurrentReference:
+    ) -> tuple[RecurrentReference, DecodedParts]:
         moving = self._around_motion(geometry, reference, quality)
         motion_absent = decode_absence(decoder, reference.absent[0])
         symbols = self.motion.nothing(moving) if motion_absent else self.motion.read(moving, decoder)
@@ -209,7 +222,9 @@ class RecurrentCodec(nn.Module):
         symbols = self.residual.nothing(missing) if absent else self.residual.read(missing, decoder)
         residual = self.residual.decoded(symbols, missing)
         decoded = self._reconstruct(residual, motion, prediction, contexts, geometry, moving.quality)
-        return self._following(decoded, reference, quality, (motion_absent, absent), geometry)
+        flow = prediction.motion.flow.float()
+        following = self._following(decoded, reference, quality, (motion_absent, absent), geometry)
+        return following, DecodedParts(decoded.picture, residual.values, flow, moving.quality)
 
     def _around(self, geometry: PictureGeometry, quality: QualityState, before: ExactContext) -> LatentSurroundings:
         level = torch.tensor([quality.code / QUALITY_STEPS], device=self.device)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as a metric: identity, order, and the Fréchet distance against its equation."""
+"""EfficientNet-Lite0 as a metric: identity, order, and the distances of clips against their equations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scaleflow.codec.video import open_video
 from scaleflow.efficient_nets.networks.efficientnet_lite import EfficientNetLiteBackbone
 from scaleflow.evaluation.metrics.comparison import compare
 from scaleflow.evaluation.metrics.frechet_distance import FeatureStatistics, frechet_distance
+from scaleflow.evaluation.metrics.kernel_distance import KernelStatistics, kernel_distance
 
 FRAMES = 2
 
@@ -33,6 +34,7 @@ def test_identical_pictures_have_no_distance(bikes: Path) -> None:
     found = compare(bikes, bikes, ["effnet"], frames=FRAMES)
     assert found.frames["effnet-distance"] == [0] * FRAMES
     assert found.means["effnet-distance"] == 0 and found.means["effnet-frechet"] == pytest.approx(0, abs=1e-4)
+    assert found.means["effnet-kernel"] < 0  # unbiased: of identical sets only pairs of one with itself are left out
 
 
 def test_values_agree_with_the_equations(bikes: Path, coded_bikes: Path) -> None:
@@ -50,7 +52,40 @@ def test_values_agree_with_the_equations(bikes: Path, coded_bikes: Path) -> None
         one.add(of_file[2])
     assert np.allclose(statistics[0].covariance, np.cov(rows[0].T, bias=True))
     assert found.means["effnet-frechet"] == pytest.approx(frechet_distance(*statistics), rel=1e-3)
-    assert all(np.isnan(found.frames["effnet-frechet"]))
+    assert found.means["effnet-kernel"] == pytest.approx(kernel_distance_of_pairs(*rows), rel=1e-3)
+    assert all(np.isnan(found.frames["effnet-frechet"])) and all(np.isnan(found.frames["effnet-kernel"]))
+
+
+def kernel_distance_of_pairs(first: np.ndarray, second: np.ndarray) -> float:
+    """By the definition, pair by pair."""
+
+    def kernels(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (a @ b.T / a.shape[1] + 1) ** 3
+
+    within = [kernels(rows, rows) for rows in (first, second)]
+    means = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in within]
+    return float(sum(means) - 2 * kernels(first, second).mean())
+
+
+def test_the_kernel_distance_is_that_of_all_pairs_and_unbiased() -> None:
+    """However many observations there are in a call, and more of one set than of the other."""
+    generator = torch.Generator().manual_seed(0)
+    ours = torch.randn(3, 5, 20, 11, generator=generator, dtype=torch.float64)
+    theirs = ours[:2, :, :, :7] * 1.2 + 0.3
+    first, second = KernelStatistics(), KernelStatistics()
+    first.add(ours[:1])
+    first.add(ours[1:])
+    second.add(theirs)
+    rows = [f.movedim(1, -1).reshape(-1, 5).numpy() for f in (ours, theirs)]
+    assert kernel_distance(first, second) == pytest.approx(kernel_distance_of_pairs(*rows), rel=1e-9)
+    estimates = []
+    for _ in range(200):
+        sets = KernelStatistics(), KernelStatistics()
+        for one in sets:
+            one.add(torch.randn(1, 3, 1, 6, generator=generator, dtype=torch.float64))
+        estimates.append(kernel_distance(*sets))
+    assert min(estimates) < 0 < max(estimates)
+    assert abs(np.mean(estimates)) < 3 * np.std(estimates) / 200**0.5
 
 
 def test_normal_distributions_have_the_distance_of_the_equation() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from scaleflow.errors import UsageError
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.rate_distortion.codec_programs import shown_command
 from scaleflow.evaluation.rate_distortion.codec_software import check_codecs, software_of
 from scaleflow.evaluation.rate_distortion.codecs import codec_names, named_codec, parse_codec
+from scaleflow.evaluation.rate_distortion.decoder_choice import DECODER_OPTIONS, DecoderChoice
+from tests.adversarial.tiny_decoder import write_tiny_decoder
 
 
 def test_a_named_anchor() -> None:
@@ -111,3 +114,59 @@ def test_other_weights_are_other_software(tmp_path: Path) -> None:
     assert software_of(codec, codec.settings[0], None) != first
     shipped = named_codec("scaleflow")
     assert len(software_of(shipped, shipped.settings[0], None)["weights"]) == 16
+
+
+def test_the_decoder_of_a_sweep_is_of_the_codecs_that_have_several() -> None:
+    sweep = DecoderChoice("perceptual", 0.5, Path("sharp.safetensors"))
+
+    def options(text: str) -> tuple[str, ...]:
+        codec = parse_codec(text, (10,), sweep)
+        decode = shown_command(codec.decode_command(codec.settings[0], 8, 1, "f"))
+        encode = shown_command(codec.encode_command(codec.settings[0], 32, 1, "f"))
+        assert not set(encode) & set(DECODER_OPTIONS)
+        return DecoderChoice.of_options(decode).options
+
+    full = ("--decoder", "perceptual", "--perception", "0.5", "--decoder-weights", "sharp.safetensors")
+    assert options("scaleflow") == options("mine=scaleflow --weights m.safetensors") == full
+    assert options("roi-blur") == options("roi-objects") == full
+    assert options("all=scaleflow --perception 1") == (*full[:3], "1.0", *full[4:])
+    assert options("plain=scaleflow --decoder fidelity") == options("other=scaleflow --decoder=fidelity") == ()
+    assert options("old=scaleflow --model ssf2020-3") == options("ssf2020") == options("x264") == ()
+
+
+def test_a_list_of_strengths_is_a_curve() -> None:
+    codec = parse_codec("knob=scaleflow --quality 10 --decoder perceptual --perception {0,0.5,1}")
+    assert [codec.decoder_of(setting).perception for setting in codec.settings] == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("s=scaleflow --decoder sharp", "codec s: decoder 'sharp' is unknown"),
+        ("s=scaleflow --decoder perceptual --perception 2", "codec s: perception 2 is outside"),
+        ("s=scaleflow --decoder perceptual --perception {0,nan}", "codec s: perception nan is outside"),
+        ("s=scaleflow --decoder perceptual --perception half", "codec s: perception 'half' is not a number"),
+        ("s=scaleflow --perception 0.5", "codec s: perception is of decoder 'perceptual'"),
+        ("s=scaleflow --decoder-weights a.safetensors", "codec s: decoder_weights is of decoder 'perceptual'"),
+        ("s=scaleflow --quality 10 --decoder", "codec s: --decoder needs a value"),
+        ("x=ffmpeg -c:v libx264 --decoder perceptual", "codec x: --decoder is of ScaleFlow's own codecs"),
+        ("r=roi-x265 --decoder=perceptual", "codec r: --decoder is of ScaleFlow's own codecs"),
+        ("x264 --decoder perceptual", "codec 'x264 --decoder perceptual' is unknown"),
+    ],
+)
+def test_decoders_that_there_are_not(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        parse_codec(text)
+
+
+def test_a_decoder_belongs_to_its_codec(tmp_path: Path) -> None:
+    own, other = write_tiny_decoder(tmp_path / "own"), write_tiny_decoder(tmp_path / "other", "00" * 32)
+
+    def check(path: Path) -> None:
+        check_codecs([parse_codec(f"s=scaleflow --decoder perceptual --decoder-weights {path}")], None)
+
+    check(own)
+    with pytest.raises(DataError, match=r"codec s: .*other: this perceptual decoder belongs to weights 0000"):
+        check(other)
+    with pytest.raises(DataError, match=r"codec s: .*none: there is no such file of a perceptual decoder"):
+        check(tmp_path / "none")

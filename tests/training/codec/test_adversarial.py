@@ -17,7 +17,8 @@ from scaleflow.training.codec.configuration import AdversarialConfig, ModelConfi
 from scaleflow.training.codec.configuration_file import configuration_of, preset
 from scaleflow.training.codec.export import export_checkpoint
 from scaleflow.training.codec.models.adversarial import AdversarialTraining
-from scaleflow.training.codec.models.perceptual import PerceptualTraining, decoded_parts
+from scaleflow.training.codec.models.decoded_parts import decoded_parts
+from scaleflow.training.codec.models.perceptual import PerceptualTraining
 from scaleflow.training.codec.models.trainable import TrainableModel
 from scaleflow.training.codec.run import make_model
 from scaleflow.training.loop.configuration_file import override

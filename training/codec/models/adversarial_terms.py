@@ -117,7 +117,8 @@ class AdversarialTerms(nn.Module):
         (network,) = self._lpips
         network.to(clips.decoded.device)
         chosen = torch.randperm(clips.decoded.shape[1])[:LPIPS_PICTURES]
-        distances: Tensor = network(clips.original[:, chosen].flatten(0, 1), clips.decoded[:, chosen].flatten(0, 1))
+        pair = (one[:, chosen].flatten(0, 1) for one in (clips.original, clips.decoded))
+        distances: Tensor = network(*pair, transformed=self.training)
         return distances.float().mean()
 
     def _adversarial(

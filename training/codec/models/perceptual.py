@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from scaleflow.adversarial.discriminators import DiscriminatorConfig
 from scaleflow.adversarial.perceptual_network import PerceptualNetwork, small_perceptual, tiny_perceptual
-from scaleflow.codec.models.clip_coding import code_inter, first_state, plain_coding
+from scaleflow.codec.models.capabilities import GivesParts
 from scaleflow.codec.models.decoded_parts import DecodedParts
-from scaleflow.codec.models.scaleflow import ScaleFlowNetwork
+from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.transforms import SAMPLE_RANGE, unpack_planes
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.training.codec.configuration import AdversarialConfig, ModelConfig, OptimizationConfig, StageConfig
 from scaleflow.training.codec.models.adversarial_terms import AdversarialTerms, ClipPair
-from scaleflow.training.codec.models.clip_training import key_picture_quality, packed_picture
+from scaleflow.training.codec.models.clip_training import packed_picture
+from scaleflow.training.codec.models.decoded_parts import decoded_parts
 from scaleflow.training.codec.models.trainable import ClipBatch, StepResult
-from scaleflow.training.codec.start import load_trainable_codec
+from scaleflow.training.codec.start import load_codec_with_parts
 from scaleflow.training.loop.parts import ParameterGroup
 
 GENERATOR = "generator."
@@ -34,7 +35,7 @@ class PerceptualTraining:
     working_format: WorkingFormat = "yuv420"
 
     def __init__(self, model: ModelConfig, adversarial: AdversarialConfig, optimization: OptimizationConfig) -> None:
-        self.codec = load_trainable_codec(model.start)
+        self.codec = load_codec_with_parts(model.start)
         generator = perceptual_network_for(self.codec, adversarial)
         terms = AdversarialTerms(adversarial, DiscriminatorConfig(condition="picture"))
         self.network = nn.ModuleDict({"generator": generator, "terms": terms}).to(memory_format=torch.channels_last)
@@ -72,7 +73,7 @@ class PerceptualTraining:
         originals = [packed_picture(batch, number) for number in range(batch.frames)]
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
             with torch.no_grad():
-                decoded = decoded_parts(self._coding, originals, batch.quality)
+                decoded = self.decode(originals, batch.quality)
             shown: list[Tensor] = []
             detail: Tensor | None = None
             for parts in decoded:
@@ -93,35 +94,16 @@ class PerceptualTraining:
             unpack_planes(decoded[-1].picture),
         )
 
-    def freeze(self) -> ScaleFlowCodec:
+    def decode(self, pictures: list[Tensor], quality: Tensor) -> Sequence[DecodedParts]:
+        """What the codec decodes of clips, see :func:`scaleflow.training.codec.models.decoded_parts.decoded_parts`."""
+        return decoded_parts(self._coding, pictures, quality)
+
+    def freeze(self) -> ScaleFlowCodec | RecurrentCodec:
         """The codec; what was trained shows in files that are decoded with the exported weights."""
         return self.codec
 
 
-def perceptual_network_for(codec: ScaleFlowCodec, adversarial: AdversarialConfig) -> PerceptualNetwork:
+def perceptual_network_for(codec: GivesParts, adversarial: AdversarialConfig) -> PerceptualNetwork:
     """A network that has learned nothing yet, as configured and as a codec's latents ask for."""
-    sizes = codec.network.config
     build = {"small": small_perceptual, "tiny": tiny_perceptual}[adversarial.network]
-    return PerceptualNetwork(build(sizes.intra_latents, sizes.residual_latents))
-
-
-def decoded_parts(network: ScaleFlowNetwork, pictures: list[Tensor], quality: Tensor) -> list[DecodedParts]:
-    """What the decoder has of clips, picture after picture, with latents rounded as in use.
-
-    Args:
-        network: of the codec, in evaluation mode.
-        pictures: packed (N, 6, H / 2, W / 2); the first is coded alone, at a better quality, as in use.
-        quality: (N,), 0..63.
-    """
-    intra_quality = key_picture_quality(quality)
-    decoded, coded = network.intra(pictures[0], intra_quality)
-    state = first_state(network, decoded)
-    parts = [DecodedParts(state.reference.float(), coded.values.float(), None, intra_quality)]
-
-    code = plain_coding(network, quality)
-    for picture in pictures[1:]:
-        inter = code_inter(network, picture, state, quality, code)
-        state = inter.next_state()
-        reference = state.reference.float()
-        parts.append(DecodedParts(reference, inter.residual.values.float(), inter.prediction.flow.float(), quality))
-    return parts
+    return PerceptualNetwork(build(*codec.latent_channels))

@@ -18,7 +18,13 @@ from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector
 from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
-from scaleflow.codec.models.recurrent.latent_coder import HyperScales, LatentCoder, MeanSynthesis, ScaleSynthesis
+from scaleflow.codec.models.recurrent.latent_coder import (
+    CodedLatents,
+    HyperScales,
+    LatentCoder,
+    MeanSynthesis,
+    ScaleSynthesis,
+)
 from scaleflow.codec.models.recurrent.network import (
     REFERENCE_PARTS,
     CodecState,
@@ -49,13 +55,52 @@ first; where they lag behind, hyper-latents cost several times what they should.
 
 
 @dataclass(frozen=True)
+class CodedPicture:
+    """A packed picture that was coded from those before.
+
+    Attributes:
+        decoded: not yet rounded as the decoder keeps it.
+        prediction: what its residual was added to.
+        motion, residual: latents, as they are decoded.
+        state: what the next picture is coded from, with this one as the decoder keeps it.
+    """
+
+    decoded: Tensor
+    prediction: Prediction
+    motion: CodedLatents
+    residual: CodedLatents
+    state: CodecState
+
+
+def code_recurrent(
+    network: RecurrentNetwork, picture: Tensor, state: CodecState, vectors: Tensor, quality: Tensor
+) -> CodedPicture:
+    """Code packed pictures (N, 6, H / 2, W / 2).
+
+    Args:
+        state: of the pictures before.
+        vectors: of :func:`vectors_between`, for these pictures.
+        quality: (N,), 0..63.
+    """
+    inter = network.inter
+    latents = network.analyse_motion(picture, state, vectors, quality)
+    motion = inter.motion_latents(latents, quality, state.motion_context, None, state.motion)
+    prediction = inter.predict(motion.values, state, quality)
+    contexts = inter.context(prediction.picture, prediction.memory, prediction.motion.features, quality)
+    missed = inter.analysis(picture - prediction.picture, quality, *contexts)
+    mean_context = torch.cat((motion.values.to(contexts[1].dtype), contexts[1]), 1)
+    residual = inter.latents(missed, quality, state.residual_context, motion.context.magnitudes, mean_context)
+    decoded, memory = network.reconstruct(residual.values, prediction, motion.values, contexts, quality)
+    reference = reference_picture(as_reference(decoded, REFERENCE_PARTS))
+    following = CodecState(reference, state.first, memory, motion.values, motion.context, residual.context)
+    return CodedPicture(decoded, prediction, motion, residual, following)
+
+
+@dataclass(frozen=True)
 class _PictureOutcome:
     loss: Tensor
     scalars: dict[str, float]
-    reconstruction: Tensor
-    state: CodecState
-    prediction: Prediction
-    latents: Tensor
+    coded: CodedPicture
     bits: Tensor
 
 
@@ -109,9 +154,9 @@ class RecurrentTraining(ClipTraining):
         intra_quality = key_picture_quality(quality)
         losses: list[Tensor] = []
         with torch.set_grad_enabled(intra_learns and torch.is_grad_enabled()):
-            decoded, features, coded = self.network.intra(pictures[0], intra_quality)
-            bits = coded.bits_latents + coded.bits_hyper
-            clip = DecodedClip(pictures, [decoded], [coded.values], [bits], [])
+            decoded, features, latents = self.network.intra(pictures[0], intra_quality)
+            bits = latents.bits_latents + latents.bits_hyper
+            clip = DecodedClip(pictures, [decoded], [latents.values], [bits], [])
             if intra_learns:
                 losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality)[0])
         state = self.network.state_after_intra(as_reference(decoded, REFERENCE_PARTS), features)
@@ -122,36 +167,30 @@ class RecurrentTraining(ClipTraining):
             outcome = self._inter_picture(picture, state, vectors[:, number], quality)
             losses.append(outcome.loss)
             records.append(outcome.scalars)
-            clip.decoded.append(outcome.reconstruction)
-            clip.latents.append(outcome.latents)
+            coded = outcome.coded
+            clip.decoded.append(coded.decoded)
+            clip.latents.append(coded.residual.values)
             clip.bits.append(outcome.bits)
-            clip.flows.append(outcome.prediction.motion.flow)
-            state = outcome.state if stage.gradients == "clip" else outcome.state.with_detached_pictures()
+            clip.flows.append(coded.prediction.motion.flow)
+            state = coded.state if stage.gradients == "clip" else coded.state.with_detached_pictures()
         assert outcome is not None
-        motion = outcome.prediction.motion
+        prediction = outcome.coded.prediction
         return StepResult(
             torch.stack(losses).mean(),
             means(records),
             unpack_planes(pictures[-1]),
             unpack_planes(state.first.packed.detach()),
-            unpack_planes(outcome.prediction.picture.detach()),
-            FlowField(motion.flow.detach(), motion.blend.detach()),
+            unpack_planes(prediction.picture.detach()),
+            FlowField(prediction.motion.flow.detach(), prediction.motion.blend.detach()),
             clip,
         )
 
     def _inter_picture(self, picture: Tensor, state: CodecState, vectors: Tensor, quality: Tensor) -> _PictureOutcome:
-        network, inter = self.network, self.network.inter
-        latents = network.analyse_motion(picture, state, vectors, quality)
-        motion = inter.motion_latents(latents, quality, state.motion_context, None, state.motion)
-        prediction = inter.predict(motion.values, state, quality)
-        contexts = inter.context(prediction.picture, prediction.memory, prediction.motion.features, quality)
-        missed = inter.analysis(picture - prediction.picture, quality, *contexts)
-        mean_context = torch.cat((motion.values.to(contexts[1].dtype), contexts[1]), 1)
-        residual = inter.latents(missed, quality, state.residual_context, motion.context.magnitudes, mean_context)
-        decoded, memory = network.reconstruct(residual.values, prediction, motion.values, contexts, quality)
+        coded = code_recurrent(self.network, picture, state, vectors, quality)
+        motion, residual, prediction = coded.motion, coded.residual, coded.prediction
         motion_bits = motion.bits_latents + motion.bits_hyper
         bits = motion_bits + residual.bits_latents + residual.bits_hyper
-        loss, scalars = self._picture_loss(picture, decoded, bits, quality)
+        loss, scalars = self._picture_loss(picture, coded.decoded, bits, quality)
         predicted_error = self._picture_error(picture, prediction.picture, quality)
         loss = loss + self._prediction_loss(predicted_error, quality)
         pixels = pixels_of(picture)
@@ -161,9 +200,7 @@ class RecurrentTraining(ClipTraining):
             "hyper bpp": float((motion.bits_hyper + residual.bits_hyper).detach().mean()) / pixels,
             "second reference": float(prediction.motion.blend.detach().mean()),
         }
-        reference = reference_picture(as_reference(decoded, REFERENCE_PARTS))
-        following = CodecState(reference, state.first, memory, motion.values, motion.context, residual.context)
-        return _PictureOutcome(loss, scalars, decoded, following, prediction, residual.values, bits)
+        return _PictureOutcome(loss, scalars, coded, bits)
 
     def _picture_loss(
         self, picture: Tensor, decoded: Tensor, bits: Tensor, quality: Tensor
@@ -206,10 +243,15 @@ def source_vectors(batch: ClipBatch) -> Tensor:
 
     They are as smooth as the clip's quality asks for.
     """
-    luma = batch.planes[0].float() * 255
+    return vectors_between(batch.planes[0].float(), batch.quality)
+
+
+def vectors_between(luma: Tensor, quality: Tensor) -> Tensor:
+    """As :func:`source_vectors`, of luma (N, T, 1, H, W) in 0..1 and qualities (N,)."""
+    luma = luma * 255
     number, frames, _, height, width = luma.shape
     current, earlier = (luma[:, part].flatten(0, 1) for part in (slice(1, None), slice(None, -1)))
-    prices = torch.tensor([vector_smoothness(float(value)) for value in batch.quality], device=luma.device)
+    prices = torch.tensor([vector_smoothness(float(value)) for value in quality], device=luma.device)
     price = prices.repeat_interleave(frames - 1).view(-1, 1, 1, 1).expand(-1, 1, height // BLOCK, width // BLOCK)
     with torch.autocast(luma.device.type, enabled=False), torch.no_grad():
         vectors = match_blocks(current, earlier, price, differences=compiled_differences(luma.device))
