@@ -19,6 +19,7 @@ from scaleflow.cli.values import parse_frame_rate, parse_sizes
 from scaleflow.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from scaleflow.efficient_nets.tasks.description import TaskSettings
     from scaleflow.efficient_nets.tasks.task import Task
     from scaleflow.evaluation.task_rate_distortion.sweep import MeasuredNetwork, TaskProgress
 
@@ -180,7 +181,7 @@ def _networks(runs: Sequence[Path], looking: NetworkOptions, name: str | None) -
     from scaleflow.evaluation.task_rate_distortion.sweep import MeasuredNetwork
 
     found = []
-    tasks = []
+    tasks: list[tuple[str, TaskSettings]] = []
     for run in runs:
         weights = weights_of_run(run)
         trained = read_network(weights)

@@ -238,7 +238,9 @@ def _record(point: NetworkPoint, rates: Mapping[str, RatePoint] | None) -> TaskR
     seconds = sum(one.clip.frames / one.clip.frame_rate for one in coded)
     bits = 8 * sum(one.file_bytes for one in coded)
     names = [name for name in coded[0].metrics if all(one.metrics.get(name) is not None for one in coded)]
-    fidelity = {name: sum(one.metrics[name] or 0.0 for one in coded) / len(coded) for name in names}
+    fidelity: dict[str, float | None] = {
+        name: sum(one.metrics[name] or 0.0 for one in coded) / len(coded) for name in names
+    }
     return TaskRecord(
         codec=coded[0].codec,
         description=coded[0].description,
