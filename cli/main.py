@@ -30,6 +30,7 @@ from scaleflow.cli import (
     rd,
     report,
     roi_make,
+    task_rd,
     train,
     verify,
     votes,
@@ -97,6 +98,7 @@ app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("plot")(plot.plot)
 app.command("rd")(rd.rd)
+app.command("task-rd")(task_rd.task_rd)
 app.command("report")(report.report)
 app.command("votes")(votes.votes)
 app.command("demo")(demo.demo)

@@ -12,7 +12,7 @@ from scaleflow.cli import options
 from scaleflow.cli.console import ProgressReport, console, print_json
 from scaleflow.cli.interruption import termination_as_interrupt
 from scaleflow.cli.threads import set_threads
-from scaleflow.cli.values import parse_size
+from scaleflow.cli.values import parse_sizes
 from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def evaluate(
         raise UsageError(f"{run}: was trained for {trained.method.name}: name the dense network's run with --dense")
     reference = trained if dense is None else read_network(weights_of_run(dense))
     methods = method or [trained.method.name]
-    settings = network_settings(methods, threshold, _sizes(size) or (trained.size,), trained.method)
+    settings = network_settings(methods, threshold, parse_sizes(size) or (trained.size,), trained.method)
     task = make_task(trained.task, trained.task_settings)
     found, classes = open_evaluated(
         task, data, only=only or [], first=first, frames=frames, coded=pictures, decoding=_decoding(decoder)
@@ -153,14 +153,6 @@ def _decoding(decoder: options.ShownOptions) -> StreamDecoding:
     named = [str(part) for part in (decoder.model, choice.perception) if part is not None]
     named += [file_hash(path) for path in (decoder.weights, choice.weights_file) if path is not None]
     return StreamDecoding(decoder.loader("cpu"), " ".join(named))
-
-
-def _sizes(text: str | None) -> tuple[tuple[int, int], ...]:
-    sizes = tuple(parse_size(part) for part in text.split(",")) if text is not None else ()
-    for width, height in sizes:
-        if min(width, height) < 32:
-            raise UsageError(f"--size {width}x{height}: 32 and more are needed")
-    return sizes
 
 
 def _point_record(done: NetworkPointDone, point: NetworkPoint) -> dict[str, object]:

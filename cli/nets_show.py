@@ -33,9 +33,9 @@ def plot(
 ) -> None:
     """Draw accuracy over cost: a panel for each task and data, a curve for each network and method."""
     from scaleflow.evaluation.networks.evaluate import read_network_points
-    from scaleflow.evaluation.networks.figure import draw_network_figure
     from scaleflow.evaluation.plot import write_figure
     from scaleflow.evaluation.plot.figure_file import check_figure_output
+    from scaleflow.evaluation.plot.network_figure import draw_network_figure
 
     check_figure_output(output, overwrite)
     points = [point for folder in results for point in read_network_points(folder)]

@@ -23,7 +23,7 @@ def plot(
         list[Path],
         typer.Argument(
             metavar="RESULTS...",
-            help="Folders that scaleflow rd wrote, and files in CompressAI's schema.",
+            help="Folders that scaleflow rd or task-rd wrote, and files in CompressAI's schema.",
             show_default=False,
         ),
     ],
@@ -31,14 +31,17 @@ def plot(
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            help="A panel each, as in psnr-yuv,ms-ssim-rgb; may be repeated.", show_default="the usual ones there are"
+            "--metric",
+            "--y",
+            help="A panel each, as in psnr-yuv,ms-ssim-rgb, or miou; may be repeated.",
+            show_default="the usual ones there are",
         ),
     ] = None,
     codec: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.", show_default="all")] = None,
     clip: Annotated[
         str | None, typer.Option(help="Curves of this clip.", show_default="averages over all clips")
     ] = None,
-    rate: Annotated[Rate, typer.Option(help="Bits per pixel or kbit/s.")] = Rate.bpp,
+    rate: Annotated[Rate, typer.Option("--rate", "--x", help="Bits per pixel or kbit/s.")] = Rate.bpp,
     linear: Annotated[bool, typer.Option("--linear", help="Linear instead of logarithmic rate.")] = False,
     title: Annotated[str | None, typer.Option(help="Written above the panels.", show_default=False)] = None,
     intervals: Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from scaleflow.cli import options
+from scaleflow.cli.codec_options import CodecOptions, SweepDecoderOptions, SweepMachineOptions, parse_codecs
 from scaleflow.cli.console import ProgressReport, console, print_json
 from scaleflow.cli.decoder_table import decoder_records
 from scaleflow.cli.interruption import termination_as_interrupt
@@ -17,7 +18,6 @@ from scaleflow.cli.rd_table import summary_lines
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import parse_frame_rate
 from scaleflow.errors import DataError, UsageError
-from scaleflow.quality_range import is_quality
 
 if TYPE_CHECKING:
     from scaleflow.evaluation.rate_distortion.sweep import PointDone
@@ -56,38 +56,6 @@ class ClipOptions:
 
 
 @dataclass(frozen=True)
-class CodecOptions:
-    """What codes it."""
-
-    PANEL: ClassVar[str] = "Codecs"
-
-    codec: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="scaleflow, ssf2020, x264, x265, svtav1, vvenc, mpeg1, with --roi also roi-blur, roi-objects and "
-            "roi-x265, 'NAME=ffmpeg -c:v ... -crf {20,30,40}' or 'NAME=scaleflow --weights mine.safetensors' or "
-            "'NAME=scaleflow --roi {masks}'; may be repeated.",
-            show_default="scaleflow, x264, x265",
-        ),
-    ] = None
-    quality: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Qualities of ScaleFlow's models, with commas between; may be repeated.",
-            show_default="0,10,20,30,40,50,63",
-        ),
-    ] = None
-    intra_period: Annotated[int, typer.Option(min=1, help="Most pictures from key frame to key frame.")] = 32
-
-
-@dataclass(frozen=True)
-class SweepDecoderOptions(options.DecoderOptions):
-    """What decodes ScaleFlow's codecs, but for those whose options say it themselves."""
-
-    PANEL: ClassVar[str] = CodecOptions.PANEL
-
-
-@dataclass(frozen=True)
 class MeasuredOptions:
     """What is measured, and shown."""
 
@@ -105,16 +73,6 @@ class MeasuredOptions:
         typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first"),
     ] = None
     by_clip: Annotated[bool, typer.Option("--by-clip", help="Print also the BD-rates of each clip.")] = False
-
-
-@dataclass(frozen=True)
-class SweepMachineOptions:
-    """What it runs on."""
-
-    PANEL: ClassVar[str] = "Machine"
-
-    workers: Annotated[int, typer.Option(min=1, help="Points that are measured at the same time.")] = 1
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each encoder and decoder.")] = 1
 
 
 def rd(
@@ -146,8 +104,6 @@ def rd(
     from scaleflow.evaluation.rate_distortion.clip_files import find_clips
     from scaleflow.evaluation.rate_distortion.clip_masks import find_masks
     from scaleflow.evaluation.rate_distortion.codec_software import check_codecs
-    from scaleflow.evaluation.rate_distortion.codecs import parse_codec
-    from scaleflow.evaluation.rate_distortion.decoder_choice import DecoderChoice
     from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
@@ -158,9 +114,7 @@ def rd(
 
     require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
     names = with_fidelity(expand_metrics([name.strip() for name in measuring.metrics.split(",") if name.strip()]))
-    qualities = _qualities(",".join(coders.quality)) if coders.quality else ()
-    chosen = DecoderChoice(decoder.decoder.value, decoder.perception, decoder.decoder_weights)
-    codecs = [parse_codec(text, qualities, chosen) for text in coders.codec or ["scaleflow", "x264", "x265"]]
+    codecs = parse_codecs(coders, decoder)
     if measuring.anchor is not None:
         earlier = read_points(out) if any((out / "points").glob("*.json")) else []
         choose_anchor(
@@ -230,16 +184,6 @@ def _pair(text: str | None) -> tuple[int, int]:
     except ValueError:
         raise UsageError(f"--shift {text!r}: give two numbers of samples, such as 6,6") from None
     return x, y
-
-
-def _qualities(text: str) -> tuple[float, ...]:
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--quality {text!r}: give numbers with commas between, such as 10,30,50") from None
-    if not all(map(is_quality, values)):
-        raise UsageError(f"--quality {text!r}: qualities are 0 to 63")
-    return values
 
 
 def _record(done: PointDone) -> dict[str, object]:

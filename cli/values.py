@@ -72,3 +72,12 @@ def size_text(size: int) -> str:
         if size >= factor:
             return f"{size / factor:.4g} {unit}"
     return f"{size} bytes"
+
+
+def parse_sizes(text: str | None) -> tuple[tuple[int, int], ...]:
+    """Several of them with commas between, for networks; none where None. Raises :class:`UsageError`."""
+    sizes = tuple(parse_size(part) for part in text.split(",")) if text is not None else ()
+    for width, height in sizes:
+        if min(width, height) < 32:
+            raise UsageError(f"--size {width}x{height}: 32 and more are needed")
+    return sizes

@@ -82,7 +82,7 @@ def _run_video(
         wanted = task.prediction(full[0], shape)
         found = wanted if output is full else task.prediction(output[0], shape)
         if target is not None:
-            record.found.add(video.name, found, target)
+            record.add_found(video.name, len(video.targets) == 1, found, target)
             record.dense_found.add(video.name, wanted, target)
         record.agreed.add(video.name, found, wanted)
         if before is not None:

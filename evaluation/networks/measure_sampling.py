@@ -83,7 +83,7 @@ def measure_sampling(
             for number, seen in enumerate(_run(video, detector, dense, task, identity.size, warm=bool(record.seconds))):
                 if record.labelled:
                     target = video.targets[number]()
-                    record.found.add(video.name, seen.rows, target)
+                    record.add_found(video.name, False, seen.rows, target)
                     record.dense_found.add(video.name, seen.dense_rows, target)
                 record.agreed.add(video.name, seen.rows, seen.dense_rows)
                 if before is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from scaleflow.efficient_nets.tasks.known_tasks import TASKS
@@ -69,6 +69,23 @@ class NetworkFrames:
 
 
 @dataclass(frozen=True)
+class MeasuredPart:
+    """Successive frames of a video, measured by themselves: how much a measure varies over what was measured.
+
+    Attributes:
+        video: which one; the first of several stills.
+        first: number of the first frame, of all videos one after another.
+        frames: how many.
+        value: the task's measure; None where nothing can be said of them.
+    """
+
+    video: str
+    first: int
+    frames: int
+    value: float | None
+
+
+@dataclass(frozen=True)
 class NetworkPoint:
     """A measured point.
 
@@ -84,6 +101,7 @@ class NetworkPoint:
         dense_macs, dense_bops: those of the dense network at the same size.
         seconds, dense_seconds: a frame, on average.
         software: versions, and the processor.
+        parts: of labelled videos, in the order of the frames, which all belong to one; empty of others.
     """
 
     identity: PointIdentity
@@ -102,6 +120,7 @@ class NetworkPoint:
     dense_seconds: float
     software: dict[str, str]
     frames: NetworkFrames
+    parts: list[MeasuredPart] = field(default_factory=list)
 
     @property
     def accuracy(self) -> float | None:
@@ -139,6 +158,9 @@ def _check(point: NetworkPoint, path: Path) -> None:
     counts = {len(getattr(frames, item.name)) for item in fields(frames)}
     if len(counts) != 1 or 0 in counts:
         raise DataError(f"{path}: its frames have columns of different lengths, or there is none; delete it")
+    places = [(part.first, part.first + part.frames) for part in point.parts]
+    if places and [0, *(end for _, end in places)] != [*(start for start, _ in places), len(frames.videos)]:
+        raise DataError(f"{path}: its parts are not those of its frames; delete it")
     for name in ("macs", "bops", "seconds", "executed_macs", "dense_macs", "dense_bops", "dense_seconds"):
         if not getattr(point, name) >= (LEAST_COST if name in ("macs", "bops", "seconds") else 0):
             raise DataError(f"{path}: {name} {getattr(point, name):g} is no cost of a network; delete it")

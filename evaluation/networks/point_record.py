@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from scaleflow.efficient_nets.tasks.task import Meter, Task
 from scaleflow.efficient_nets.video.cost import Cost
-from scaleflow.evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
+from scaleflow.evaluation.networks.point import MeasuredPart, NetworkFrames, NetworkPoint, PointIdentity
+
+PART_FRAMES = 25
+"""Most frames of a part: about a second, whose frames have more in common with each other than with the rest."""
 
 
 @dataclass
@@ -24,12 +28,15 @@ class PointRecord:
         videos, keys, seconds, dense_seconds: see :class:`scaleflow.evaluation.networks.point.NetworkFrames`.
         spent, full: costs of both.
         changes: from the frame before, of both; a pair less for each video than it has frames.
+        new_meter: makes one.
+        parts: (video, number of the first frame, meter, number of frames) of what has been found so far.
     """
 
     found: Meter
     dense_found: Meter
     agreed: Meter
     labelled: bool
+    new_meter: Callable[[], Meter]
     videos: list[str] = field(default_factory=list)
     keys: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -37,11 +44,26 @@ class PointRecord:
     spent: list[Cost] = field(default_factory=list)
     full: list[Cost] = field(default_factory=list)
     changes: list[tuple[float, float]] = field(default_factory=list)
+    parts: list[tuple[str, int, Meter, int]] = field(default_factory=list)
 
     @classmethod
     def of(cls, task: Task, classes: Sequence[str], labelled: bool) -> PointRecord:
         """Of no frame yet."""
-        return cls(task.meter(classes), task.meter(classes), task.meter(classes), labelled)
+
+        def meter() -> Meter:
+            return task.meter(classes)
+
+        return cls(meter(), meter(), meter(), labelled, meter)
+
+    def add_found(self, video: str, still: bool, found: Tensor, target: Tensor) -> None:
+        """What the network found in the next frame, against its label. Stills share parts, videos do not."""
+        self.found.add(video, found, target)
+        last = self.parts[-1] if self.parts else None
+        if last is None or last[3] == PART_FRAMES or (last[0] != video and not still):
+            last = (video, len(self.videos), self.new_meter(), 0)
+            self.parts.append(last)
+        last[2].add(video, found, target)
+        self.parts[-1] = (*last[:3], last[3] + 1)
 
     def shorten(self, number: int, seconds: float, dense_seconds: float) -> None:
         """Take the times of a frame that has run again, where they are shorter."""
@@ -76,6 +98,10 @@ class PointRecord:
                 self.seconds,
                 self.dense_seconds,
             ),
+            parts=[
+                MeasuredPart(video, first, frames, _finite(meter.values()).get(measure))
+                for video, first, meter, frames in self.parts
+            ],
         )
 
     def _mean_change(self, which: int) -> float | None:

@@ -17,6 +17,8 @@ from scaleflow.evaluation.rate_distortion.results import (
     read_points,
 )
 from scaleflow.evaluation.statistics.bootstrap import FEWEST_CLIPS, bootstrap_interval
+from scaleflow.evaluation.task_rate_distortion.curves import task_curves
+from scaleflow.evaluation.task_rate_distortion.task_point import TaskPoint, read_task_points
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +33,14 @@ class PlottedCurve:
         clips: how many clips it is the mean of; 1 of a single clip, None where the source does not say.
         intervals: by metric, for each point of the curve the 95 % interval of the mean over clips in the metric's own
             unit; empty where there are too few clips.
+        uncompressed: by metric, what pictures have that were not coded; empty where that is not known.
     """
 
     label: str
     curve: Curve
     clips: int | None = None
     intervals: dict[str, tuple[Interval, ...]] = field(default_factory=dict)
+    uncompressed: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for metric, intervals in self.intervals.items():
@@ -47,8 +51,11 @@ class PlottedCurve:
 def read_curves(sources: Sequence[Path], *, clip: str | None = None, codecs: Sequence[str] = ()) -> list[PlottedCurve]:
     """The curves of results folders and of files in CompressAI's schema, in the order given.
 
+    Of a folder of ``scaleflow task-rd`` they are those of the networks, of all videos together, which have the measures
+    of pictures as well; curves of a clip are those of pictures alone.
+
     Args:
-        sources: folders that ``scaleflow rd`` wrote, and files.
+        sources: folders that ``scaleflow rd`` or ``scaleflow task-rd`` wrote, and files.
         clip: curves of this clip instead of averages; files hold averages only and are left out.
         codecs: only these; all where empty.
 
@@ -70,7 +77,8 @@ def read_curves(sources: Sequence[Path], *, clip: str | None = None, codecs: Seq
 
 def _read_source(source: Path, clip: str | None) -> list[PlottedCurve]:
     if source.is_dir():
-        return curves_of_points(read_points(source), clip)
+        of_tasks = read_task_points(source) if clip is None else []
+        return curves_of_tasks(of_tasks) if of_tasks else curves_of_points(read_points(source), clip)
     if not source.exists():
         raise UsageError(f"{source}: no such folder or file; give a folder that scaleflow rd wrote, or a .json file")
     curves = read_published_curve(source)
@@ -78,6 +86,16 @@ def _read_source(source: Path, clip: str | None) -> list[PlottedCurve]:
         logger.warning("%s holds averages, not clip %s: left out", source, clip)
         return []
     return [PlottedCurve(curve.codec, curve) for curve in curves]
+
+
+def curves_of_tasks(points: Sequence[TaskPoint]) -> list[PlottedCurve]:
+    """The curve of each codec, network and method; the latter two are named where there are several."""
+    curves = task_curves(points)
+    several = len({curve.looked for curve in curves}) > 1
+    return [
+        PlottedCurve(curve.label if several else curve.codec, curve.curve, uncompressed=curve.uncompressed)
+        for curve in curves
+    ]
 
 
 def curves_of_points(points: Sequence[RatePoint], clip: str | None = None) -> list[PlottedCurve]:

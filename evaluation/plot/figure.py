@@ -105,6 +105,7 @@ def draw_figure(curves: Sequence[PlottedCurve], settings: PlotSettings | None = 
         for panel, (metric, numbers) in zip(panels, chosen.items(), strict=False):
             for number in numbers:
                 drawn[number] = _draw_curve(panel, curves[number], metric, number, settings)
+            _draw_uncompressed(panel, [curves[number] for number in numbers], metric)
             _finish_panel(panel, metric, settings)
         for panel in panels[len(chosen) :]:
             panel.remove()
@@ -196,6 +197,22 @@ def _draw_curve(panel: Axes, curve: PlottedCurve, metric: str, number: int, sett
         label=curve.label,
     )
     return line
+
+
+def _draw_uncompressed(panel: Axes, curves: Sequence[PlottedCurve], metric: str) -> None:
+    """A line at what pictures have that were not coded, once for curves that agree in it."""
+    values = {curve.uncompressed[metric] for curve in curves if metric in curve.uncompressed}
+    for value in sorted(value for value in values if math.isfinite(value)):
+        panel.axhline(value, color="#666666", linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+        panel.annotate(
+            "uncompressed",
+            (0.01, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            fontsize=6.5,
+            color="#444444",
+        )
 
 
 def _finish_panel(panel: Axes, metric: str, settings: PlotSettings) -> None:

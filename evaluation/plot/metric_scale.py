@@ -22,6 +22,21 @@ _TITLES = {
     "effnet-frechet": "EfficientNet-Lite0 Fréchet distance",
     "effnet-kernel": "EfficientNet-Lite0 kernel distance",
 }
+TASK_TITLES = {
+    "miou": "Mean IoU (%)",
+    "j": "J (%)",
+    "f": "Boundary measure F (%)",
+    "pck": "Points within 10 samples (%)",
+    "psnr": "PSNR (dB)",
+    "map": "mAP (%)",
+    "map_small": "mAP of small objects (%)",
+    "accuracy": "Accuracy (%)",
+    "gmac": "GMAC a frame",
+    "gbop": "GBOP a frame",
+    "ms": "ms a frame",
+}
+"""What is written beside the axis of measures of tasks, and of what networks cost."""
+
 _REGIONS = {INSIDE: " in the region", OUTSIDE: " outside the region", "": ""}
 _SHARES = {AREA_INSIDE: "Samples in the region", BITS_INSIDE: "Bits in the region"}
 
@@ -34,6 +49,7 @@ DEFAULT_METRICS = (
     ("st-lpips",),
     ("effnet-distance",),
     ("flicker",),
+    *((name,) for name in ("miou", "j", "pck", "map", "accuracy", "gmac")),
 )
 """Of each group the metric that most curves have is drawn where nothing is asked for, the first of equals."""
 
@@ -73,6 +89,8 @@ def metric_unit(metric: str) -> str:
 
 def axis_label(metric: str) -> str:
     """What is written beside the axis: name, unit, and what a reader must know to compare with other plots."""
+    if metric in TASK_TITLES:
+        return TASK_TITLES[metric]
     title = metric_title(metric)
     if is_structural(metric):
         return f"{title} (dB)\n−10 log₁₀(1 − m)"

@@ -134,7 +134,7 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
             encode_seconds = twin.encode_seconds
         else:
             encode_seconds = _encode(encode, task.source, stream)
-        decode_seconds = _run(decode, {"INPUT": stream, "OUTPUT": decoded})
+        decode_seconds = run_command(decode, {"INPUT": stream, "OUTPUT": decoded})
         compared = compare(
             task.source.lossless,
             decoded,
@@ -228,10 +228,10 @@ def _encode(command: Sequence[str], source: SourceClip, stream: Path) -> float:
     """Write a stream, which is seen complete or not at all; returns seconds."""
     with whole_file(str(stream), overwrite=True, follow_links=False) as unfinished:
         files = {"INPUT": source.lossless, "OUTPUT": unfinished}
-        return _run(command, files if source.masks is None else files | {"MASKS": source.masks})
+        return run_command(command, files if source.masks is None else files | {"MASKS": source.masks})
 
 
-def _run(command: Sequence[str], files: Mapping[str, Path]) -> float:
+def run_command(command: Sequence[str], files: Mapping[str, Path]) -> float:
     """Seconds that it took. Raises :class:`DataError` with what the command says of the cause."""
     full = [str(files.get(part, part)) for part in command]
     started = time.monotonic()

@@ -55,8 +55,8 @@ class BdRate:
     interval: tuple[float, float] | None = None
 
 
-def bd_rate(curve: Curve, anchor: Curve, metric: str) -> BdRate:
-    """Compare two curves. Points that cost more than another and are no better are left out.
+def bd_rate(curve: Curve, anchor: Curve, metric: str, *, warn: bool = True) -> BdRate:
+    """Compare two curves. Points that cost more than another and are no better are left out, which ``warn`` logs.
 
     Raises:
         DataError: one of them lacks the metric, or has fewer than two usable points.
@@ -66,8 +66,8 @@ def bd_rate(curve: Curve, anchor: Curve, metric: str) -> BdRate:
     from bjontegaard import bd_rate as interpolated_bd_rate
 
     by_bitrate = any(math.isnan(rate) for rate in (*curve.bits_per_pixel, *anchor.bits_per_pixel))
-    rates, qualities = _front(curve, metric, by_bitrate)
-    anchor_rates, anchor_qualities = _front(anchor, metric, by_bitrate)
+    rates, qualities = rising_front(curve, metric, by_bitrate, warn)
+    anchor_rates, anchor_qualities = rising_front(anchor, metric, by_bitrate, warn)
     low, high = max(qualities[0], anchor_qualities[0]), min(qualities[-1], anchor_qualities[-1])
     widest = max(qualities[-1], anchor_qualities[-1]) - min(qualities[0], anchor_qualities[0])
     if low >= high:
@@ -138,8 +138,13 @@ def mean_bd_rate(rates: Sequence[BdRate]) -> BdRate:
     )
 
 
-def _front(curve: Curve, metric: str, by_bitrate: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rates and qualities, both rising; a metric of which less is better with the other sign."""
+def rising_front(
+    curve: Curve, metric: str, by_bitrate: bool = False, warn: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rates and qualities, both rising: points that cost more than another and are no better are left out.
+
+    A metric of which less is better has the other sign. Raises :class:`DataError` as :func:`bd_rate`.
+    """
     if metric not in curve.metrics:
         raise DataError(
             f"{_place(curve)}: {curve.codec} was not measured in {metric}, only in {', '.join(curve.metrics)}"
@@ -153,7 +158,7 @@ def _front(curve: Curve, metric: str, by_bitrate: bool) -> tuple[NDArray[np.floa
             continue
         if not kept or (values[position] > values[kept[-1]] and rates[position] > rates[kept[-1]]):
             kept.append(int(position))
-        else:
+        elif warn:
             logger.warning(
                 "%s: %s at %s costs no less than at %s and is no better in %s: left out of the curve",
                 *(_place(curve), curve.codec, curve.settings[position], curve.settings[kept[-1]], metric),

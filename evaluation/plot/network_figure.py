@@ -9,6 +9,7 @@ from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.curve_names import curve_names
 from scaleflow.evaluation.networks.point import NetworkPoint
 from scaleflow.evaluation.plot.figure import COLORS, DASHES, MARKERS, PANEL_HEIGHT, PANEL_WIDTH, STYLE
+from scaleflow.evaluation.plot.metric_scale import TASK_TITLES
 from scaleflow.optional_packages import require_packages
 
 if TYPE_CHECKING:
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
 NetworkCost = Literal["macs", "bops", "ms"]
 
 COST_LABELS = {"macs": "GMAC a frame", "bops": "TBOP a frame", "ms": "ms a frame"}
-ACCURACY_LABELS = {
-    "miou": "Mean IoU (%)",
-    "j": "J (%)",
-    "pck": "Points within 10 samples (%)",
-    "psnr": "PSNR (dB)",
-    "map": "mAP (%)",
-    "accuracy": "Accuracy (%)",
-}
-
 LEGEND_COLUMNS = 2
 """That fit below each panel."""
 
@@ -82,7 +74,7 @@ def _draw_panel(
                 label=curve,
             )
     measure = points[0].measure
-    label = ACCURACY_LABELS.get(measure, measure)
+    label = TASK_TITLES.get(measure, measure)
     panel.set_ylabel(label if points[0].measures else f"{label}, of the dense network's")
     label = COST_LABELS[cost]
     panel.set_xlabel(label.replace("a frame", "a video") if points[0].of_whole_videos else label)

@@ -1,0 +1,227 @@
+"""``scaleflow task-rd``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from scaleflow.cli import options
+from scaleflow.cli.codec_options import CodecOptions, SweepDecoderOptions, SweepMachineOptions, parse_codecs
+from scaleflow.cli.console import ProgressReport, console, print_json
+from scaleflow.cli.interruption import termination_as_interrupt
+from scaleflow.cli.threads import set_threads
+from scaleflow.cli.values import parse_frame_rate, parse_sizes
+from scaleflow.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from scaleflow.evaluation.task_rate_distortion.coding import MeasuredTask, TaskProgress
+
+
+@dataclass(frozen=True)
+class LabelledOptions:
+    """What is coded."""
+
+    PANEL: ClassVar[str] = "Data"
+
+    task: Annotated[
+        str | None,
+        typer.Option(help="The task, such as segmentation.", show_default="that of the networks"),
+    ] = None
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Videos or frames by name or pattern, such as 'soap*'; may be repeated.", show_default="all"),
+    ] = None
+    first: Annotated[int, typer.Option(min=0, help="Number of the first frame of each video.")] = 0
+    frames: Annotated[int | None, typer.Option(min=1, help="Most frames of each video.", show_default="all")] = None
+    fps: Annotated[str | None, typer.Option(help="Frame rate of folders of pictures.", show_default="25")] = None
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What looks at it."""
+
+    PANEL: ClassVar[str] = "Networks"
+
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A method and its settings, such as 'skip-conv threshold=0.05', beside the dense network; may be "
+            "repeated.",
+            show_default="none",
+        ),
+    ] = None
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Sizes that pictures are brought to for the networks, as in 480x360,320x240.",
+            show_default="that of training",
+        ),
+    ] = None
+
+
+def task_rd(
+    data: Annotated[
+        Path, typer.Option(help="Labelled data as of scaleflow nets eval; its part val.", show_default=False)
+    ],
+    network: Annotated[
+        list[Path],
+        typer.Option(help="Folder of scaleflow nets train, or its .safetensors; may be repeated.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results; a run that was stopped goes on there.")],
+    *,
+    coded: LabelledOptions,
+    looking: NetworkOptions,
+    coders: CodecOptions,
+    decoder: SweepDecoderOptions,
+    anchor: Annotated[
+        str | None,
+        typer.Option(help="Codec that BD-rates are against.", show_default="x265, x264 or the first"),
+    ] = None,
+    metrics: Annotated[
+        str, typer.Option(help="What is measured on pictures beside, as of scaleflow compare.")
+    ] = "psnr-yuv",
+    aids: options.MetricOptions,
+    machine: SweepMachineOptions,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete points of these clips and codecs that were measured otherwise.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Measure what networks still find in coded video: labelled videos, coded at several rates, decoded, looked at.
+
+    Uncompressed pictures are always measured as well. Results are a folder of scaleflow rd, with points of the task
+    beside: scaleflow plot and scaleflow report take it.
+    """
+    from scaleflow.evaluation.metrics.comparison import check_metrics
+    from scaleflow.evaluation.metrics.names import expand_metrics
+    from scaleflow.evaluation.rate_distortion.codec_software import check_codecs
+    from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
+    from scaleflow.evaluation.rate_distortion.results import read_points
+    from scaleflow.evaluation.rate_distortion.results_files import write_results
+    from scaleflow.evaluation.task_rate_distortion.tables import point_record, task_lines, write_task_table
+    from scaleflow.evaluation.task_rate_distortion.task_point import read_task_points
+    from scaleflow.optional_packages import require_packages
+
+    require_packages("scaleflow task-rd", "evaluate", ["bjontegaard", "polars"])
+    names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
+    codecs = parse_codecs(coders, decoder)
+    sweep = _sweep_of_videos if _are_of_actions(network) else _sweep_of_frames
+    run = sweep(data, network, looking, coded)
+    program = check_codecs(codecs, aids.ffmpeg) or aids.ffmpeg
+    check_metrics(names, aids.lpips_backbone, program)
+    settings = MeasuringSettings(names, coders.intra_period, machine.threads, program, aids.lpips_backbone)
+    set_threads(machine.threads)
+
+    started = time.monotonic()
+    with ProgressReport(use_json=False) as report:
+
+        def show(done: TaskProgress) -> None:
+            if done.coded is not None and done.coded.problem is not None and not json:
+                console.print(f"scaleflow: {done.details}: {done.coded.problem}", markup=False)
+            if json and done.point is not None:
+                print_json({"event": "point", **point_record(done.point), "resumed": done.was_there})
+            report.update(
+                "task-rd", done.number, done.total, time.monotonic() - started, f"{done.part}, {done.details}", {}
+            )
+
+        try:
+            with termination_as_interrupt() as signals:
+                found = run(codecs, settings, out, workers=machine.workers, overwrite=overwrite, progress=show)
+        except KeyboardInterrupt:
+            console.print(f"scaleflow: stopped; the points in {out} are kept, the same command goes on", markup=False)
+            raise typer.Exit(signals.exit_code) from None
+    if any((out / "points").glob("*.json")):
+        write_results(read_points(out), out)
+    points = read_task_points(out)
+    write_task_table(points, out)
+    if json:
+        print_json({"event": "done", "points": len(found.points), "failed": len(found.problems)})
+    else:
+        typer.echo("\n".join([f"{out}: {len(found.points)} points", *task_lines(points, anchor)]))
+    if found.problems:
+        total = len(found.points) + len(found.problems)
+        raise DataError(f"{len(found.problems)} of {total} could not be measured: {found.problems[0]}")
+
+
+def _sweep_of_frames(
+    data: Path, runs: Sequence[Path], looking: NetworkOptions, coded: LabelledOptions
+) -> Callable[..., MeasuredTask]:
+    """For networks that look at every frame."""
+    from scaleflow.efficient_nets.methods.known_methods import DENSE
+    from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
+    from scaleflow.efficient_nets.tasks.known_tasks import make_task
+    from scaleflow.evaluation.file_hash import file_hash
+    from scaleflow.evaluation.networks.settings import network_settings
+    from scaleflow.evaluation.task_rate_distortion.sweep import MeasuredNetwork, measure_task
+
+    networks: list[MeasuredNetwork] = []
+    for run in runs:
+        weights = weights_of_run(run)
+        trained = read_network(weights)
+        _check_task(run, trained.task, coded.task or (networks[0].trained.task if networks else None))
+        if trained.method.name != DENSE:
+            raise UsageError(f"{run}: was trained for {trained.method.name}: give its dense network, and --method")
+        sizes = parse_sizes(looking.size) or (trained.size,)
+        settings = network_settings(looking.method or [], None, sizes, trained.method)
+        networks.append(MeasuredNetwork(trained, trained, file_hash(weights), tuple(settings)))
+    first = networks[0].trained
+    task = make_task(first.task, first.task_settings)
+    labelled = task.open(data, "val")
+    labelled = labelled.chosen(coded.only) if coded.only else labelled
+    for path, network in zip(runs, networks, strict=True):
+        _check_classes(data, labelled.classes, path, network.trained.classes)
+    frame_rate = parse_frame_rate(coded.fps) if coded.fps is not None else None
+    return partial(
+        measure_task, task, labelled, networks, first=coded.first, frames=coded.frames, frame_rate=frame_rate
+    )
+
+
+def _sweep_of_videos(
+    data: Path, runs: Sequence[Path], looking: NetworkOptions, coded: LabelledOptions
+) -> Callable[..., MeasuredTask]:
+    """For networks that say what happens in a whole video."""
+    from scaleflow.efficient_nets.data.action_clips import open_action_data
+    from scaleflow.efficient_nets.frame_exit.weights_file import read_action_network
+    from scaleflow.efficient_nets.networks.weights_file import weights_of_run
+    from scaleflow.evaluation.file_hash import file_hash
+    from scaleflow.evaluation.networks.evaluate_action import action_settings
+    from scaleflow.evaluation.task_rate_distortion.action_sweep import MeasuredActionNetwork, measure_action_task
+
+    for name, value in {"--size": looking.size, "--first": coded.first, "--fps": coded.fps}.items():
+        if value:
+            raise UsageError(f"{name}: a network for action recognition is measured without it")
+    labelled = open_action_data(data, "val")
+    labelled = labelled.chosen(coded.only) if coded.only else labelled
+    networks = []
+    for run in runs:
+        weights = weights_of_run(run)
+        trained = read_action_network(weights)
+        _check_task(run, "action", coded.task)
+        _check_classes(data, labelled.classes, run, trained.classes)
+        settings = action_settings(looking.method or [], trained)
+        networks.append(MeasuredActionNetwork(trained, file_hash(weights), tuple(settings)))
+    return partial(measure_action_task, labelled, networks, frames=coded.frames)
+
+
+def _are_of_actions(runs: Sequence[Path]) -> bool:
+    """Whether the first network is one for action recognition; others are read as it is."""
+    from scaleflow.efficient_nets.frame_exit.weights_file import is_action_network
+    from scaleflow.efficient_nets.networks.weights_file import weights_of_run
+
+    return is_action_network(weights_of_run(runs[0]))
+
+
+def _check_task(run: Path, task: str, wanted: str | None) -> None:
+    if wanted is not None and task != wanted:
+        raise UsageError(f"{run}: was trained for {task}, not for {wanted}", fields=("task", "network"))
+
+
+def _check_classes(data: Path, classes: tuple[str, ...], run: Path, known: tuple[str, ...]) -> None:
+    if classes and classes != known:
+        raise UsageError(f"{data}: has the classes {', '.join(classes)}; {run} knows {', '.join(known)}")
