@@ -70,6 +70,14 @@ def train(
             show_default="random",
         ),
     ] = None,
+    coded: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on pictures that the shipped codec has coded at these qualities, such as 4,12,24, as well as "
+            "on those that are not coded.",
+            show_default="as they are",
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A YAML file to start from instead of a preset.", show_default=False)
     ] = None,
@@ -95,6 +103,7 @@ def train(
         "data.path": data,
         "network.name": network,
         "network.start": start,
+        "data.coded": f"[{coded}]" if coded is not None else None,
     }
     given = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
     given += _method_changes(method)

@@ -13,10 +13,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame
 from scaleflow.efficient_nets.data.window import Window
-from scaleflow.efficient_nets.tasks.task import Task, example
+from scaleflow.efficient_nets.tasks.task import PictureTask, Task, example
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.training.loop.distributed import Processes
 from scaleflow.training.loop.parts import MicroBatch
+from scaleflow.training.networks.coded_pictures import CodedPictures
 from scaleflow.training.networks.configuration import NetworkDataConfig, NetworkStage
 
 
@@ -59,8 +60,12 @@ class LabelledSamples(NumberedSamples):
         """``config.size`` must be that of the pictures to train on.
 
         Raises:
+            UsageError: pictures are to be coded that are targets themselves.
             DataError: no video has as many frames as a clip.
         """
+        if config.coded and isinstance(task, PictureTask):
+            raise UsageError(f"data.coded: the pictures of {task.name} are its targets: leave it out")
+        self._coded = CodedPictures(config.coded) if config.coded else None
         self._task, self._config, self._clip, self._seed = task, config, clip, seed
         needed = clip if config.clips == "video" else 1
         videos = data.videos().values()
@@ -92,6 +97,8 @@ class LabelledSamples(NumberedSamples):
             pictures = pictures * self._clip
         windowed = [window.picture(picture) for window, (picture, _) in zip(windows, pictures, strict=True)]
         varied = vary_brightness(torch.stack(windowed), self._config, generator)
+        if self._coded is not None:
+            varied = self._coded(varied, generator)
         clip, targets = [], []
         for window, picture, (_, target) in zip(windows, varied, pictures, strict=True):
             shown, wanted = example(self._task, picture, self._task.move(target, window), generator)

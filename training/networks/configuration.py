@@ -15,6 +15,7 @@ from scaleflow.efficient_nets.tasks.known_tasks import TASKS
 from scaleflow.efficient_nets.tasks.restoration import NOISE
 from scaleflow.efficient_nets.tasks.segmentation import CAMVID_VOID
 from scaleflow.errors import UsageError
+from scaleflow.quality_range import HIGHEST_QUALITY
 from scaleflow.training.loop.configuration import STRICT, RunConfig, check_range
 from scaleflow.training.loop.single_stage import SingleStage
 
@@ -97,6 +98,8 @@ class NetworkDataConfig:
         scale: smallest and largest factor by which ``size`` is varied.
         mirror: at random, where the task allows it.
         brightness: largest change of brightness and contrast.
+        coded: qualities, 0..63, at which the shipped codec codes what is trained on, one or none for each clip; empty
+            for pictures as they are. Not of ``restoration``, whose targets are the pictures.
         clips: ``video`` takes successive frames of videos; ``moved`` makes clips of single pictures, by a window that
             moves over each, where there are labels for single pictures only.
         speed: largest movement of that window, in samples from frame to frame.
@@ -113,6 +116,7 @@ class NetworkDataConfig:
     scale: tuple[float, float] = (0.75, 1.5)
     mirror: bool = True
     brightness: float = 0.25
+    coded: tuple[float, ...] = ()
     clips: Literal["video", "moved"] = "video"
     speed: float = 4.0
     workers: int = 0
@@ -125,6 +129,8 @@ class NetworkDataConfig:
         if not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
             raise UsageError(f"data.scale = {self.scale}: two rising factors within 0.1..10 are needed")
         check_range("data.brightness", self.brightness, 0, 1)
+        for quality in self.coded:
+            check_range("data.coded", quality, 0, HIGHEST_QUALITY)
         check_range("data.speed", self.speed, 0, 64)
         check_range("data.workers", self.workers, 0, 256)
 
