@@ -210,6 +210,47 @@ def network_points_case(source: random.Random, folder: Path) -> None:
     markdown_table(points)
 
 
+def task_points_case(source: random.Random, folder: Path) -> None:
+    """Points of tasks and of the networks that they name: read, tabulated, drawn."""
+    from scaleflow.evaluation.networks.point import MeasuredPart, NetworkFrames, NetworkPoint, PointIdentity
+    from scaleflow.evaluation.plot.curve_sources import curves_of_tasks
+    from scaleflow.evaluation.plot.figure import draw_figure
+    from scaleflow.evaluation.task_rate_distortion.tables import task_lines, write_task_table
+    from scaleflow.evaluation.task_rate_distortion.task_point import (
+        UNCOMPRESSED,
+        TaskPoint,
+        TaskRecord,
+        read_task_points,
+        write_task_point,
+    )
+
+    networks = folder / "networks" / "points"
+    networks.mkdir(parents=True)
+    for number, codec in enumerate((UNCOMPRESSED, "x264", "x264", "x264", "own", "own")):
+        identity = PointIdentity("unet", "w0", "semantic", "frames", f"c{number}", "dense", "", (64, 48), 1)
+        frames = NetworkFrames(["v", "v"], [True, False], [100, 60], [1000, 600], [0.1, 0.05], [0.1, 0.1])
+        measures: dict[str, float | None] = {"miou": 50.0 + number}
+        sums = (*(80.0, 80.0, 800.0, 100.0, 1000.0, 0.075, 0.1), {"torch": "2"})
+        parts = [MeasuredPart("v", 0, 1, 50.0 + number), MeasuredPart("v", 1, 1, None)]
+        point = NetworkPoint(identity, "miou", measures, measures, {}, 1.0, 1.0, *sums, frames, parts)
+        (networks / f"{identity.key}.json").write_text(point.to_json())
+        rate = None if codec == UNCOMPRESSED else 0.1 * number
+        rates = [] if rate is None else [rate, rate]
+        record = TaskRecord(
+            codec, "", str(number), rate, rate, {"v": str(number)}, {"psnr-y": 30.0}, rates, identity.key
+        )
+        write_task_point(TaskPoint(record, point), folder)
+    place = source.choice((folder / "tasks", networks))
+    path = source.choice(sorted(place.iterdir()))
+    path.write_bytes(altered(json.loads(path.read_text()), source))
+    points = read_task_points(folder)
+    write_task_table(points, folder)
+    task_lines(points)
+    curves = curves_of_tasks(points)
+    if source.random() < 0.1 and curves:
+        draw_figure(curves).savefig(io.BytesIO(), format="png")
+
+
 def boxes_case(source: random.Random, folder: Path) -> None:
     """Boxes of regions, and the masks that are made of them."""
     from scaleflow.codec.picture import VideoProperties
@@ -262,6 +303,7 @@ KINDS: dict[str, Case] = {
     "points": points_case,
     "curves": curves_case,
     "network points": network_points_case,
+    "task points": task_points_case,
     "boxes": boxes_case,
     "settings": settings_case,
     "compare": compare_case,
