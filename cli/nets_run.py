@@ -14,7 +14,7 @@ from scaleflow.cli import options
 from scaleflow.cli.console import ProgressReport, print_json
 from scaleflow.cli.nets_run_action import label_action_run
 from scaleflow.cli.threads import set_threads
-from scaleflow.cli.values import parse_size
+from scaleflow.cli.values import parse_sizes
 from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,8 +104,10 @@ class _Labelling:
 
         self.trained, self.source, self.load = trained, source, load
         self.first, self.frames = first, frames
-        shown = trained.size if size is None else parse_size(size)
-        self.setting = one_setting(method, shown, trained.method)
+        sizes = parse_sizes(size) or (trained.size,)
+        if len(sizes) > 1:
+            raise UsageError(f"--size {size}: pictures are brought to one size")
+        self.setting = one_setting(method, sizes[0], trained.method)
 
     def label(
         self, out: Path, drawn: Path | None, weights: Path, written: options.OutputOptions

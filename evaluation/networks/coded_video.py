@@ -18,6 +18,9 @@ from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.writer import open_output
 from scaleflow.errors import DataError, UsageError
 
+DECODED = "decoded.mkv"
+"""FFV1, which keeps the colour matrix; y4m has no place for it, and readers guess another one."""
+
 LoadModel = Callable[[SfvHeader], VideoModel]
 """Gives the model that decodes a stream, with its decoder, for the stream's header."""
 
@@ -38,7 +41,7 @@ class CodedVideo:
             UsageError: there is no such file.
             DataError: it is no ``.sfv`` file, or damaged.
         """
-        return Path(self._decoded[0].name) / "decoded.y4m"
+        return Path(self._decoded[0].name) / DECODED
 
     def changes(self) -> list[PictureChange | None]:
         """What the decoder says of how each picture differs from the one before; None of key pictures.
@@ -59,7 +62,7 @@ class CodedVideo:
             model = self._load(reader.header)
             knows = isinstance(model, TellsPictureChange)
             events = StreamDecoder(reader.header, model, changes=knows).decode(reader)
-            with open_output(Path(folder.name) / "decoded.y4m", reader.header.video) as writer:
+            with open_output(Path(folder.name) / DECODED, reader.header.video, lossless=True) as writer:
                 for event in islice(
                     (event for event in events if isinstance(event, DecodedPicture | Damage)), self.end
                 ):
