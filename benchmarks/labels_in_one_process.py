@@ -3,16 +3,18 @@
     scaleflow encode CLIP clip.sfv -q 24 && python -m benchmarks.labels_in_one_process clip.sfv --network runs/seg
         [--method 'codec-gates prediction=4 residual=4']... [--form mkv y4m] [--frames 24] [--repeats 3] [--threads 1]
 
-Each method runs straight from the decoder, right before and after the ways through a file of each form, so that other
-load on the machine falls on all; ``times`` is the median over these pairs of the seconds of the first such way over
-its own. On decoded files, of which no decoder says what changed, ``codec-gates`` run as the dense network. Models and
-weights are loaded before, and two pictures of each way are run to prepare kernels. Forms are without loss; y4m, the
-quickest to write, has no place for the colour matrix. Labels are compared by the bit, and not written.
+Each method runs straight from the decoder, and right after it by the ways through a file of each form, again and
+again, so that other load on the machine falls on all. ``CPU s`` are seconds of the processor, the others of the clock;
+``times`` is the median over repetitions of the CPU seconds of a way over those of one process. On decoded files, of
+which no decoder says what changed, ``codec-gates`` run as the dense network. Models and weights are loaded before, and
+two pictures of each way are run to prepare kernels. Forms are without loss; y4m, the quickest to write, has no place
+for the colour matrix. Labels are compared by the bit, and not written.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -34,8 +36,8 @@ from scaleflow.evaluation.networks.settings import one_setting
 DIRECT = "one process"
 
 HEAD = """\
-| method | way | s | decode | network | GMAC a picture | times | same labels |
-|---|---|---|---|---|---|---|---|"""
+| method | way | CPU s | times | s | decode | network | GMAC a picture | MB | same labels |
+|---|---|---|---|---|---|---|---|---|---|"""
 
 
 @dataclass
@@ -45,20 +47,24 @@ class Way:
     method: NamedMethod
     form: str
     tallies: list[LabelTally] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     hashes: LabelHashes = field(default_factory=LabelHashes)
+    file_bytes: int = 0
 
-
-def run(way: Way, trained: TaskNetwork, stream: Path, model: VideoModel, frames: int | None) -> LabelTally:
-    """Once; what was found is kept in ``way``."""
-    way.hashes = LabelHashes()
-    method = way.method
-    if way.form != DIRECT:
-        method = NamedMethod() if method.change_maps is not None else method
-        network = picture_network(trained, method, trained.size)
-        return label_through_file(stream, lambda header: model, network, way.hashes, frames=frames, form=way.form).tally
-    network = picture_network(trained, method, trained.size)
-    with open_pictures(stream, lambda header: model, frames=frames, changes=network.wants_changes) as video:
-        return label_video(video, network, [way.hashes])
+    def run(self, trained: TaskNetwork, stream: Path, model: VideoModel, frames: int | None) -> None:
+        """Once more."""
+        self.hashes = LabelHashes()
+        gated = self.method.change_maps is not None and self.form != DIRECT
+        network = picture_network(trained, NamedMethod() if gated else self.method, trained.size)
+        start = time.process_time()
+        if self.form == DIRECT:
+            with open_pictures(stream, lambda header: model, frames=frames, changes=network.wants_changes) as video:
+                self.tallies.append(label_video(video, network, [self.hashes]))
+        else:
+            done = label_through_file(stream, lambda header: model, network, self.hashes, frames=frames, form=self.form)
+            self.tallies.append(done.tally)
+            self.file_bytes = done.file_bytes
+        self.cpu_seconds.append(time.process_time() - start)
 
 
 def main() -> None:
@@ -84,14 +90,15 @@ def main() -> None:
         method = one_setting(text, trained.size, trained.method).method
         ways = [Way(method, form) for form in (DIRECT, *options.form)]
         for way in ways:
-            run(way, trained, options.stream, model, 2)
+            way.run(trained, options.stream, model, 2)
+            way.tallies, way.cpu_seconds = [], []
         for _ in range(options.repeats):
             for way in ways:
-                way.tallies.append(run(way, trained, options.stream, model, options.frames))
+                way.run(trained, options.stream, model, options.frames)
         own = ways[0]
         for way in ways:
-            pairs = zip(way.tallies, own.tallies, strict=True)
-            times = median(tally.seconds / first.seconds for tally, first in pairs)
+            times = median(other / first for other, first in zip(way.cpu_seconds, own.cpu_seconds, strict=True))
+            cpu = median(way.cpu_seconds)
             seconds, decode, network = (
                 median(getattr(tally, name) for tally in way.tallies)
                 for name in ("seconds", "decode_seconds", "network_seconds")
@@ -99,8 +106,8 @@ def main() -> None:
             pictures = own.tallies[0].pictures
             macs = way.tallies[0].macs / pictures / 1e9
             print(
-                f"| {method} | {way.form} | {seconds:.2f} | {decode:.2f} | {network:.2f} | {macs:.3f} | {times:.2f} | "
-                f"{own.hashes.same(way.hashes)} of {pictures} |",
+                f"| {method} | {way.form} | {cpu:.2f} | {times:.2f} | {seconds:.2f} | {decode:.2f} | {network:.2f} | "
+                f"{macs:.3f} | {way.file_bytes / 1e6:.1f} | {own.hashes.same(way.hashes)} of {pictures} |",
                 flush=True,
             )
 
