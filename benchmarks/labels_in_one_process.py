@@ -7,8 +7,8 @@ Each method runs straight from the decoder, and right after it by the ways throu
 again, so that other load on the machine falls on all. ``CPU s`` are seconds of the processor, the others of the clock;
 ``times`` is the median over repetitions of the CPU seconds of a way over those of one process. On decoded files, of
 which no decoder says what changed, ``codec-gates`` run as the dense network. Models and weights are loaded before, and
-two pictures of each way are run to prepare kernels. Forms are without loss; y4m, the quickest to write, has no place
-for the colour matrix. Labels are compared by the bit, and not written.
+two pictures of each way are run to prepare kernels. ``first label`` is when the label of the first picture was there.
+Forms are without loss; y4m, the quickest to write, has no place for the colour matrix. Labels are compared by the bit, and not written.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from scaleflow.codec.container import SfvReader
 from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.efficient_nets.labelling.label_video import LabelTally, label_video
-from scaleflow.efficient_nets.labelling.picture_network import picture_network
-from scaleflow.efficient_nets.labelling.pictures import open_pictures
+from scaleflow.efficient_nets.labelling.picture_network import Found, picture_network
+from scaleflow.efficient_nets.labelling.pictures import SeenPicture, open_pictures
 from scaleflow.efficient_nets.labelling.through_a_file import LabelHashes, label_through_file
 from scaleflow.efficient_nets.methods.named_method import NamedMethod
 from scaleflow.efficient_nets.networks.task_network import TaskNetwork
@@ -36,8 +36,21 @@ from scaleflow.evaluation.networks.settings import one_setting
 DIRECT = "one process"
 
 HEAD = """\
-| method | way | CPU s | times | s | decode | network | GMAC a picture | MB | same labels |
-|---|---|---|---|---|---|---|---|---|---|"""
+| method | way | CPU s | times | first label | s | decode | network | GMAC a picture | MB | same labels |
+|---|---|---|---|---|---|---|---|---|---|---|"""
+
+
+class TimedHashes(LabelHashes):
+    """Also when the first label was there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: float | None = None
+
+    def add(self, picture: SeenPicture, found: Found) -> None:
+        """See :class:`LabelHashes`."""
+        super().add(picture, found)
+        self.first = self.first or time.perf_counter()
 
 
 @dataclass
@@ -48,15 +61,16 @@ class Way:
     form: str
     tallies: list[LabelTally] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
-    hashes: LabelHashes = field(default_factory=LabelHashes)
+    first_seconds: list[float] = field(default_factory=list)
+    hashes: TimedHashes = field(default_factory=TimedHashes)
     file_bytes: int = 0
 
     def run(self, trained: TaskNetwork, stream: Path, model: VideoModel, frames: int | None) -> None:
         """Once more."""
-        self.hashes = LabelHashes()
+        self.hashes = TimedHashes()
         gated = self.method.change_maps is not None and self.form != DIRECT
         network = picture_network(trained, NamedMethod() if gated else self.method, trained.size)
-        start = time.process_time()
+        start, started = time.process_time(), time.perf_counter()
         if self.form == DIRECT:
             with open_pictures(stream, lambda header: model, frames=frames, changes=network.wants_changes) as video:
                 self.tallies.append(label_video(video, network, [self.hashes]))
@@ -65,6 +79,7 @@ class Way:
             self.tallies.append(done.tally)
             self.file_bytes = done.file_bytes
         self.cpu_seconds.append(time.process_time() - start)
+        self.first_seconds.append((self.hashes.first or started) - started)
 
 
 def main() -> None:
@@ -91,14 +106,14 @@ def main() -> None:
         ways = [Way(method, form) for form in (DIRECT, *options.form)]
         for way in ways:
             way.run(trained, options.stream, model, 2)
-            way.tallies, way.cpu_seconds = [], []
+            way.tallies, way.cpu_seconds, way.first_seconds = [], [], []
         for _ in range(options.repeats):
             for way in ways:
                 way.run(trained, options.stream, model, options.frames)
         own = ways[0]
         for way in ways:
-            times = median(other / first for other, first in zip(way.cpu_seconds, own.cpu_seconds, strict=True))
-            cpu = median(way.cpu_seconds)
+            times = median(other / one for other, one in zip(way.cpu_seconds, own.cpu_seconds, strict=True))
+            cpu, first = median(way.cpu_seconds), median(way.first_seconds)
             seconds, decode, network = (
                 median(getattr(tally, name) for tally in way.tallies)
                 for name in ("seconds", "decode_seconds", "network_seconds")
@@ -106,8 +121,8 @@ def main() -> None:
             pictures = own.tallies[0].pictures
             macs = way.tallies[0].macs / pictures / 1e9
             print(
-                f"| {method} | {way.form} | {cpu:.2f} | {times:.2f} | {seconds:.2f} | {decode:.2f} | {network:.2f} | "
-                f"{macs:.3f} | {way.file_bytes / 1e6:.1f} | {own.hashes.same(way.hashes)} of {pictures} |",
+                f"| {method} | {way.form} | {cpu:.2f} | {times:.2f} | {first:.2f} | {seconds:.2f} | {decode:.2f} | "
+                f"{network:.2f} | {macs:.3f} | {way.file_bytes / 1e6:.1f} | {own.hashes.same(way.hashes)} of {pictures} |",
                 flush=True,
             )
 
