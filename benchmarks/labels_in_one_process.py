@@ -8,7 +8,8 @@ again, so that other load on the machine falls on all. ``CPU s`` are seconds of 
 ``times`` is the median over repetitions of the CPU seconds of a way over those of one process. On decoded files, of
 which no decoder says what changed, ``codec-gates`` run as the dense network. Models and weights are loaded before, and
 two pictures of each way are run to prepare kernels. ``first label`` is when the label of the first picture was there.
-Forms are without loss; y4m, the quickest to write, has no place for the colour matrix. Labels are compared by the bit, and not written.
+Forms are without loss; y4m, the quickest to write, has no place for the colour matrix. Labels are compared by
+the bit, and not written.
 """
 
 from __future__ import annotations
@@ -119,10 +120,10 @@ def main() -> None:
                 for name in ("seconds", "decode_seconds", "network_seconds")
             )
             pictures = own.tallies[0].pictures
-            macs = way.tallies[0].macs / pictures / 1e9
+            macs, same = way.tallies[0].macs / pictures / 1e9, own.hashes.same(way.hashes)
             print(
                 f"| {method} | {way.form} | {cpu:.2f} | {times:.2f} | {first:.2f} | {seconds:.2f} | {decode:.2f} | "
-                f"{network:.2f} | {macs:.3f} | {way.file_bytes / 1e6:.1f} | {own.hashes.same(way.hashes)} of {pictures} |",
+                f"{network:.2f} | {macs:.3f} | {way.file_bytes / 1e6:.1f} | {same} of {pictures} |",
                 flush=True,
             )
 
