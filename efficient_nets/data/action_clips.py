@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -105,19 +105,27 @@ def read_clip(path: Path, frames: int, size: tuple[int, int]) -> Tensor:
     Raises:
         DataError: the video cannot be read, or is shorter.
     """
-    pictures: list[Tensor] = []
     with open_video(path, working_format="rgb", threads=1) as reader:
         scale = 2**reader.properties.bit_depth - 1
-        for picture in reader:
-            planes = torch.from_numpy(np.stack(picture.planes).astype(np.float32) / scale)
-            source = planes.shape[1], planes.shape[2]
-            whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
-            pictures.append((whole.picture(planes) * 255).round().to(torch.uint8))
+        shown = (torch.from_numpy(np.stack(picture.planes).astype(np.float32) / scale) for picture in reader)
+        return spread_clip(shown, frames, size, str(path))
+
+
+def spread_clip(pictures: Iterable[Tensor], frames: int, size: tuple[int, int], name: str) -> Tensor:
+    """Of all pictures (3, H, W) in 0..1 of a video those that are evenly spread, as :func:`read_clip` gives them.
+
+    Raises:
+        DataError: there are fewer; ``name`` says of what.
+    """
+    seen: list[Tensor] = []
+    for picture in pictures:
+        whole = Window.whole((picture.shape[1], picture.shape[2]), size)
+        seen.append((whole.picture(picture) * 255).round().to(torch.uint8))
     try:
-        chosen = spread_frames(len(pictures), frames)
+        chosen = spread_frames(len(seen), frames)
     except UsageError as error:
-        raise DataError(f"{path}: {error}: leave it out, or use a smaller action.frames") from error
-    return torch.stack([pictures[number] for number in chosen])
+        raise DataError(f"{name}: {error}: leave it out, or use a smaller action.frames") from error
+    return torch.stack([seen[number] for number in chosen])
 
 
 def spread_frames(available: int, frames: int) -> tuple[int, ...]:

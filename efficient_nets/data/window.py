@@ -28,6 +28,12 @@ class Window:
     size: tuple[int, int]
     mirror: bool = False
 
+    @classmethod
+    def whole(cls, source: tuple[int, int], size: tuple[int, int]) -> Window:
+        """All of a picture (height, width), brought to ``size`` (width, height)."""
+        shown = size[1], size[0]
+        return cls(source, shown, 0, 0, shown)
+
     def picture(self, picture: Tensor) -> Tensor:
         """Of a picture (3, H, W) in 0..1."""
         moved = picture

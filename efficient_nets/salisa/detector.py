@@ -49,8 +49,7 @@ class SalisaDetector(nn.Module):
         """Resample a frame (1, 3, H, W) by the rows of the frame before; None where it is to be reduced evenly."""
         source = frame.shape[2], frame.shape[3]
         if before is None:
-            width, height = self.settings.even_size
-            whole = Window(source, (height, width), 0, 0, (height, width))
+            whole = Window.whole(source, self.settings.even_size)
             return Look(whole.picture(frame[0])[None].contiguous(memory_format=torch.channels_last), None, source)
         width, height = self.settings.detector_size
         warped = self.resampler(frame, self.saliency(before, source), (height, width))

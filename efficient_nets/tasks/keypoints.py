@@ -96,6 +96,15 @@ class Keypoints:
             found.append([(x + 0.5) * size[1] / width - 0.5, (y + 0.5) * size[0] / height - 0.5])
         return torch.tensor(found).view(points, 2)
 
+    def scores(self, output: Tensor) -> Tensor:
+        """How sure a network is of each point, (points,) in 0..1: the odds that lie where :meth:`prediction` averages,
+        of those of all places of the heatmap."""
+        points, height, width = output.shape
+        odds = output.float().flatten(1).softmax(1).view(points, 1, height, width)
+        side = 2 * REFINED + 1
+        around = F.avg_pool2d(odds, side, 1, REFINED, count_include_pad=True) * side**2
+        return around.flatten(1).gather(1, output.flatten(1).argmax(1, keepdim=True))[:, 0].clamp(max=1)
+
     def change(self, before: Tensor, after: Tensor) -> float:
         """Mean distance in samples."""
         return float((after - before).norm(dim=1).mean())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -15,8 +16,12 @@ from scaleflow.codec.models.capabilities import TellsPictureChange
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture
+from scaleflow.codec.video.working_format import rgb_picture
 from scaleflow.codec.video.writer import open_output
 from scaleflow.errors import DataError, UsageError
+
+DECODED = "decoded.mkv"
+"""FFV1 of R'G'B', as networks are shown it: no file holds all that is known of how Y'CbCr is to be read."""
 
 LoadModel = Callable[[SfvHeader], VideoModel]
 """Gives the model that decodes a stream, with its decoder, for the stream's header."""
@@ -38,7 +43,7 @@ class CodedVideo:
             UsageError: there is no such file.
             DataError: it is no ``.sfv`` file, or damaged.
         """
-        return Path(self._decoded[0].name) / "decoded.y4m"
+        return Path(self._decoded[0].name) / DECODED
 
     def changes(self) -> list[PictureChange | None]:
         """What the decoder says of how each picture differs from the one before; None of key pictures.
@@ -59,12 +64,15 @@ class CodedVideo:
             model = self._load(reader.header)
             knows = isinstance(model, TellsPictureChange)
             events = StreamDecoder(reader.header, model, changes=knows).decode(reader)
-            with open_output(Path(folder.name) / "decoded.y4m", reader.header.video) as writer:
+            video = reader.header.video
+            shown = replace(video, pixel_format="rgb24", bit_depth=8, working_format="rgb")
+            with open_output(Path(folder.name) / DECODED, shown, lossless=True) as writer:
                 for event in islice(
                     (event for event in events if isinstance(event, DecodedPicture | Damage)), self.end
                 ):
                     if isinstance(event, Damage):
                         raise DataError(f"{self.path}: {event}: networks are measured on whole files only")
-                    writer.write(Picture(event.planes, event.pts))
+                    rgb = rgb_picture(event.planes, video)
+                    writer.write(Picture((rgb[..., 0], rgb[..., 1], rgb[..., 2]), event.pts))
                     changes.append(event.change)
         return folder, changes if knows else None

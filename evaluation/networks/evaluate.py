@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from scaleflow.efficient_nets.labelling.picture_network import CALIBRATION_FRAMES
+from scaleflow.efficient_nets.labelling.resampling import sampling_detector
 from scaleflow.efficient_nets.methods.known_methods import DENSE
 from scaleflow.efficient_nets.methods.named_method import NamedMethod
 from scaleflow.efficient_nets.networks.task_network import TaskNetwork
@@ -14,13 +16,10 @@ from scaleflow.efficient_nets.tasks.task import Task
 from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import DataError
 from scaleflow.evaluation.networks.measure_point import measure_network, shown_frames
-from scaleflow.evaluation.networks.measure_sampling import measure_sampling, sampling_detector
+from scaleflow.evaluation.networks.measure_sampling import measure_sampling
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.videos import EvaluatedData
 from scaleflow.output_file import write_whole_file
-
-CALIBRATION_FRAMES = 12
-"""First frames of the first video, on which methods are calibrated that have to be."""
 
 
 @dataclass(frozen=True)

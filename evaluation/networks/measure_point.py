@@ -155,7 +155,7 @@ def shown_frames(
     """
     for number, picture in enumerate(video.pictures()):
         source = picture.shape[1], picture.shape[2]
-        whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
+        whole = Window.whole(source, size)
         shown, target = whole.picture(picture), None
         if video.targets:
             shown, target = example(task, shown, video.targets[number](), generator_of_frame(number))

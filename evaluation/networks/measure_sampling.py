@@ -10,44 +10,15 @@ from torch import Tensor
 
 from scaleflow.efficient_nets.data.box_rows import known
 from scaleflow.efficient_nets.data.window import Window
-from scaleflow.efficient_nets.methods.known_methods import DENSE
-from scaleflow.efficient_nets.methods.named_method import NamedMethod
-from scaleflow.efficient_nets.networks.task_network import TaskNetwork
-from scaleflow.efficient_nets.salisa.detector import SalisaDetector, resampling_macs
-from scaleflow.efficient_nets.salisa.settings import Salisa
-from scaleflow.efficient_nets.tasks.detection_output import detections
+from scaleflow.efficient_nets.labelling.resampling import detect_resampled
+from scaleflow.efficient_nets.salisa.detector import SalisaDetector
 from scaleflow.efficient_nets.tasks.task import Task
-from scaleflow.efficient_nets.video.cost import Cost, dense_cost
+from scaleflow.efficient_nets.video.cost import Cost
 from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.point_record import PointRecord
 from scaleflow.evaluation.networks.videos import EvaluatedData, EvaluatedVideo
-
-
-def sampling_detector(trained: TaskNetwork, method: NamedMethod) -> SalisaDetector:
-    """The detector, with batch norms folded, and what resamples for it; with its weights where these were trained.
-
-    Raises:
-        UsageError: the network is for another task, or was trained for another method or with other control points.
-    """
-    if trained.task not in method.description.tasks:
-        able = " or ".join(method.description.tasks)
-        raise UsageError(
-            f"{method.name}: the network is for {trained.task}: train one with scaleflow nets train {able}"
-        )
-    if trained.method.name not in (DENSE, method.name):
-        raise UsageError(f"the network was trained for {trained.method.name}: it cannot run as {method.name}")
-    settings = method.as_settings(Salisa)
-    detector = SalisaDetector(trained.network, settings)
-    if trained.tensors:
-        try:
-            detector.load_state_dict(trained.tensors)
-        except RuntimeError as error:
-            said = str(error).splitlines()[-1].strip()
-            raise UsageError(f"the weights do not fit {method.name} points={settings.points}: {said}") from error
-    detector.detector = NamedMethod().apply(detector.detector)
-    return detector.eval()
 
 
 def measure_sampling(
@@ -64,7 +35,7 @@ def measure_sampling(
 
     Args:
         identity: its size is that of the picture that the detector sees; ``dense`` sees the frames reduced to it.
-        detector: as :func:`sampling_detector` made it.
+        detector: as :func:`~scaleflow.efficient_nets.labelling.resampling.sampling_detector` made it.
         task: detection.
         repeats: run all so often, and take the shortest time of each frame.
 
@@ -121,11 +92,11 @@ def _run(
         frame, source = picture[None], (picture.shape[1], picture.shape[2])
         even = before is None or detector.settings.is_even(number)
         if not warm:
-            _detect(detector, frame, None)
-            _detect(detector, frame, torch.zeros(0, 6))
+            detect_resampled(detector, frame, None)
+            detect_resampled(detector, frame, torch.zeros(0, 6))
             warm = True
-        seen = _Seen(even, *_detect(detector, frame, None if even else before))
-        whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
+        seen = _Seen(even, *detect_resampled(detector, frame, None if even else before))
+        whole = Window.whole(source, size)
         reduced = whole.picture(picture)[None].contiguous(memory_format=torch.channels_last)
         dense.reset()
         start = time.perf_counter()
@@ -135,22 +106,3 @@ def _run(
         seen.dense_cost = dense.cost().latest[-1].total
         before = known(video.targets[number]()) if detector.settings.boxes == "labels" else seen.rows
         yield seen
-
-
-def _detect(detector: SalisaDetector, frame: Tensor, before: Tensor | None) -> tuple[Tensor, Cost, float]:
-    """Rows in samples of the frame, cost and time; that of finding peaks in the output is in no network's time."""
-    network = detector.detector
-    assert isinstance(network, VideoNetwork)
-    network.reset()
-    start = time.perf_counter()
-    look = detector.look(frame, before)
-    if look.warped is None:
-        start = time.perf_counter()  # as for the dense network, reducing evenly is not counted
-    output = network(look.picture)
-    seconds = time.perf_counter() - start
-    inner = detections(output[0])
-    start = time.perf_counter()
-    rows = detector.rows_in_source(inner, look)
-    seconds += time.perf_counter() - start
-    macs = resampling_macs(detector, look, len(inner))
-    return rows, network.cost().latest[-1].total + dense_cost(macs), seconds

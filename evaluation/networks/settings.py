@@ -43,3 +43,17 @@ def network_settings(
             f"threshold {threshold}: none of the methods has it; add method skip-conv", fields=("threshold", "method")
         )
     return [setting for number, setting in enumerate(found) if setting not in found[:number]]
+
+
+def one_setting(method: str | None, size: tuple[int, int], trained: NamedMethod) -> NetworkSetting:
+    """A single one, of a method as it is typed; that which the network was trained for, where None is given.
+
+    Raises:
+        UsageError: it is unknown, or has several values of a setting.
+    """
+    methods = [method or trained.name]
+    settings = network_settings(methods, None, [size], trained)
+    found = [setting for setting in settings if setting.method.name == methods[0].split()[0]]
+    if len(found) != 1:
+        raise UsageError(f"method {method}: gives {len(found)} settings, one is run", fields=("method",))
+    return found[0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +14,15 @@ from scaleflow.partial_file import open_partial_folder, unlock
 
 
 @contextmanager
-def whole_folder(folder: Path, *, parents: bool = False) -> Iterator[Path]:
+def whole_folder(
+    folder: Path, *, parents: bool = False, replaces: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
     """A hidden folder beside ``folder`` to write into, which gets that name at the end, or is removed with its content.
 
     Args:
         parents: make the folders that it lies in, where they are not there.
+        replaces: says of a folder of that name that holds something whether it may be replaced, with all of it; it
+            stays as it is until the new one is complete. Without it, none may.
 
     Raises:
         UsageError: there is something under that name, no folder to put it in, or another process is writing it.
@@ -27,7 +32,8 @@ def whole_folder(folder: Path, *, parents: bool = False) -> Iterator[Path]:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; choose another folder")
     try:
-        if folder.is_dir() and any(folder.iterdir()):
+        full = folder.is_dir() and any(folder.iterdir())
+        if full and not (replaces is not None and replaces(folder)):
             raise UsageError(f"{folder}: is not empty; choose another folder")
         if parents:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +45,10 @@ def whole_folder(folder: Path, *, parents: bool = False) -> Iterator[Path]:
     try:
         clear_folder(partial)
         yield partial
-        os.replace(partial, target)  # An empty folder gives way; one that has been filled meanwhile does not.
+        if full:
+            _take_place(partial, target)
+        else:
+            os.replace(partial, target)  # An empty folder gives way; one that has been filled meanwhile does not.
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError):
@@ -47,6 +56,18 @@ def whole_folder(folder: Path, *, parents: bool = False) -> Iterator[Path]:
         raise
     finally:
         unlock(lock)
+
+
+def _take_place(partial: Path, target: Path) -> None:
+    """Put a folder in the place of another, which is back under its name where that fails. Raises ``OSError``."""
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.old.", dir=target.parent))
+    os.replace(target, old)
+    try:
+        os.replace(partial, target)
+    except BaseException:
+        os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def clear_folder(folder: Path) -> None:

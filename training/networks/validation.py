@@ -60,7 +60,7 @@ def _measures(
             begin(frame)
             picture, target = frame.read_picture(), frame.target()
             source = picture.shape[1], picture.shape[2]
-            whole = Window(source, (size[1], size[0]), 0, 0, (size[1], size[0]))
+            whole = Window.whole(source, size)
             given, target = example(task, whole.picture(picture), target, generator_of_frame(number))
             output = network(given[None].to(device))[0].cpu()
             meter.add(frame.video, task.prediction(output, source), target)
