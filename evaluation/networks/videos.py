@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -112,7 +111,7 @@ def labelled_videos(
             pictures = _PictureFiles(chosen)
             found.append(EvaluatedVideo(name, pictures, targets, pictures.changes))
         elif chosen and coded is not None:
-            video = VideoFile.open(coded, first, len(chosen), decoding, exact=True)
+            video = _VideoFile.open(coded, first, len(chosen), decoding, exact=True)
             found.append(EvaluatedVideo(name, video, targets, video.changes))
     place = f"{data.place}, {data.condition}" if data.condition else data.place
     return EvaluatedData(place, tuple(found), _content([*names, *filter(None, [data.condition, decoding.name])], coded))
@@ -122,7 +121,7 @@ def unlabelled_video(
     path: Path, frames: int | None, first: int = 0, decoding: StreamDecoding = AS_STREAMS_SAY
 ) -> EvaluatedData:
     """Any video, of which nothing is known but what the dense network finds. Raises as :func:`labelled_videos`."""
-    file = VideoFile.open(path, first, frames, decoding)
+    file = _VideoFile.open(path, first, frames, decoding)
     video = EvaluatedVideo(path.stem, file, (), file.changes)
     names = [str(first), str(frames), *filter(None, [decoding.name])]
     return EvaluatedData(str(path), (video,), _content(names, path))
@@ -173,25 +172,8 @@ class _PictureFiles:
         raise UsageError(NO_CHANGES.format("these are picture files"), fields=("coded",))
 
 
-class DecodedFile(Protocol):
-    """A coded file that is decoded when it is looked at.
-
-    Attributes:
-        path: of the coded file, for messages.
-    """
-
-    path: Path
-
-    def decoded(self) -> Path:
-        """A lossless file of its pictures."""
-
-    def changes(self) -> list[PictureChange | None]:
-        """What the decoder says of how each picture differs from the one before; raises :class:`UsageError` where it
-        does not say."""
-
-
 @dataclass(frozen=True)
-class VideoFile:
+class _VideoFile:
     """Pictures of a video, for :class:`EvaluatedVideo`.
 
     Attributes:
@@ -204,13 +186,13 @@ class VideoFile:
     path: Path
     first: int
     frames: int | None
-    coded: DecodedFile | None
+    coded: CodedVideo | None
     exact: bool = False
 
     @classmethod
     def open(
         cls, path: Path, first: int, frames: int | None, decoding: StreamDecoding, *, exact: bool = False
-    ) -> VideoFile:
+    ) -> _VideoFile:
         end = None if frames is None else first + frames
         coded = CodedVideo(path, end, decoding.load) if path.suffix == ".sfv" else None
         return cls(path, first, frames, coded, exact)

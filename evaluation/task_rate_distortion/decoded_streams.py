@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from scaleflow.codec.models.picture_change import PictureChange
-from scaleflow.errors import UsageError
+from scaleflow.codec.picture import VideoProperties
+from scaleflow.codec.video.reader import open_video
+from scaleflow.codec.video.working_format import rgb_picture
+from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.networks.coded_video import CodedVideo
 from scaleflow.evaluation.networks.videos import NO_CHANGES
 from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
@@ -20,8 +28,7 @@ from scaleflow.evaluation.rate_distortion.point import RatePoint
 
 @dataclass
 class DecodedStream:
-    """A coded file, decoded when its pictures are first asked for; implements
-    :class:`scaleflow.evaluation.networks.videos.DecodedFile`.
+    """A coded file, decoded when its pictures are first asked for.
 
     What was decoded lies in a folder of its own while this object is there.
 
@@ -65,6 +72,44 @@ class DecodedStream:
     @cached_property
     def _coded(self) -> CodedVideo:
         return CodedVideo(self.path, None)
+
+
+@dataclass(frozen=True)
+class DecodedPictures:
+    """Pictures of a coded file, for :class:`scaleflow.evaluation.networks.videos.EvaluatedVideo`.
+
+    Attributes:
+        stream: the file.
+        properties: of the source that was coded: what is decoded lies in y4m, which does not say how its Y'CbCr is to
+            be read.
+        first, count: number of the first picture, and how many there must be.
+    """
+
+    stream: DecodedStream
+    properties: VideoProperties
+    first: int
+    count: int
+
+    def __call__(self) -> Iterator[Tensor]:
+        """(3, H, W), R'G'B' in 0..1.
+
+        Raises:
+            DataError: it cannot be decoded, or holds fewer pictures.
+        """
+        found = 0
+        with open_video(self.stream.decoded(), threads=1) as reader:
+            form = replace(self.properties, bit_depth=reader.properties.bit_depth)
+            for picture in islice(reader, self.first, self.first + self.count):
+                found += 1
+                samples = rgb_picture(picture.planes, form).astype(np.float32) / 255
+                yield torch.from_numpy(np.ascontiguousarray(samples.transpose(2, 0, 1)))
+        if found < self.count:
+            raise DataError(f"{self.stream.path}: holds {self.first + found} pictures, not {self.first + self.count}")
+
+    def changes(self) -> Iterator[PictureChange | None]:
+        """See :class:`scaleflow.evaluation.networks.videos.EvaluatedVideo`."""
+        # of the one before the first, the network has seen nothing
+        return chain([None], self.stream.changes()[self.first + 1 : self.first + self.count])
 
 
 def decoded_streams(

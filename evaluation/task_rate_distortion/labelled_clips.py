@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from scaleflow.codec.picture import VideoProperties
 from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame
 from scaleflow.efficient_nets.data.video_pictures import VideoFrame
 from scaleflow.errors import UsageError
-from scaleflow.evaluation.networks.videos import DecodedFile, EvaluatedVideo, VideoFile
+from scaleflow.evaluation.networks.videos import EvaluatedVideo
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
+from scaleflow.evaluation.rate_distortion.source_clip import open_clip
+from scaleflow.evaluation.task_rate_distortion.decoded_streams import DecodedPictures, DecodedStream
 
 STILLS = "stills"
 """Name of the clip of frames that stand alone; each is coded alone, too."""
@@ -31,14 +34,22 @@ class LabelledClip:
     frames: tuple[LabelledFrame, ...]
     still: bool = False
 
-    def videos(self, decoded: DecodedFile) -> list[EvaluatedVideo]:
-        """Its video, or its stills, with the pictures of a decoded file."""
-        if not self.still:
-            return [self._video(self.clip.name, decoded, 0, len(self.frames))]
-        return [self._video(frame.full_name, decoded, number, 1) for number, frame in enumerate(self.frames)]
+    def videos(self, stream: DecodedStream) -> list[EvaluatedVideo]:
+        """Its video, or its stills, with the pictures of a coded file.
 
-    def _video(self, name: str, decoded: DecodedFile, first: int, count: int) -> EvaluatedVideo:
-        pictures = VideoFile(decoded.path, first, count, decoded, exact=True)
+        Raises:
+            UsageError, DataError: the clip cannot be read.
+        """
+        with open_clip(self.clip) as reader:
+            properties = reader.properties
+        if not self.still:
+            return [self._video(self.clip.name, stream, properties, 0, len(self.frames))]
+        return [self._video(frame.full_name, stream, properties, number, 1) for number, frame in enumerate(self.frames)]
+
+    def _video(
+        self, name: str, stream: DecodedStream, properties: VideoProperties, first: int, count: int
+    ) -> EvaluatedVideo:
+        pictures = DecodedPictures(stream, properties, first, count)
         targets = tuple(frame.target for frame in self.frames[first : first + count])
         return EvaluatedVideo(name, pictures, targets, pictures.changes)
 
