@@ -119,6 +119,16 @@ class EvaluatedCodec:
         weights = self.option("--roi-weights", of=setting)
         return Path(weights) if weights is not None else DEFAULT_NETWORKS
 
+    def region_finder_of(self, setting: CodecSetting) -> tuple[str, Path, tuple[str, ...]] | None:
+        """Of a ScaleFlow codec that finds regions of interest with a network: what it finds, the network, and which
+        classes; None where it uses none."""
+        finder, network = self.option("--roi-from", of=setting), self.option("--roi-network", of=setting)
+        if self.program != "scaleflow" or finder is None or network is None:
+            return None
+        classes = self.option("--roi-classes", of=setting)
+        chosen = () if classes is None else tuple(part.strip() for part in classes.split(","))
+        return finder, Path(network), chosen
+
     def decoder_of(self, setting: CodecSetting) -> DecoderChoice:
         """What shows a ScaleFlow codec's pictures. Raises :class:`UsageError` where options make no choice."""
         try:
