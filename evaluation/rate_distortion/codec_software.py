@@ -81,10 +81,10 @@ def _check_decoders(codecs: Sequence[EvaluatedCodec]) -> None:
 def _check_region_finders(codecs: Sequence[EvaluatedCodec]) -> None:
     """Whether networks find the regions that codecs code. Raises what reading them raises."""
     chosen = {
-        finder: codec.name
+        found_by: codec.name
         for codec in codecs
         for setting in codec.settings
-        if (finder := codec.region_finder_of(setting)) is not None
+        if (found_by := codec.region_finder_of(setting)) is not None
     }
     for (finder, network, classes), name in chosen.items():
         try:

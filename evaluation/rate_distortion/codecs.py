@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import cast, get_args
 
@@ -73,9 +74,15 @@ class EvaluatedCodec:
             raise UsageError(f"codec {self.name}: {foreign} is of ScaleFlow's own codecs, {self.program} decodes here")
 
     def option(self, *names: str, of: CodecSetting | None = None) -> str | None:
-        """The value that follows the first of ``names`` among the options (of one setting)."""
+        """The value of the first of ``names`` among the options (of one setting), also as in ``--name=value``."""
         options = self.options if of is None else of.options
-        return next((options[n + 1] for n, option in enumerate(options[:-1]) if option in names), None)
+        for option, following in pairwise((*options, "")):
+            name, is_joined, value = option.partition("=")
+            if is_joined and name.startswith("--") and name in names:
+                return value
+            if option in names and following:
+                return following
+        return None
 
     @property
     def how(self) -> CodecProgram:

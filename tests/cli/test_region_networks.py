@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.roi.mask_sources.in_loop import FinderInLoop
 from tests.cli.conftest import Result, encoders_in_this_process, typed
 from tests.cli.test_nets import VIDEO_FRAMES, camvid, trained
-from tests.cli.test_training_commands import events
+from tests.cli.test_training_commands import command, events
+from tests.places import REPOSITORY
 
 __all__ = ["camvid", "trained"]
 
@@ -64,15 +66,18 @@ def test_masks_are_those_of_the_pictures_that_the_decoder_shows(clip: Path, trai
         shares.append(codes.mean() / 255)
         Image.fromarray(codes).save(tmp_path / "masks" / f"{number}.png")
     assert 0.05 < np.mean(shares) < 0.95, shares
-    again = [option for option in options(trained)[:-6]]
-    done("encode", clip, tmp_path / "again.sfv", *again, "--roi", tmp_path / "masks")
+    done("encode", clip, tmp_path / "again.sfv", *options(trained)[:-6], "--roi", tmp_path / "masks")
     assert (tmp_path / "again.sfv").read_bytes() == coded.read_bytes()
 
 
 def test_workers_and_a_pipe_change_nothing(clip: Path, trained: Path, tmp_path: Path) -> None:
     for name, more in (("alone", ()), ("shared", ("--workers", 2))):
         done("encode", clip, tmp_path / f"{name}.sfv", *options(trained), *more)
-    assert (tmp_path / "alone.sfv").read_bytes() == (tmp_path / "shared.sfv").read_bytes()
+    with clip.open("rb") as pipe:
+        arguments = command("encode", "-", tmp_path / "piped.sfv", *options(trained))
+        subprocess.run(arguments, stdin=pipe, cwd=REPOSITORY, check=True)
+    coded = [(tmp_path / f"{name}.sfv").read_bytes() for name in ("alone", "shared", "piped")]
+    assert coded[0] == coded[1] == coded[2]
 
 
 @pytest.mark.parametrize("mode", ["learned-scaling", "implicit"])
