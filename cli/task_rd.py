@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -19,9 +20,7 @@ from scaleflow.cli.values import parse_frame_rate, parse_sizes
 from scaleflow.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from scaleflow.efficient_nets.tasks.description import TaskSettings
-    from scaleflow.efficient_nets.tasks.task import Task
-    from scaleflow.evaluation.task_rate_distortion.sweep import MeasuredNetwork, TaskProgress
+    from scaleflow.evaluation.task_rate_distortion.coding import MeasuredTask, TaskProgress
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,6 @@ def task_rd(
     from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
-    from scaleflow.evaluation.task_rate_distortion.sweep import measure_task
     from scaleflow.evaluation.task_rate_distortion.tables import point_record, task_lines, write_task_table
     from scaleflow.evaluation.task_rate_distortion.task_point import read_task_points
     from scaleflow.optional_packages import require_packages
@@ -113,15 +111,8 @@ def task_rd(
     require_packages("scaleflow task-rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
     codecs = parse_codecs(coders, decoder)
-    task, networks = _networks(network, looking, coded.task)
-    labelled = task.open(data, "val")
-    labelled = labelled.chosen(coded.only) if coded.only else labelled
-    for path, one in zip(network, networks, strict=True):
-        if labelled.classes and labelled.classes != one.trained.classes:
-            raise UsageError(
-                f"{data}: has the classes {', '.join(labelled.classes)}; {path} knows {', '.join(one.trained.classes)}"
-            )
-    frame_rate = parse_frame_rate(coded.fps) if coded.fps is not None else None
+    sweep = _sweep_of_videos if _are_of_actions(network) else _sweep_of_frames
+    run = sweep(data, network, looking, coded)
     program = check_codecs(codecs, aids.ffmpeg) or aids.ffmpeg
     check_metrics(names, aids.lpips_backbone, program)
     settings = MeasuringSettings(names, coders.intra_period, machine.threads, program, aids.lpips_backbone)
@@ -141,20 +132,7 @@ def task_rd(
 
         try:
             with termination_as_interrupt() as signals:
-                found = measure_task(
-                    task,
-                    labelled,
-                    networks,
-                    codecs,
-                    settings,
-                    out,
-                    first=coded.first,
-                    frames=coded.frames,
-                    frame_rate=frame_rate,
-                    workers=machine.workers,
-                    overwrite=overwrite,
-                    progress=show,
-                )
+                found = run(codecs, settings, out, workers=machine.workers, overwrite=overwrite, progress=show)
         except KeyboardInterrupt:
             console.print(f"scaleflow: stopped; the points in {out} are kept, the same command goes on", markup=False)
             raise typer.Exit(signals.exit_code) from None
@@ -171,28 +149,79 @@ def task_rd(
         raise DataError(f"{len(found.problems)} of {total} could not be measured: {found.problems[0]}")
 
 
-def _networks(runs: Sequence[Path], looking: NetworkOptions, name: str | None) -> tuple[Task, list[MeasuredNetwork]]:
-    """The networks, of one task."""
+def _sweep_of_frames(
+    data: Path, runs: Sequence[Path], looking: NetworkOptions, coded: LabelledOptions
+) -> Callable[..., MeasuredTask]:
+    """For networks that look at every frame."""
     from scaleflow.efficient_nets.methods.known_methods import DENSE
     from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
     from scaleflow.efficient_nets.tasks.known_tasks import make_task
     from scaleflow.evaluation.file_hash import file_hash
     from scaleflow.evaluation.networks.settings import network_settings
-    from scaleflow.evaluation.task_rate_distortion.sweep import MeasuredNetwork
+    from scaleflow.evaluation.task_rate_distortion.sweep import MeasuredNetwork, measure_task
 
-    found = []
-    tasks: list[tuple[str, TaskSettings]] = []
+    networks: list[MeasuredNetwork] = []
     for run in runs:
         weights = weights_of_run(run)
         trained = read_network(weights)
+        _check_task(run, trained.task, coded.task or (networks[0].trained.task if networks else None))
         if trained.method.name != DENSE:
             raise UsageError(f"{run}: was trained for {trained.method.name}: give its dense network, and --method")
-        if name is not None and trained.task != name:
-            raise UsageError(f"{run}: was trained for {trained.task}, not for {name}", fields=("task", "network"))
-        if tasks and trained.task != tasks[0][0]:
-            raise UsageError(f"{run}: was trained for {trained.task}, others for {tasks[0][0]}: name those of one task")
-        tasks.append((trained.task, trained.task_settings))
         sizes = parse_sizes(looking.size) or (trained.size,)
         settings = network_settings(looking.method or [], None, sizes, trained.method)
-        found.append(MeasuredNetwork(trained, trained, file_hash(weights), tuple(settings)))
-    return make_task(*tasks[0]), found
+        networks.append(MeasuredNetwork(trained, trained, file_hash(weights), tuple(settings)))
+    first = networks[0].trained
+    task = make_task(first.task, first.task_settings)
+    labelled = task.open(data, "val")
+    labelled = labelled.chosen(coded.only) if coded.only else labelled
+    for path, network in zip(runs, networks, strict=True):
+        _check_classes(data, labelled.classes, path, network.trained.classes)
+    frame_rate = parse_frame_rate(coded.fps) if coded.fps is not None else None
+    return partial(
+        measure_task, task, labelled, networks, first=coded.first, frames=coded.frames, frame_rate=frame_rate
+    )
+
+
+def _sweep_of_videos(
+    data: Path, runs: Sequence[Path], looking: NetworkOptions, coded: LabelledOptions
+) -> Callable[..., MeasuredTask]:
+    """For networks that say what happens in a whole video."""
+    from scaleflow.efficient_nets.data.action_clips import open_action_data
+    from scaleflow.efficient_nets.frame_exit.weights_file import read_action_network
+    from scaleflow.efficient_nets.networks.weights_file import weights_of_run
+    from scaleflow.evaluation.file_hash import file_hash
+    from scaleflow.evaluation.networks.evaluate_action import action_settings
+    from scaleflow.evaluation.task_rate_distortion.action_sweep import MeasuredActionNetwork, measure_action_task
+
+    for name, value in {"--size": looking.size, "--first": coded.first, "--fps": coded.fps}.items():
+        if value:
+            raise UsageError(f"{name}: a network for action recognition is measured without it")
+    labelled = open_action_data(data, "val")
+    labelled = labelled.chosen(coded.only) if coded.only else labelled
+    networks = []
+    for run in runs:
+        weights = weights_of_run(run)
+        trained = read_action_network(weights)
+        _check_task(run, "action", coded.task)
+        _check_classes(data, labelled.classes, run, trained.classes)
+        settings = action_settings(looking.method or [], trained)
+        networks.append(MeasuredActionNetwork(trained, file_hash(weights), tuple(settings)))
+    return partial(measure_action_task, labelled, networks, frames=coded.frames)
+
+
+def _are_of_actions(runs: Sequence[Path]) -> bool:
+    """Whether the first network is one for action recognition; others are read as it is."""
+    from scaleflow.efficient_nets.frame_exit.weights_file import is_action_network
+    from scaleflow.efficient_nets.networks.weights_file import weights_of_run
+
+    return is_action_network(weights_of_run(runs[0]))
+
+
+def _check_task(run: Path, task: str, wanted: str | None) -> None:
+    if wanted is not None and task != wanted:
+        raise UsageError(f"{run}: was trained for {task}, not for {wanted}", fields=("task", "network"))
+
+
+def _check_classes(data: Path, classes: tuple[str, ...], run: Path, known: tuple[str, ...]) -> None:
+    if classes and classes != known:
+        raise UsageError(f"{data}: has the classes {', '.join(classes)}; {run} knows {', '.join(known)}")

@@ -48,11 +48,13 @@ class ActionData:
         place: where they were found, for messages.
         classes: names of the folders, in order.
         clips: by class and name.
+        content: what the files hold, as a hash, where they are not those of their names, but what was decoded of them.
     """
 
     place: str
     classes: tuple[str, ...]
     clips: tuple[ActionClip, ...]
+    content: str = ""
 
     def chosen(self, patterns: Sequence[str]) -> ActionData:
         """Clips whose name matches one of the patterns. Raises :class:`UsageError` where one matches none."""

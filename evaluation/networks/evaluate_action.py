@@ -197,13 +197,13 @@ def _point(
     architecture, config = asdict(trained.architecture), asdict(trained.config)
     del architecture["decoder"], config["strictness"]
     text = " ".join(f"{name}={value}" for name, value in {**architecture, **config}.items()).replace(", ", ",")
-    content = hashlib.sha256(repr([clip.name for clip in data.clips]).encode()).hexdigest()[:16]
+    names = hashlib.sha256(repr([clip.name for clip in data.clips]).encode()).hexdigest()[:16]
     identity = PointIdentity(
         text.removeprefix("name="),
         weights,
         "action",
         data.place,
-        content,
+        data.content or names,
         method,
         settings,
         trained.size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.coded_video import CodedVideo
 from scaleflow.evaluation.networks.videos import NO_CHANGES
 from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
-from scaleflow.evaluation.rate_distortion.measure_point import run_command
+from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings, run_command
+from scaleflow.evaluation.rate_distortion.point import RatePoint
 
 
 @dataclass
@@ -31,13 +33,6 @@ class DecodedStream:
     path: Path
     command: Sequence[str]
     _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, init=False, repr=False)
-
-    @classmethod
-    def of(
-        cls, path: Path, codec: EvaluatedCodec, setting: CodecSetting, bit_depth: int, threads: int, ffmpeg: Path | None
-    ) -> DecodedStream:
-        """Of a codec at a setting."""
-        return cls(path, codec.decode_command(setting, bit_depth, threads, str(ffmpeg)))
 
     def decoded(self) -> Path:
         """A lossless file of its pictures.
@@ -70,6 +65,29 @@ class DecodedStream:
     @cached_property
     def _coded(self) -> CodedVideo:
         return CodedVideo(self.path, None)
+
+
+def decoded_streams(
+    rates: Mapping[str, RatePoint],
+    results: Path,
+    codec: EvaluatedCodec,
+    setting: CodecSetting,
+    settings: MeasuringSettings,
+) -> dict[str, DecodedStream]:
+    """The coded files of points, by the names of their clips."""
+    return {
+        name: DecodedStream(
+            results / point.stream,
+            codec.decode_command(setting, point.clip.bit_depth, settings.threads, str(settings.ffmpeg)),
+        )
+        for name, point in rates.items()
+    }
+
+
+def streams_hash(rates: Mapping[str, RatePoint]) -> str:
+    """Identity of what is decoded: of the coded files, and of what decodes them."""
+    identity = [(name, point.stream_hash, point.decode_command, point.software) for name, point in rates.items()]
+    return hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
 
 
 def close_all(streams: Mapping[str, DecodedStream]) -> None:

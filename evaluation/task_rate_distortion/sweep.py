@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,22 +13,25 @@ from scaleflow.efficient_nets.networks.task_network import TaskNetwork
 from scaleflow.efficient_nets.tasks.task import Task
 from scaleflow.errors import ScaleFlowError, UsageError
 from scaleflow.evaluation.networks.evaluate import NetworkPointDone, NetworkSetting, evaluate_network
-from scaleflow.evaluation.networks.point import NetworkPoint
 from scaleflow.evaluation.networks.videos import EvaluatedData, labelled_videos
 from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
 from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
 from scaleflow.evaluation.rate_distortion.point import RatePoint
-from scaleflow.evaluation.rate_distortion.sweep import PointDone, measure
-from scaleflow.evaluation.task_rate_distortion.decoded_streams import DecodedStream, close_all
+from scaleflow.evaluation.task_rate_distortion.coding import MeasuredTask, TaskProgress, code_clips
+from scaleflow.evaluation.task_rate_distortion.decoded_streams import (
+    DecodedStream,
+    close_all,
+    decoded_streams,
+    streams_hash,
+)
 from scaleflow.evaluation.task_rate_distortion.labelled_clips import LabelledClip, labelled_clips
 from scaleflow.evaluation.task_rate_distortion.task_point import (
     NETWORKS_FOLDER,
-    TASKS_FOLDER,
     UNCOMPRESSED,
     TaskPoint,
-    TaskRecord,
+    write_task_point,
 )
-from scaleflow.output_file import write_whole_file
+from scaleflow.evaluation.task_rate_distortion.task_record import task_record
 
 
 @dataclass(frozen=True)
@@ -47,28 +49,6 @@ class MeasuredNetwork:
     dense: TaskNetwork
     weights: str
     settings: tuple[NetworkSetting, ...]
-
-
-@dataclass(frozen=True)
-class TaskProgress:
-    """What is being done: ``number`` of ``total`` steps of a part (``coding``, or the codec whose pictures are looked
-    at), and points that are finished."""
-
-    part: str
-    number: int
-    total: int
-    details: str
-    coded: PointDone | None = None
-    point: TaskPoint | None = None
-    was_there: bool = False
-
-
-@dataclass
-class MeasuredTask:
-    """All points that were asked for: those that are there now, and why the others are not."""
-
-    points: list[TaskPoint] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
 
 
 def measure_task(
@@ -110,7 +90,15 @@ def measure_task(
     found = MeasuredTask()
     with tempfile.TemporaryDirectory(prefix="scaleflow-task-") as scratch:
         clips = labelled_clips(data, Path(scratch), first=first, frames=frames, frame_rate=frame_rate)
-        coded = _code(clips, codecs, settings, results, workers, overwrite, progress)
+        coded = code_clips(
+            [(clip.clip, len(clip.frames), clip.still) for clip in clips],
+            codecs,
+            settings,
+            results,
+            workers,
+            overwrite,
+            progress,
+        )
         found.problems += coded.problems
         whole = labelled_videos(data, frames, first)
         steps = 1 + sum(len(codec.settings) for codec in codecs)
@@ -119,15 +107,10 @@ def measure_task(
         for codec in codecs:
             for setting in codec.settings:
                 number += 1
-                rates = coded.of(codec, setting, clips)
+                rates = coded.of(codec, setting, [clip.clip.name for clip in clips])
                 if rates is None:
                     continue
-                streams = {
-                    name: DecodedStream.of(
-                        results / point.stream, codec, setting, point.clip.bit_depth, settings.threads, settings.ffmpeg
-                    )
-                    for name, point in rates.items()
-                }
+                streams = decoded_streams(rates, results, codec, setting, settings)
                 try:
                     decoded = _decoded_data(data, clips, streams, rates, codec, setting)
                     _look(task, decoded, networks, settings, results, rates, (number, steps), found, progress)
@@ -136,52 +119,6 @@ def measure_task(
                 finally:
                     close_all(streams)
     return found
-
-
-@dataclass
-class _Coded:
-    points: dict[tuple[str, str, str], RatePoint]
-    problems: list[str]
-
-    def of(
-        self, codec: EvaluatedCodec, setting: CodecSetting, clips: Sequence[LabelledClip]
-    ) -> dict[str, RatePoint] | None:
-        """The points of all clips by their names; None where one is missing."""
-        found = {clip.clip.name: self.points.get((codec.name, setting.label, clip.clip.name)) for clip in clips}
-        there = {name: point for name, point in found.items() if point is not None}
-        return there if len(there) == len(found) else None
-
-
-def _code(
-    clips: Sequence[LabelledClip],
-    codecs: Sequence[EvaluatedCodec],
-    settings: MeasuringSettings,
-    results: Path,
-    workers: int,
-    overwrite: bool,
-    progress: Callable[[TaskProgress], None],
-) -> _Coded:
-    def tell(done: PointDone) -> None:
-        details = f"{done.clip}, {done.codec} {done.setting}"
-        progress(TaskProgress("coding", done.number, done.total, details, coded=done))
-
-    points: dict[tuple[str, str, str], RatePoint] = {}
-    problems: list[str] = []
-    for still in dict.fromkeys(clip.still for clip in clips):
-        chosen = [clip for clip in clips if clip.still == still]
-        measured = measure(
-            [clip.clip for clip in chosen],
-            codecs,
-            replace(settings, intra_period=1) if still else settings,
-            results,
-            frames=max(len(clip.frames) for clip in chosen),
-            workers=workers,
-            overwrite=overwrite,
-            progress=tell,
-        )
-        points |= {(point.codec, point.setting, point.clip.name): point for point in measured.points}
-        problems += measured.problems
-    return _Coded(points, problems)
 
 
 def _decoded_data(
@@ -193,10 +130,7 @@ def _decoded_data(
     setting: CodecSetting,
 ) -> EvaluatedData:
     videos = [video for clip in clips for video in clip.videos(streams[clip.clip.name])]
-    commands = {name: rates[name].decode_command for name in streams}
-    identity = repr([(name, rates[name].stream_hash, commands[name], rates[name].software) for name in streams])
-    content = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return EvaluatedData(f"{data.place}, {codec.name} {setting.label}", tuple(videos), content)
+    return EvaluatedData(f"{data.place}, {codec.name} {setting.label}", tuple(videos), streams_hash(rates))
 
 
 def _look(
@@ -216,48 +150,12 @@ def _look(
         if done.point is None:
             progress(TaskProgress(videos.place, *step, f"{done.setting}, frame {done.frames}"))
             return
-        record = _record(done.point, rates)
-        point = TaskPoint(record, done.point)
-        path = results / TASKS_FOLDER / f"{record.key}.json"
-        write_whole_file(str(path), (point.to_json() + "\n").encode(), True, follow_links=False)
+        point = TaskPoint(task_record(done.point, rates), done.point)
+        write_task_point(point, results)
         found.points.append(point)
         progress(TaskProgress(videos.place, *step, str(done.setting), point=point, was_there=done.was_there))
 
-    (results / TASKS_FOLDER).mkdir(parents=True, exist_ok=True)
     place = results / NETWORKS_FOLDER
     for network in networks:
         own = network.trained, network.dense, network.weights
         evaluate_network(*own, task, videos, network.settings, place, settings.threads, progress=tell)
-
-
-def _record(point: NetworkPoint, rates: Mapping[str, RatePoint] | None) -> TaskRecord:
-    if rates is None:
-        return TaskRecord(UNCOMPRESSED, "", "as given", None, None, {}, {}, [], point.identity.key)
-    coded = list(rates.values())
-    samples = sum(one.clip.width * one.clip.height * one.clip.frames for one in coded)
-    seconds = sum(one.clip.frames / one.clip.frame_rate for one in coded)
-    bits = 8 * sum(one.file_bytes for one in coded)
-    names = [name for name in coded[0].metrics if all(one.metrics.get(name) is not None for one in coded)]
-    fidelity: dict[str, float | None] = {
-        name: sum(one.metrics[name] or 0.0 for one in coded) / len(coded) for name in names
-    }
-    return TaskRecord(
-        codec=coded[0].codec,
-        description=coded[0].description,
-        setting=coded[0].setting,
-        bits_per_pixel=bits / samples,
-        bitrate=bits / seconds / 1000,
-        streams={name: one.stream_hash for name, one in rates.items()},
-        fidelity=fidelity,
-        part_rates=_part_rates(point, coded),
-        network=point.identity.key,
-    )
-
-
-def _part_rates(point: NetworkPoint, coded: Sequence[RatePoint]) -> list[float]:
-    """Bits per pixel of the pictures of each part; the container's bits are shared out evenly."""
-    bits: list[float] = []
-    for one in coded:
-        extra = (8 * one.file_bytes - sum(one.frames.bits)) / one.clip.frames
-        bits += [(value + extra) / (one.clip.width * one.clip.height) for value in one.frames.bits]
-    return [sum(bits[part.first : part.first + part.frames]) / part.frames for part in point.parts]

@@ -15,6 +15,7 @@ from scaleflow.evaluation.rate_distortion.point import without_infinities
 from scaleflow.evaluation.rate_distortion.point_file import LARGEST_RATE, LEAST_RATE
 from scaleflow.json_dataclass import read_dataclass
 from scaleflow.json_values import file_name, read_json
+from scaleflow.output_file import write_whole_file
 
 UNCOMPRESSED = "uncompressed"
 """Codec of the point of the pictures as they were given; it has no rate."""
@@ -80,6 +81,13 @@ class TaskPoint:
     def to_json(self) -> str:
         """``null`` for what is not a finite number; the network's point has a file of its own."""
         return json.dumps(without_infinities(asdict(self.record)), indent=1, allow_nan=False)
+
+
+def write_task_point(point: TaskPoint, folder: Path) -> None:
+    """Into a results folder, beside the network's point, which is there."""
+    path = folder / TASKS_FOLDER / f"{point.record.key}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole_file(str(path), (point.to_json() + "\n").encode(), True, follow_links=False)
 
 
 def read_task_points(folder: Path) -> list[TaskPoint]:

@@ -14,9 +14,12 @@ from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, TaskPoint, read_task_points
 from tests.cli.conftest import Result, encoders_in_this_process, typed
 from tests.cli.test_nets import VIDEO_FRAMES, camvid, trained
+from tests.cli.test_nets_action import actions, backgrounds
+from tests.cli.test_nets_action import trained as trained_for_actions
 from tests.cli.test_training_commands import events
+from tests.places import SHARED
 
-__all__ = ["camvid", "trained"]
+__all__ = ["actions", "backgrounds", "camvid", "trained", "trained_for_actions"]
 
 X264 = "x264=ffmpeg -c:v libx264 -preset ultrafast -bf 0 -g {intra_period} -crf {22,44}"
 METHOD = "skip-conv block=2 threshold=0"
@@ -113,3 +116,51 @@ def test_bad_input_is_one_line(measured: Path, copy: Path, camvid: Path, trained
     read = typed("plot", copy, "-o", tmp_path / "x.svg")
     assert read.code == 1 and str(point) in read.stderr and len(read.stderr.splitlines()) == 1
     assert not (tmp_path / "x.svg").exists()
+
+
+def test_videos_of_actions(tmp_path: Path, actions: Path, trained_for_actions: Path) -> None:
+    out = tmp_path / "results"
+    given = ["--data", actions, "--network", trained_for_actions, "--out", out, "--codec", X264, "--json"]
+    with encoders_in_this_process():
+        done = typed("task-rd", *given)
+    assert done.code == 0, done.stderr
+    points = read_task_points(out)
+    codecs = [point.record.codec for point in points]
+    assert codecs.count("x264") == 2 * codecs.count(UNCOMPRESSED)
+    (plain,) = [p for p in points if p.record.codec == UNCOMPRESSED and p.network.identity.settings == "frames=4"][-1:]
+    assert plain.network.measures["accuracy"] == plain.network.dense_measures["accuracy"]
+    rates = {point.record.setting: point.record.bits_per_pixel for point in points if point.record.bits_per_pixel}
+    assert rates["-crf 22"] > rates["-crf 44"]
+    contents = {point.network.identity.content for point in points}
+    assert len(contents) == 3
+    before = {path: path.stat().st_mtime_ns for path in (out / "networks" / "points").iterdir()}
+    with encoders_in_this_process():
+        again = typed("task-rd", *given)
+    assert again.code == 0 and json.loads(again.stdout.splitlines()[-1])["points"] == len(points)
+    kept = [path for path in before if path.stat().st_mtime_ns == before[path]]
+    assert len(kept) == len(before) - codecs.count(UNCOMPRESSED)
+
+
+def test_stills_are_coded_alone(tmp_path: Path) -> None:
+    mouse = SHARED / "data" / "pose" / "mirror_mouse"
+    if not mouse.is_dir():
+        pytest.skip("needs ../shared/data/pose/mirror_mouse")
+    rows = list(csv.reader((mouse / "CollectedData.csv").open()))
+    data = tmp_path / "mouse"
+    data.mkdir()
+    with (data / "CollectedData.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows[:7])
+    for row in rows[3:7]:
+        (data / row[0]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(mouse / row[0], data / row[0])
+    run, out = tmp_path / "run", tmp_path / "results"
+    trained = typed("nets", "train", "keypoints", "--preset", "tiny", "--data", data, "--out", run, "--threads", 1)
+    assert trained.code == 0, trained.stderr
+    with encoders_in_this_process():
+        done = typed("task-rd", "--data", data, "--network", run, "--out", out, "--codec", X264)
+    assert done.code == 0, done.stderr
+    (point,) = [point for point in read_points(out) if point.setting == "-crf 22"]
+    assert point.clip.name == "stills" and point.clip.frames == 4 and point.frames.kinds == ["intra"] * 4
+    found = [p for p in read_task_points(out) if p.record.codec == "x264"]
+    assert len(found) == 2 and all(len(p.network.frames.videos) == 4 for p in found)
+    assert all([part.frames for part in p.network.parts] == [4] for p in found)
