@@ -20,12 +20,13 @@ from scaleflow.adversarial.perceptual_weights import load_perceptual_network
 from scaleflow.codec.models.capabilities import GivesParts, features_of, require_parts
 from scaleflow.codec.models.computation import picture_computation
 from scaleflow.codec.models.picture_order import PictureOrder
+from scaleflow.codec.models.registry import WEIGHTS_FOLDER
 from scaleflow.codec.models.scaleflow_picture import planes_of, rounded_to_depth
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference, VideoModel
 from scaleflow.codec.picture import Planes, WorkingFormat
 from scaleflow.errors import DataError, UsageError
 
-DEFAULT_WEIGHTS = Path(__file__).resolve().parent / "weights" / "default-perceptual.safetensors"
+DEFAULT_WEIGHTS = WEIGHTS_FOLDER / "default-perceptual.safetensors"
 """What is shipped, for the shipped weights of the default model."""
 
 

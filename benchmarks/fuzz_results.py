@@ -10,6 +10,7 @@ which the same seed gives again, and the program then exits with 1. Nothing outs
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import io
 import json
@@ -145,8 +146,9 @@ def point(codec: str, number: int) -> Any:
 
 
 def points_case(source: random.Random, folder: Path) -> None:
-    """A results folder of which one point is altered: tables, figures and reports of it."""
+    """A results folder of which one point is altered: tables, figures, reports and blind tests of it."""
     from scaleflow.cli.rd_table import summary_lines
+    from scaleflow.evaluation.blind_test import write_blind_test
     from scaleflow.evaluation.plot import draw_figure, read_curves
     from scaleflow.evaluation.rate_distortion.point_file import read_points_in
     from scaleflow.evaluation.rate_distortion.results import read_points
@@ -168,6 +170,8 @@ def points_case(source: random.Random, folder: Path) -> None:
         write_results(points, results)
         summary_lines(points, "scaleflow", ("psnr-y", "ms-ssim-rgb"), True)
         write_report(results, results / "report.html", ReportSettings(pictures=source.choice((0, 0, 2))))
+        with contextlib.suppress(ScaleFlowError):  # There are no streams, so that no pair can be shown.
+            write_blind_test(results, results / "blind.html")
         if source.random() < 0.1:
             draw_figure(read_curves([results])).savefig(io.BytesIO(), format="png")
     finally:

@@ -33,6 +33,7 @@ from scaleflow.cli import (
     task_rd,
     train,
     verify,
+    votes,
 )
 from scaleflow.cli.console import console, start_logging
 from scaleflow.cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
@@ -99,6 +100,7 @@ app.command("plot")(plot.plot)
 app.command("rd")(rd.rd)
 app.command("task-rd")(task_rd.task_rd)
 app.command("report")(report.report)
+app.command("votes")(votes.votes)
 app.command("demo")(demo.demo)
 app.add_typer(baseline.app, name="baseline")
 app.add_typer(nets.app, name="nets")

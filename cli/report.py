@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from scaleflow.cli import options
+from scaleflow.cli import blind_test_options, options
 from scaleflow.cli.console import ProgressReport
 from scaleflow.cli.threads import set_threads
+from scaleflow.cli.values import size_text
+from scaleflow.errors import UsageError
 
 
 def report(
@@ -45,9 +47,11 @@ def report(
         ),
     ] = None,
     machine: options.MachineOptions,
+    blind_test: blind_test_options.BlindTestOptions,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Write a report to look at: one HTML file with curves, pictures side by side and maps."""
+    """Write a report to look at: one HTML file with curves, pictures side by side and maps; or a blind test."""
+    from scaleflow.evaluation.blind_test import write_blind_test
     from scaleflow.evaluation.report import ReportSettings, write_report
 
     settings = ReportSettings(
@@ -60,15 +64,18 @@ def report(
         weights_folder,
         tuple(decoder_weights or ()),
     )
+    blind_settings = blind_test.settings()
+    if blind_settings is not None and anchor is not None:
+        raise UsageError("--anchor: a blind test has no BD-rates; leave --anchor or --blind out")
     set_threads(machine.threads)
     started = time.monotonic()
     with ProgressReport(use_json=False) as shown:
-        write_report(
-            results,
-            output,
-            settings,
-            overwrite=overwrite,
-            progress=lambda name, done, total: shown.update(
-                "report", done, total, time.monotonic() - started, name, {}
-            ),
-        )
+
+        def show(name: str, done: int, total: int) -> None:
+            shown.update("report", done, total, time.monotonic() - started, name, {})
+
+        if blind_settings is None:
+            write_report(results, output, settings, overwrite=overwrite, progress=show)
+            return
+        pairs = write_blind_test(results, output, settings, blind_settings, overwrite=overwrite, progress=show)
+    typer.echo(f"{output}: {pairs} pairs, {size_text(output.stat().st_size)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from scaleflow.efficient_nets.data.label_maps import pictures_below, read_numbers
 from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame, check_folder
+from scaleflow.efficient_nets.tasks.boundary_measure import boundary_measure
 from scaleflow.efficient_nets.tasks.label_map_task import LabelMapTask
 from scaleflow.efficient_nets.tasks.task import Meter
 from scaleflow.errors import DataError, UsageError
@@ -20,7 +22,10 @@ CLASSES = ("background", "foreground")
 
 
 class Foreground(LabelMapTask):
-    """What moves and what does not; the measure is DAVIS's J, the intersection over union of the foreground."""
+    """What moves and what does not; the measure is DAVIS's J, the intersection over union of the foreground.
+
+    Beside it stands F, see :mod:`scaleflow.efficient_nets.tasks.boundary_measure`.
+    """
 
     name = "foreground"
     measure = "j"
@@ -43,7 +48,7 @@ class Foreground(LabelMapTask):
         return LabelledData(str(folder), CLASSES, tuple(frames))
 
     def meter(self, classes: Sequence[str]) -> Meter:
-        """J: mean over the frames of each video, and of that over videos, in percent."""
+        """J and F: means over the frames of each video, and of these over videos, in percent."""
         return _RegionMeter()
 
 
@@ -53,6 +58,7 @@ class _RegionMeter:
 
     def __init__(self) -> None:
         self._shares: dict[str, list[float]] = {}
+        self._outlines: dict[str, list[float]] = {}
 
     def add(self, video: str, prediction: Tensor, target: Tensor) -> None:
         """See :class:`scaleflow.efficient_nets.tasks.task.Meter`."""
@@ -60,11 +66,15 @@ class _RegionMeter:
         either = int((found | wanted).sum())
         share = int((found & wanted).sum()) / either if either else 1.0
         self._shares.setdefault(video, []).append(100 * share)
+        agreement = boundary_measure(found.cpu().numpy(), wanted.cpu().numpy())
+        self._outlines.setdefault(video, []).append(100 * agreement)
 
     def values(self) -> dict[str, float]:
-        """``j``, and that of each video."""
+        """``j`` and ``f``, and ``j`` of each video."""
         means = {f"j {video}": float(np.mean(shares)) for video, shares in self._shares.items()}
-        return {"j": float(np.mean(list(means.values()))) if means else float("nan"), **means}
+        outlines = [float(np.mean(values)) for values in self._outlines.values()]
+        mean = {"j": list(means.values()), "f": outlines}
+        return {**{name: float(np.mean(values)) if values else math.nan for name, values in mean.items()}, **means}
 
 
 def _read_mask(path: Path) -> Tensor:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,11 @@ from scaleflow.errors import UsageError
 from scaleflow.evaluation.metrics.names import LOWER_IS_BETTER
 from scaleflow.evaluation.plot.curve_sources import PlottedCurve, curves_of_points
 from scaleflow.evaluation.plot.metric_scale import axis_label, metric_title, metric_unit
-from scaleflow.evaluation.rate_distortion.point import RatePoint, without_infinities
+from scaleflow.evaluation.rate_distortion.point import RatePoint
 from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.evaluation.report.clip_pictures import data_uri, describe_clip
 from scaleflow.evaluation.report.codec_summary import summarise_codecs
+from scaleflow.evaluation.report.offline_page import offline_page
 from scaleflow.evaluation.report.settings import ReportSettings
 from scaleflow.evaluation.report.stream_maps import flow_wheel
 from scaleflow.evaluation.report.stream_pictures import CachedModels
@@ -26,7 +25,7 @@ from scaleflow.output_file import check_output, write_whole_file
 
 logger = logging.getLogger(__name__)
 
-SCRIPTS = ("elements.js", "chart.js", "comparison.js", "report.js")
+SCRIPTS = ("chart.js", "comparison.js", "report.js")
 
 
 def check_report_output(path: Path, overwrite: bool) -> None:
@@ -60,9 +59,7 @@ def write_report(
     settings = settings or ReportSettings()
     check_report_output(output, overwrite)
     require_packages("a report", "evaluate", ["bjontegaard", "PIL"])
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give one that scaleflow rd wrote")
-    points = _points_of_clips(folder, settings.clips)
+    points = points_of_clips(folder, settings.clips)
     clips = list(dict.fromkeys(point.clip.name for point in points))
     models = CachedModels(settings.device, settings.models, settings.weights_folder, settings.decoder_weights)
     described = []
@@ -94,23 +91,18 @@ def write_report(
 
 def page(content: dict[str, Any]) -> str:
     """The HTML of a report."""
-    files = resources.files("scaleflow.evaluation.report") / "page"
-    data = json.dumps(without_infinities(content), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    parts = {
-        "/* style */": (files / "report.css").read_text("utf-8"),
-        # Names may hold anything, but nothing in the data may end the element that it stands in.
-        "/* data */": data.replace("<", "\\u003c"),
-        "/* script */": "\n".join((files / name).read_text("utf-8") for name in SCRIPTS),
-    }
-    text = (files / "report.html").read_text("utf-8")
-    pieces = []
-    for mark, part in parts.items():
-        before, text = text.split(mark)
-        pieces += [before, part]
-    return "".join([*pieces, text])
+    return offline_page("scaleflow.evaluation.report", "report.html", SCRIPTS, "report.css", content)
 
 
-def _points_of_clips(folder: Path, clips: Sequence[str]) -> list[RatePoint]:
+def points_of_clips(folder: Path, clips: Sequence[str]) -> list[RatePoint]:
+    """Points of a results folder: of the clips of these names, or of all where there are none.
+
+    Raises:
+        UsageError: there is no such folder, or it has no such clip.
+        DataError: the folder holds no points or a damaged one.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; give one that scaleflow rd wrote")
     points = read_points(folder)
     names = sorted({point.clip.name for point in points})
     for clip in clips:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 from scaleflow.evaluation.rate_distortion.point import RatePoint
 
@@ -32,6 +33,35 @@ def nearest_points(points: Iterable[RatePoint], bits_per_pixel: float) -> list[R
         if point.codec not in nearest or distance(point) < distance(nearest[point.codec]):
             nearest[point.codec] = point
     return list(nearest.values())
+
+
+def points_at_equal_rate(
+    first: Iterable[RatePoint], second: Iterable[RatePoint], tolerance: float
+) -> list[tuple[RatePoint, RatePoint]]:
+    """Pairs of a point of one codec and one of another on the same clip whose files are of nearly one size.
+
+    The closest sizes are paired first, and each point once, so that a codec's rates are not counted several times.
+
+    Args:
+        tolerance: how much larger one file may be than the other, as a share of the smaller.
+
+    Returns:
+        By rising rate.
+    """
+    pairs = sorted(product(first, second), key=lambda pair: size_difference(*pair))
+    taken: set[str] = set()
+    found = []
+    for a, b in pairs:
+        if size_difference(a, b) <= tolerance and not {a.stream, b.stream} & taken:
+            taken |= {a.stream, b.stream}
+            found.append((a, b))
+    return sorted(found, key=lambda pair: pair[0].file_bytes + pair[1].file_bytes)
+
+
+def size_difference(first: RatePoint, second: RatePoint) -> float:
+    """How much larger the larger of two files is, as a share of the smaller."""
+    small, large = sorted((first.file_bytes, second.file_bytes))
+    return (large - small) / small
 
 
 def spread_pictures(frames: int, count: int) -> Sequence[int]:

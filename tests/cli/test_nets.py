@@ -238,7 +238,7 @@ def test_keypoints_learn_and_run_on_a_video_without_labels(scaleflow: Run, tmp_p
 def test_foreground_of_videos_that_were_held_out(scaleflow: Run, davis: Path, tmp_path: Path) -> None:
     arguments = ("--preset", "tiny", "--data", davis, "--out", tmp_path / "run", "--json", "data.hold_out=[libby]")
     reports = events(scaleflow("nets", "train", "foreground", *arguments, "training.steps=2").stdout)
-    assert reports[-1]["measures"].keys() == {"j", "j libby"}  # type: ignore[union-attr]
+    assert reports[-1]["measures"].keys() == {"j", "f", "j libby"}  # type: ignore[union-attr]
 
 
 @pytest.fixture

@@ -101,6 +101,11 @@ TEMPLATES = (
         "rd clip.y4m --out r --reduce N",
     ),
     *("report P -o r.html", "report folder -o P", "report folder -o r.html --bits-per-pixel N --pictures N"),
+    *(
+        "report folder -o r.html --blind --pairs N --seed N",
+        "report P -o r.html --blind --rate-tolerance N",
+        "votes P P",
+    ),
     *("plot P -o p.png", "plot folder -o P", "plot P P -o p.svg --x N"),
     *(
         "roi make P m.mkv --from motion",

@@ -26,6 +26,7 @@ CASES: Mapping[str, int] = {
     "masks": 60,
     "labels": 60,
     "clips": 60,
+    "votes": 60,
     "commands": 10,
 }
 

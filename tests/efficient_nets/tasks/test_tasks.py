@@ -79,4 +79,4 @@ def test_j_is_a_mean_over_frames_then_videos() -> None:
     one, none = torch.ones(2, 2, dtype=torch.uint8), torch.zeros(2, 2, dtype=torch.uint8)
     for found, target, video in ((one, one, "a"), (none, one, "a"), (none, none, "b")):
         meter.add(video, found, target)
-    assert meter.values() == {"j": 75, "j a": 50, "j b": 100}
+    assert meter.values() == {"j": 75, "f": 100, "j a": 50, "j b": 100}

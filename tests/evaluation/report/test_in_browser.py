@@ -2,61 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from tests.evaluation.browser import browser, open_page, requested
 
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-)
-
-
-def _first_program(*names: str) -> str:
-    for name in names:
-        found = shutil.which(name)
-        if found:
-            return found
-    pytest.skip(f"none of {', '.join(names)} is installed")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = _first_program("chromium", "chromium-browser", "google-chrome")
-    driver = _first_program("chromedriver")
-    for option in (*OPTIONS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield started
-    started.quit()
-
-
-def open_report(browser: Any, report: Path, width: int) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    # Chromium's own first page is not what is looked at.
-    browser.get("about:blank")
-    browser.get_log("performance")
-    browser.get(report.as_uri())
-
-
-def requested(browser: Any) -> list[str]:
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
-    return [message["params"]["request"]["url"] for message in sent]
+__all__ = ["browser"]
 
 
 @pytest.mark.parametrize("width", [1200, 375])
 def test_report(browser: Any, report: Path, width: int) -> None:
-    open_report(browser, report, width)
+    open_page(browser, report, width)
     run = browser.execute_script
     # Nothing sticks out: a phone scrolls down only.
     assert run("return document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
@@ -88,7 +46,7 @@ def test_report(browser: Any, report: Path, width: int) -> None:
 
 
 def test_all_choices_draw(browser: Any, report: Path) -> None:
-    open_report(browser, report, 900)
+    open_page(browser, report, 900)
     selects = browser.find_elements("css selector", "select")
     for select in selects:
         for option in browser.execute_script("return [...arguments[0].options].map((o) => o.value)", select):
@@ -103,7 +61,7 @@ def test_all_choices_draw(browser: Any, report: Path) -> None:
 def test_original_is_compared_with_our_codec_first(
     browser: Any, report: Path, ours: tuple[bool, bool], shown: str
 ) -> None:
-    open_report(browser, report, 900)
+    open_page(browser, report, 900)
     versions = [
         {"name": name, "caption": name, "images": [""], "first": first}
         for name, first in zip(("original", "a", "b"), (False, *ours), strict=True)

@@ -1,0 +1,1 @@
+"""Votes of people who saw pairs of pictures and did not know the codecs, and what they say of these."""
