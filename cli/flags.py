@@ -12,6 +12,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "boxes": ("roi_boxes",),
     "coded": ("pictures",),
     "data.path": ("data",),
+    "dilation": ("roi_dilation",),
     "finder": ("roi_from",),
     "finder_network": ("roi_network", "network"),
     "frame_rate": ("fps",),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scaleflow.codec.encoding.region_masks import OpenMasks
     from scaleflow.roi.coding import RegionMode
     from scaleflow.roi.finders.region_finder import RegionFinder
+    from scaleflow.roi.mask_sources.in_loop import FinderInLoop
     from scaleflow.roi.region import Region
 
 Masks = Annotated[
@@ -36,7 +37,8 @@ Finder = Annotated[
     str | None,
     typer.Option(
         "--roi-from",
-        help="Find the region instead: by motion or saliency, or with a network by segmentation or detection.",
+        help="Find the region instead: by motion or saliency, or with a network in decoded pictures by segmentation, "
+        "foreground, detection or keypoints.",
         show_default=False,
     ),
 ]
@@ -49,7 +51,17 @@ FinderNetwork = Annotated[
 FinderClasses = Annotated[
     str | None,
     typer.Option(
-        "--roi-classes", help="Classes that are inside, as in car,pedestrian.", show_default="all but a background"
+        "--roi-classes",
+        help="Classes or points that are inside, as in car,pedestrian.",
+        show_default="objects: all but ground and surroundings",
+    ),
+]
+Dilation = Annotated[
+    int | None,
+    typer.Option(
+        "--roi-dilation",
+        help="Samples by which what a network found in the picture before grows, 0..256.",
+        show_default="8",
     ),
 ]
 Mode = Annotated[
@@ -101,6 +113,7 @@ class RegionOptions(MaskOptions):
     roi_from: Finder = None
     roi_network: FinderNetwork = None
     roi_classes: FinderClasses = None
+    roi_dilation: Dilation = None
     roi_mode: Mode = None
     roi_strength: Strength = None
     roi_weights: Networks = None
@@ -126,6 +139,7 @@ def region_of(options: RegionOptions, model: str) -> Region | None:
             "--roi-weights": options.roi_weights,
             "--roi-network": options.roi_network,
             "--roi-classes": options.roi_classes,
+            "--roi-dilation": options.roi_dilation,
         }
         for name, value in details.items():
             if value is not None:
@@ -138,13 +152,16 @@ def region_of(options: RegionOptions, model: str) -> Region | None:
 
     if model != DEFAULT_MODEL:
         raise UsageError(f"{given[0]}: model {model} codes no regions of interest: use the default model")
-    finder = _finder(options)
+    from scaleflow.roi.mask_sources.in_loop import FinderInLoop
+
+    found = _found(options)
+    in_loop = found if isinstance(found, FinderInLoop) else None
     if options.roi is not None:
         check_input(options.roi)
     return Region(
-        masks=options.roi,
+        masks=in_loop or options.roi,
         boxes=options.roi_boxes,
-        finder=finder,
+        finder=None if isinstance(found, FinderInLoop) else found,
         # an unknown mode is refused by the settings
         mode=cast("RegionMode", options.roi_mode or DEFAULT_MODE),
         strength=options.roi_strength,
@@ -152,13 +169,32 @@ def region_of(options: RegionOptions, model: str) -> Region | None:
     )
 
 
-def _finder(options: RegionOptions) -> RegionFinder | None:
-    if options.roi_from is not None:
-        return region_finder(options.roi_from, options.roi_network, options.roi_classes)
-    for name, value in (("--roi-network", options.roi_network), ("--roi-classes", options.roi_classes)):
-        if value is not None:
-            raise UsageError(f"{name} is of --roi-from, which is not given")
-    return None
+def _found(options: RegionOptions) -> RegionFinder | FinderInLoop | None:
+    """What finds the region in pictures of the input, or with a network in decoded ones; None without either.
+
+    Raises:
+        UsageError: there is no such finder, or options do not go with it.
+        DataError: the network's file is damaged.
+    """
+    if options.roi_from is None:
+        for name, value in (
+            ("--roi-network", options.roi_network),
+            ("--roi-classes", options.roi_classes),
+            ("--roi-dilation", options.roi_dilation),
+        ):
+            if value is not None:
+                raise UsageError(f"{name} is of --roi-from, which is not given")
+        return None
+
+    from scaleflow.roi.finders.names import OF_NETWORKS
+    from scaleflow.roi.mask_sources.in_loop import DEFAULT_DILATION, FinderInLoop
+
+    finder = region_finder(options.roi_from, options.roi_network, options.roi_classes)
+    if options.roi_from in OF_NETWORKS:
+        return FinderInLoop(finder, DEFAULT_DILATION if options.roi_dilation is None else options.roi_dilation)
+    if options.roi_dilation is not None:
+        raise UsageError(f"--roi-dilation is of {', '.join(OF_NETWORKS)}: {options.roi_from} takes none")
+    return finder
 
 
 def _given(sources: dict[str, str | Path | None]) -> list[str]:
@@ -181,14 +217,13 @@ def region_finder(name: str, network: Path | None, classes: str | None) -> Regio
     if name not in OF_NETWORKS:
         for option, value in (("--roi-network", network), ("--roi-classes", classes)):
             if value is not None:
-                raise UsageError(f"{option} is of {' and '.join(OF_NETWORKS)}: {name} takes none")
+                raise UsageError(f"{option} is of {', '.join(OF_NETWORKS)}: {name} takes none")
     if name not in OF_NETWORKS or network is None:
         return make_finder(name)
-    from scaleflow.efficient_nets.networks.region_finder import NetworkRegionFinder
-    from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
+    from scaleflow.efficient_nets.networks.region_finder import read_region_finder
 
     chosen = [part.strip() for part in classes.split(",")] if classes is not None else []
-    return NetworkRegionFinder(read_network(weights_of_run(network)), chosen, boxes=name == "detection")
+    return read_region_finder(name, network, chosen)
 
 
 def open_region(options: MaskOptions) -> OpenMasks | None:

@@ -29,7 +29,8 @@ def make(
         str,
         typer.Option(
             "--from",
-            help="What finds the regions: motion or saliency, or with a network segmentation or detection.",
+            help="What finds the regions: motion or saliency, or with a network segmentation, foreground, detection or "
+            "keypoints.",
             show_default=False,
         ),
     ],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from scaleflow.codec.encoding.region_masks import MaskSource, OpenMasks
+from scaleflow.codec.encoding.region_masks import RegionPlaces
 from scaleflow.codec.encoding.request import VideoSource
 from scaleflow.errors import UsageError
 from scaleflow.roi.coding import DEFAULT_MODE, DEFAULT_STRENGTH, RegionMode, RegionSettings
@@ -26,7 +26,8 @@ class Region:
 
     Attributes:
         masks: a video, a folder or pattern of pictures, or one picture for all; or masks that a program makes
-            (:class:`scaleflow.codec.encoding.region_masks.MaskSource`), or what opens them for a video.
+            (:class:`scaleflow.codec.encoding.region_masks.MaskSource`), or what opens them for a video, or what makes
+            them while pictures are coded (:class:`scaleflow.roi.mask_sources.in_loop.FinderInLoop`).
         boxes: JSON of boxes, in the vocabulary of COCO or of FFmpeg's filter addroi.
         finder: finds it in the pictures: ``motion``, ``saliency``, or an object that does
             (:class:`scaleflow.roi.finders.region_finder.RegionFinder`).
@@ -50,7 +51,7 @@ class Region:
         8
     """
 
-    masks: StrPath | MaskSource | OpenMasks | None = None
+    masks: StrPath | RegionPlaces | None = None
     boxes: StrPath | None = None
     finder: str | RegionFinder | None = None
     mode: RegionMode = DEFAULT_MODE
@@ -67,7 +68,7 @@ class Region:
             )
         self._settings(DEFAULT_STRENGTH)
 
-    def open(self, source: VideoSource) -> tuple[MaskSource | OpenMasks, RegionSettings]:
+    def open(self, source: VideoSource) -> tuple[RegionPlaces, RegionSettings]:
         """Masks of a video, and how what they mark is coded.
 
         Raises:
@@ -79,7 +80,7 @@ class Region:
             return box_file.masks, self._settings(box_file.strength or DEFAULT_STRENGTH)
         return self._open_masks(source), self._settings(DEFAULT_STRENGTH)
 
-    def _open_masks(self, source: VideoSource) -> MaskSource | OpenMasks:
+    def _open_masks(self, source: VideoSource) -> RegionPlaces:
         if self.finder is not None:
             finder = make_finder(self.finder) if isinstance(self.finder, str) else self.finder
             return partial(open_found_masks, source, finder)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from scaleflow.codec.encoding.rate_control import ConstantQuality, OnePassControl, QualityControl
-from scaleflow.codec.encoding.region_masks import MaskSource, OpenMasks
+from scaleflow.codec.encoding.region_masks import RegionPlaces
 from scaleflow.codec.encoding.request import VideoSource, check_request
 from scaleflow.codec.encoding.search import search_quality
 from scaleflow.codec.encoding.session import EncodeProgress, EncodeSession
@@ -27,7 +27,7 @@ def encode_file(
     *,
     progress: Callable[[EncodeProgress], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
-    masks: MaskSource | OpenMasks | None = None,
+    masks: RegionPlaces | None = None,
 ) -> EncodeSummary:
     """Encode a video to an ``.sfv`` file.
 
@@ -37,7 +37,8 @@ def encode_file(
         model: codes the pictures. With several workers it is copied to them by pickling.
         settings: what is asked for.
         progress: called after each picture.
-        masks: of regions of interest, or what opens them for the source; ``settings.region`` says how they are coded.
+        masks: of regions of interest, or what opens them for the source, or makes them of decoded pictures;
+            ``settings.region`` says how they are coded.
         stop: asked before each picture; once it says True the file ends with the last complete group of pictures. A
             file that would be replaced stays as it was.
 

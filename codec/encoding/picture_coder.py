@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from scaleflow.codec.distortion import picture_psnr, region_psnr
+from scaleflow.codec.encoding.region_masks import InLoopMasks, to_codes
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
 from scaleflow.codec.models.picture_order import LatentRefinement, RegionOrder
 from scaleflow.codec.models.region_coding import RegionCoding, RegionMask
@@ -24,12 +25,14 @@ class CoderSettings:
         measure: compare them with the source.
         region_coding: what codes regions of interest, where pictures have them.
         refinement: gradient descent on the latents; None for none.
+        in_loop_masks: makes the masks of decoded pictures, in place of masks that come with the pictures.
     """
 
     verify: bool = False
     measure: bool = False
     region_coding: RegionCoding | None = None
     refinement: LatentRefinement | None = None
+    in_loop_masks: InLoopMasks | None = None
 
     def region(self, mask: RegionMask | None) -> RegionOrder | None:
         """What a picture's order says of its mask.
@@ -67,6 +70,7 @@ class PictureCoder:
         self._decoder = decoder if settings.verify or settings.measure else None
         self._settings = settings
         self._properties = properties
+        self._shown: Picture | None = None
 
     def code(self, picture: Picture, *, key: bool, quality: float, region: RegionMask | None = None) -> CodedPicture:
         """Code the next picture, with its region of interest if it has one.
@@ -74,6 +78,9 @@ class PictureCoder:
         Raises:
             DataError: the decoder does not arrive at the encoder's picture.
         """
+        if self._settings.in_loop_masks is not None:
+            looked_at = picture if key or self._shown is None else self._shown
+            region = to_codes(self._settings.in_loop_masks.mask_from(looked_at, self._properties))
         coded = self._encoder.encode(
             picture.planes,
             key=key,
@@ -81,6 +88,7 @@ class PictureCoder:
             region=self._settings.region(region),
             refinement=self._settings.refinement,
         )
+        self._shown = replace(picture, planes=coded.planes)
         psnr = psnr_within = None
         if self._decoder is not None:
             time = float(picture.pts * self._properties.time_base)

@@ -31,6 +31,27 @@ OpenMasks = Callable[[VideoProperties, int | None], MaskSource]
 """Opens masks for a video once it is known: its properties, and how many pictures it has, about, or None."""
 
 
+@runtime_checkable
+class InLoopMasks(Protocol):
+    """Masks that are made while pictures are coded, of what the decoder has shown by then.
+
+    The same picture must give the same mask. Where several workers code, each has a copy, made by pickling.
+    """
+
+    def mask_from(self, picture: Picture, video: VideoProperties) -> NDArray[np.float32]:
+        """For the next picture to code, of its (height, width), 0..1.
+
+        Args:
+            picture: the one before it, as the decoder shows it; of a key frame, which depends on no picture before it,
+                the picture itself.
+            video: how samples are to be read.
+        """
+
+
+RegionPlaces = MaskSource | OpenMasks | InLoopMasks
+"""All that says to an encoder where regions of interest are."""
+
+
 class RegionMasks:
     """Gives planned pictures their masks."""
 

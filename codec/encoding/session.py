@@ -16,7 +16,7 @@ from scaleflow.codec.encoding.group_workers import WorkerPool
 from scaleflow.codec.encoding.key_frames import PlannedItem, plan_key_frames
 from scaleflow.codec.encoding.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from scaleflow.codec.encoding.rate_control import QualityControl
-from scaleflow.codec.encoding.region_masks import MaskSource, OpenMasks, RegionMasks
+from scaleflow.codec.encoding.region_masks import InLoopMasks, MaskSource, RegionMasks, RegionPlaces
 from scaleflow.codec.encoding.request import PIPE, VideoSource
 from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.encoding.stream_sink import CountingSink, FileSink
@@ -72,7 +72,7 @@ class EncodeSession:
         settings: EncodeSettings,
         progress: Callable[[EncodeProgress], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
-        masks: MaskSource | OpenMasks | None = None,
+        masks: RegionPlaces | None = None,
     ) -> None:
         self.settings = settings
         self.stop = stop
@@ -84,6 +84,7 @@ class EncodeSession:
             measure=settings.measure or settings.wanted_psnr is not None,
             region_coding=None if settings.region is None else settings.region.coding_for(model),
             refinement=settings.refinement,
+            in_loop_masks=masks if isinstance(masks, InLoopMasks) else None,
         )
         self._excerpt = Excerpt(settings.start, settings.duration, settings.frames)
         self._reader: VideoReader | None = source.open(model.working_format)
@@ -91,7 +92,7 @@ class EncodeSession:
         self.picture_count = self._excerpt.picture_count(self._reader.frame_count, self.properties.frame_rate)
         """Pictures to encode, an estimate; None where it cannot be known."""
         self._masks: RegionMasks | None = None
-        if masks is not None:
+        if masks is not None and not isinstance(masks, InLoopMasks):
             opened = masks if isinstance(masks, MaskSource) else masks(self.properties, self._reader.frame_count)
             self._masks = RegionMasks(opened)
         self._header = SfvHeader(

@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 
 from scaleflow.codec.models.registry import DEFAULT_MODEL, WEIGHTS_FOLDER, load_model
+from scaleflow.efficient_nets.networks.region_finder import read_region_finder
+from scaleflow.efficient_nets.networks.weights_file import weights_of_run
 from scaleflow.errors import ScaleFlowError, UsageError
 from scaleflow.evaluation.ffmpeg import find_ffmpeg
 from scaleflow.evaluation.file_hash import file_hash
@@ -30,8 +32,9 @@ def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path 
         The ffmpeg that has all encoders; None where no codec needs one.
 
     Raises:
-        UsageError: an encoder or weights are missing; says what to leave out or to give.
-        DataError: a perceptual decoder cannot be read, or belongs to another model.
+        UsageError: an encoder or weights are missing, or a network finds no such regions; says what to leave out or to
+            give.
+        DataError: a perceptual decoder or a network cannot be read, or the decoder belongs to another model.
     """
     for codec in codecs:
         if not codec.how.decode:
@@ -44,6 +47,7 @@ def check_codecs(codecs: Sequence[EvaluatedCodec], ffmpeg: Path | None) -> Path 
             if model is not None:
                 _check_model(codec.name, model)
     _check_decoders(codecs)
+    _check_region_finders(codecs)
     encoders = list(dict.fromkeys(codec.encoder for codec in codecs if codec.encoder is not None))
     if all(codec.how.decode for codec in codecs):
         return None
@@ -74,6 +78,21 @@ def _check_decoders(codecs: Sequence[EvaluatedCodec]) -> None:
                     raise type(error)(f"codec {codec.name}: {error}", fields=error.fields) from error
 
 
+def _check_region_finders(codecs: Sequence[EvaluatedCodec]) -> None:
+    """Whether networks find the regions that codecs code. Raises what reading them raises."""
+    chosen = {
+        found_by: codec.name
+        for codec in codecs
+        for setting in codec.settings
+        if (found_by := codec.region_finder_of(setting)) is not None
+    }
+    for (finder, network, classes), name in chosen.items():
+        try:
+            read_region_finder(finder, network, classes)
+        except ScaleFlowError as error:
+            raise type(error)(f"codec {name}: {error}", fields=error.fields) from error
+
+
 def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | None) -> dict[str, str]:
     """Versions of the programs, and the weights, that a point came from.
 
@@ -96,6 +115,8 @@ def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | Non
         "region weights": codec.region_weights_of(setting),
         DECODER_WEIGHTS: codec.decoder_of(setting).weights_file,
     }
+    if (found_by := codec.region_finder_of(setting)) is not None:
+        files["region network"] = weights_of_run(found_by[1])
     for name, path in files.items():
         if path is not None:
             found[name] = _weights_hash(path, path.stat().st_mtime_ns)

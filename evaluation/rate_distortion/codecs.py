@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import cast, get_args
 
@@ -73,9 +74,15 @@ class EvaluatedCodec:
             raise UsageError(f"codec {self.name}: {foreign} is of ScaleFlow's own codecs, {self.program} decodes here")
 
     def option(self, *names: str, of: CodecSetting | None = None) -> str | None:
-        """The value that follows the first of ``names`` among the options (of one setting)."""
+        """The value of the first of ``names`` among the options (of one setting), also as in ``--name=value``."""
         options = self.options if of is None else of.options
-        return next((options[n + 1] for n, option in enumerate(options[:-1]) if option in names), None)
+        for option, following in pairwise((*options, "")):
+            name, is_joined, value = option.partition("=")
+            if is_joined and name.startswith("--") and name in names:
+                return value
+            if option in names and following:
+                return following
+        return None
 
     @property
     def how(self) -> CodecProgram:
@@ -118,6 +125,16 @@ class EvaluatedCodec:
             return None
         weights = self.option("--roi-weights", of=setting)
         return Path(weights) if weights is not None else DEFAULT_NETWORKS
+
+    def region_finder_of(self, setting: CodecSetting) -> tuple[str, Path, tuple[str, ...]] | None:
+        """Of a ScaleFlow codec that finds regions of interest with a network: what it finds, the network, and which
+        classes; None where it uses none."""
+        finder, network = self.option("--roi-from", of=setting), self.option("--roi-network", of=setting)
+        if self.program != "scaleflow" or finder is None or network is None:
+            return None
+        classes = self.option("--roi-classes", of=setting)
+        chosen = () if classes is None else tuple(part.strip() for part in classes.split(","))
+        return finder, Path(network), chosen
 
     def decoder_of(self, setting: CodecSetting) -> DecoderChoice:
         """What shows a ScaleFlow codec's pictures. Raises :class:`UsageError` where options make no choice."""

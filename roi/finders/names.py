@@ -11,7 +11,7 @@ from scaleflow.roi.finders.saliency import SaliencyFinder
 
 FINDERS: dict[str, Callable[[], RegionFinder]] = {"motion": MotionFinder, "saliency": SaliencyFinder}
 
-OF_NETWORKS = ("segmentation", "detection")
+OF_NETWORKS = ("segmentation", "foreground", "detection", "keypoints")
 """Names of what a network finds, which whoever has one makes a finder of."""
 
 

@@ -184,21 +184,25 @@ def test_networks_find_regions(run: Run, carphone: Path, tmp_path: Path) -> None
     )
     write_network(tmp_path / "network.safetensors", made)
     network = ("--roi-network", tmp_path / "network.safetensors", "--roi-classes", "car,tree")
+    run("encode", carphone, tmp_path / "made.sfv", "--frames", 1)
     shares = {}
     for name in ("segmentation", "detection"):
         given = ("--from", name, *network, "--frames", 3, "--json")
         shown = run("roi", "make", carphone, tmp_path / f"{name}.mkv", *given)
         shares[name] = json.loads(shown.stdout.splitlines()[-1])["mean_share"]
-        options = ("--frames", 3, "-q", 30)
-        run("encode", carphone, tmp_path / "made.sfv", *options, "--roi", tmp_path / f"{name}.mkv", "--overwrite")
-        run("encode", carphone, tmp_path / "found.sfv", *options, "--roi-from", name, *network, "--overwrite")
-        assert (tmp_path / "made.sfv").read_bytes() == (tmp_path / "found.sfv").read_bytes()
     assert 0 < shares["segmentation"] <= shares["detection"] <= 1
     for arguments, words in (
         (("--roi-from", "segmentation", "--roi-network", tmp_path / "none"), "there is no such weights file"),
-        (("--roi-from", "segmentation", *network[:2]), "say which classes matter: choose of road, car, tree"),
+        (("--roi-from", "keypoints", *network[:2]), "and --roi-from keypoints takes one for keypoints: use --roi-from"),
+        (("--roi-from", "segmentation", *network[:2], "--roi", tmp_path / "made.mkv"), "--roi and --roi-from given"),
+        (("--roi-from", "segmentation", *network[:2], "--roi-dilation", 300), "--roi-dilation 300 is outside 0..256"),
+        (("--roi-from", "saliency", "--roi-dilation", 3), "--roi-dilation is of segmentation, foreground, detection"),
+        (("--roi", tmp_path / "made.mkv", "--roi-dilation", 3), "--roi-dilation is of --roi-from, which is not given"),
         (("--roi-from", "segmentation", *network[:3], "bus"), "knows no class 'bus': choose of road, car, tree"),
-        (("--roi-from", "motion", *network[:2]), "--roi-network is of segmentation and detection: motion takes none"),
+        (
+            ("--roi-from", "motion", *network[:2]),
+            "--roi-network is of segmentation, foreground,",
+        ),
         (("--roi", tmp_path / "made.mkv", *network[:2]), "--roi-network is of --roi-from, which is not given"),
         (network[2:], "--roi-classes is of a region of interest"),
     ):
@@ -219,7 +223,10 @@ def test_make_refuses_what_it_must_not_do(run: Run, carphone: Path, tmp_path: Pa
             (carphone, tmp_path / "m.mkv", "--from", "segmentation"),
             "name a run of scaleflow nets train as --roi-network",
         ),
-        ((carphone, tmp_path / "m.mkv", "--from", "luck"), "use motion, saliency, segmentation, detection"),
+        (
+            (carphone, tmp_path / "m.mkv", "--from", "luck"),
+            "use motion, saliency, segmentation, foreground,",
+        ),
         ((carphone, tmp_path / "m.mkv", "--from", "motion", "--frames", 0), "--frames 0"),
         ((carphone, tmp_path / "m.unknown", "--from", "motion"), "cannot tell the form"),
         ((tmp_path / "none.mp4", tmp_path / "m.mkv", "--from", "motion"), "no such file"),

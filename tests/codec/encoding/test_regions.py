@@ -15,6 +15,7 @@ from scaleflow.codec.distortion import picture_psnr, region_psnr
 from scaleflow.codec.encoding.file import encode_file
 from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.codec.frame_coder import FrameDecoder
+from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.reader import open_video
 from scaleflow.errors import DataError, UsageError
 from scaleflow.roi.coding import RegionSettings
@@ -38,7 +39,9 @@ class MovingColumn:
         return mask
 
 
-def _encode(carphone: Path, folder: Path, masks: MovingColumn, **settings: object) -> tuple[Path, object]:
+def _encode(
+    carphone: Path, folder: Path, masks: MovingColumn | BrightSamples, **settings: object
+) -> tuple[Path, object]:
     target = folder / "out.sfv"
     chosen = {"quality": 63.0, "intra_quality_offset": 0.0, "scene_cut": False, "region": RegionSettings(), **settings}
     return target, encode_file(carphone, target, StandInModel(), EncodeSettings(**chosen), masks=masks)
@@ -67,6 +70,45 @@ def test_each_picture_is_coded_with_its_own_mask(carphone: Path, tmp_path: Path,
     assert len(columns) == 12
     for number, found in enumerate(columns):
         assert found and set(found) <= set(range(2 * number, 2 * number + 8))
+
+
+@dataclass
+class BrightSamples:
+    """Implements :class:`scaleflow.codec.encoding.region_masks.InLoopMasks`, and keeps what it was shown."""
+
+    shown: list[NDArray[np.generic]] = field(default_factory=list)
+
+    def mask_from(self, picture: Picture, video: VideoProperties) -> NDArray[np.float32]:
+        assert picture.planes[0].shape == (video.height, video.width)
+        self.shown.append(picture.planes[0])
+        return (picture.planes[0] > 128).astype(np.float32)
+
+
+def test_masks_are_made_of_what_the_decoder_shows(carphone: Path, tmp_path: Path) -> None:
+    """Of key frames of what is to be coded."""
+    masks = BrightSamples()
+    path, _ = _encode(carphone, tmp_path, masks, frames=9, intra_period=4, quality=10.0)
+    with open_video(carphone) as reader:
+        sources = [picture.planes[0] for picture, _ in zip(reader, range(9), strict=False)]
+    decoder = FrameDecoder(StandInModel(), width=WIDTH, height=HEIGHT)
+    with SfvReader(path) as reader:
+        packets = [item for item in reader if isinstance(item, VideoPacket)]
+    keys = [packet.kind == "intra" for packet in packets]
+    decoded = [decoder.decode(packet.payload, key=key)[0] for packet, key in zip(packets, keys, strict=True)]
+    assert keys == [number % 4 == 0 for number in range(9)] and len(masks.shown) == 9
+    for number, key in enumerate(keys):
+        expected = sources[number] if key else decoded[number - 1]
+        assert np.array_equal(masks.shown[number], expected)
+    assert not np.array_equal(decoded[0], sources[0])
+
+
+def test_masks_in_the_loop_are_made_in_workers_too(carphone: Path, tmp_path: Path) -> None:
+    streams = []
+    for workers in (1, 2):
+        options = {"frames": 8, "intra_period": 3, "overwrite": True, "workers": workers}
+        path, _ = _encode(carphone, tmp_path, BrightSamples(), **options)
+        streams.append(path.read_bytes())
+    assert streams[0] == streams[1]
 
 
 def test_masks_of_an_excerpt_are_those_of_its_pictures(carphone: Path, tmp_path: Path) -> None:

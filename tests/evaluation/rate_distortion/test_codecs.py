@@ -6,7 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
+from scaleflow.efficient_nets.networks.architecture import Architecture
+from scaleflow.efficient_nets.networks.building import build_network
+from scaleflow.efficient_nets.networks.task_network import TaskNetwork
+from scaleflow.efficient_nets.networks.weights_file import write_network
 from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.rate_distortion.codec_programs import shown_command
 from scaleflow.evaluation.rate_distortion.codec_software import check_codecs, software_of
@@ -72,6 +77,32 @@ def test_networks_of_regions_are_software_too(tmp_path: Path) -> None:
     assert "region weights" in software_of(learned, learned.settings[0], None)
     plain = parse_codec("mine=scaleflow --roi {masks} --roi-mode latent-scaling", (20,))
     assert "region weights" not in software_of(plain, plain.settings[0], None)
+
+
+def test_networks_that_find_regions_are_software_too(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    text = f"roi=scaleflow --roi-from segmentation --roi-network={run} --roi-classes car,tree"
+    codec = parse_codec(text, (20,))
+    assert codec.region_finder_of(codec.settings[0]) == ("segmentation", run, ("car", "tree"))
+    assert not codec.needs_masks
+    with pytest.raises(UsageError, match=r"codec roi: .*run: there is no such weights file"):
+        check_codecs([codec], None)
+    run.mkdir()
+    found = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        architecture = Architecture(width=4, blocks=(1, 1, 1, 1), decoder=4)
+        made = TaskNetwork("segmentation", ("car", "tree"), architecture, (96, 72), build_network(architecture, 2))
+        write_network(run / "network.safetensors", made)
+        check_codecs([codec], None)
+        found.append(software_of(codec, codec.settings[0], None))
+    assert found[0]["region network"] != found[1]["region network"]
+    assert {name for name in found[0] if found[0][name] != found[1][name]} == {"region network"}
+    other = parse_codec(text.replace("segmentation", "keypoints"), (20,))
+    with pytest.raises(UsageError, match=r"codec roi: .* was trained for segmentation"):
+        check_codecs([other], None)
+    moving = parse_codec("roi=scaleflow --roi-from motion", (20,))
+    assert moving.region_finder_of(moving.settings[0]) is None
 
 
 @pytest.mark.parametrize(
