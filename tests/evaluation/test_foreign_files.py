@@ -41,4 +41,4 @@ def test_no_foreign_exception(fuzz: ModuleType, kind: str) -> None:
 
 
 def test_all_kinds_are_tried(fuzz: ModuleType) -> None:
-    assert list(fuzz.KINDS) == ["points", "curves", "network points", "boxes", "settings", "compare"]
+    assert list(fuzz.KINDS) == ["points", "curves", "network points", "task points", "boxes", "settings", "compare"]

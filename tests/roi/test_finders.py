@@ -132,5 +132,6 @@ def test_names_of_networks_that_are_not_there() -> None:
             UsageError, match=f"'{name}' needs a network: name a run of scaleflow nets train as finder_network"
         ):
             make_finder(name)
-    with pytest.raises(UsageError, match="'faces' finds no regions: use motion, saliency, segmentation, detection"):
+    known = "motion, saliency, segmentation, foreground, detection, keypoints"
+    with pytest.raises(UsageError, match=f"'faces' finds no regions: use {known}"):
         make_finder("faces")
