@@ -26,7 +26,7 @@ class EmbeddedPictures:
         self._numbers: dict[bytes, int] = {}
 
     def add(self, picture: Rgb) -> int:
-        """The number of a picture (height, width, 3) in :attr:`images`."""
+        """The number of a picture (height, width, 3) in ``images``."""
         key = hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest()
         if key not in self._numbers:
             self._numbers[key] = len(self.images)
@@ -40,7 +40,7 @@ class ShownTrial:
 
     Attributes:
         part: of the pictures that is shown.
-        left, right, original: numbers of pictures in :attr:`EmbeddedPictures.images`, one for each of the trial's; the
+        left, right, original: numbers of pictures in ``EmbeddedPictures.images``, one for each of the trial's; the
             original is None where it has gone.
     """
 
