@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,27 +11,14 @@ from pathlib import Path
 from scaleflow.efficient_nets.data.labelled_frames import LabelledData
 from scaleflow.efficient_nets.networks.task_network import TaskNetwork
 from scaleflow.efficient_nets.tasks.task import Task
-from scaleflow.errors import ScaleFlowError, UsageError
 from scaleflow.evaluation.networks.evaluate import NetworkPointDone, NetworkSetting, evaluate_network
 from scaleflow.evaluation.networks.videos import EvaluatedData, labelled_videos
-from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
+from scaleflow.evaluation.rate_distortion.codecs import EvaluatedCodec
 from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
-from scaleflow.evaluation.rate_distortion.point import RatePoint
-from scaleflow.evaluation.task_rate_distortion.coding import MeasuredTask, TaskProgress, code_clips
-from scaleflow.evaluation.task_rate_distortion.decoded_streams import (
-    DecodedStream,
-    close_all,
-    decoded_streams,
-    streams_hash,
-)
+from scaleflow.evaluation.task_rate_distortion.coding import MeasuredTask, TaskProgress
 from scaleflow.evaluation.task_rate_distortion.labelled_clips import LabelledClip, labelled_clips
-from scaleflow.evaluation.task_rate_distortion.task_point import (
-    NETWORKS_FOLDER,
-    UNCOMPRESSED,
-    TaskPoint,
-    write_task_point,
-)
-from scaleflow.evaluation.task_rate_distortion.task_record import task_record
+from scaleflow.evaluation.task_rate_distortion.looking import Shown, look_at_all
+from scaleflow.evaluation.task_rate_distortion.task_point import NETWORKS_FOLDER
 
 
 @dataclass(frozen=True)
@@ -84,78 +71,42 @@ def measure_task(
         UsageError: settings do not go together; or as ``measure``.
         DataError: data or a stored point cannot be read.
     """
-    for codec in codecs:
-        if codec.name == UNCOMPRESSED:
-            raise UsageError(f"codec {codec.name}: that is what the pictures themselves are called: name it otherwise")
-    found = MeasuredTask()
     with tempfile.TemporaryDirectory(prefix="scaleflow-task-") as scratch:
         clips = labelled_clips(data, Path(scratch), first=first, frames=frames, frame_rate=frame_rate)
-        coded = code_clips(
-            [(clip.clip, len(clip.frames), clip.still) for clip in clips],
+        whole = labelled_videos(data, frames, first)
+
+        def look(shown: Shown, found: MeasuredTask) -> None:
+            videos = whole if shown.streams is None else _decoded_videos(clips, shown)
+
+            def tell(done: NetworkPointDone) -> None:
+                if done.point is None:
+                    progress(TaskProgress(shown.place, *shown.step, f"{done.setting}, frame {done.frames}"))
+                    return
+                point = shown.keep(done.point, results, found)
+                progress(
+                    TaskProgress(shown.place, *shown.step, str(done.setting), point=point, was_there=done.was_there)
+                )
+
+            place = results / NETWORKS_FOLDER
+            for network in networks:
+                own = network.trained, network.dense, network.weights
+                evaluate_network(*own, task, videos, network.settings, place, settings.threads, progress=tell)
+
+        counted = [(clip.clip, len(clip.frames), clip.still) for clip in clips]
+        return look_at_all(
+            counted,
             codecs,
             settings,
             results,
-            workers,
-            overwrite,
-            progress,
+            data.place,
+            look,
+            workers=workers,
+            overwrite=overwrite,
+            progress=progress,
         )
-        found.problems += coded.problems
-        whole = labelled_videos(data, frames, first)
-        steps = 1 + sum(len(codec.settings) for codec in codecs)
-        _look(task, whole, networks, settings, results, None, (1, steps), found, progress)
-        number = 1
-        for codec in codecs:
-            for setting in codec.settings:
-                number += 1
-                rates = coded.of(codec, setting, [clip.clip.name for clip in clips])
-                if rates is None:
-                    continue
-                streams = decoded_streams(rates, results, codec, setting, settings)
-                try:
-                    decoded = _decoded_data(data, clips, streams, rates, codec, setting)
-                    _look(task, decoded, networks, settings, results, rates, (number, steps), found, progress)
-                except ScaleFlowError as error:
-                    found.problems.append(f"{codec.name} {setting.label}: {error}")
-                finally:
-                    close_all(streams)
-    return found
 
 
-def _decoded_data(
-    data: LabelledData,
-    clips: Sequence[LabelledClip],
-    streams: Mapping[str, DecodedStream],
-    rates: Mapping[str, RatePoint],
-    codec: EvaluatedCodec,
-    setting: CodecSetting,
-) -> EvaluatedData:
-    videos = [video for clip in clips for video in clip.videos(streams[clip.clip.name])]
-    return EvaluatedData(f"{data.place}, {codec.name} {setting.label}", tuple(videos), streams_hash(rates))
-
-
-def _look(
-    task: Task,
-    videos: EvaluatedData,
-    networks: Sequence[MeasuredNetwork],
-    settings: MeasuringSettings,
-    results: Path,
-    rates: Mapping[str, RatePoint] | None,
-    step: tuple[int, int],
-    found: MeasuredTask,
-    progress: Callable[[TaskProgress], None],
-) -> None:
-    """Let all networks look at videos; ``rates`` are those of the videos by name, None of what was not coded."""
-
-    def tell(done: NetworkPointDone) -> None:
-        if done.point is None:
-            progress(TaskProgress(videos.place, *step, f"{done.setting}, frame {done.frames}"))
-            return
-        point = TaskPoint(task_record(done.point, rates), done.point)
-        write_task_point(point, results)
-        found.points.append(point)
-        progress(TaskProgress(videos.place, *step, str(done.setting), point=point, was_there=done.was_there))
-
-    place = results / NETWORKS_FOLDER
-    for network in networks:
-        own = network.trained, network.dense, network.weights
-        evaluate_network(*own, task, videos, network.settings, place, settings.threads, progress=tell)
+def _decoded_videos(clips: Sequence[LabelledClip], shown: Shown) -> EvaluatedData:
+    assert shown.streams is not None
+    videos = [video for clip in clips for video in clip.videos(shown.streams[clip.clip.name])]
+    return EvaluatedData(shown.place, tuple(videos), shown.content)

@@ -143,6 +143,8 @@ def test_videos_of_actions(tmp_path: Path, actions: Path, trained_for_actions: P
     assert again.code == 0 and json.loads(again.stdout.splitlines()[-1])["points"] == len(points)
     kept = [path for path in before if path.stat().st_mtime_ns == before[path]]
     assert len(kept) == len(before) - codecs.count(UNCOMPRESSED)
+    named = typed("task-rd", *given, "--codec", "uncompressed=scaleflow")
+    assert named.code == 2 and "name it otherwise" in named.stderr
 
 
 def test_stills_are_coded_alone(tmp_path: Path) -> None:
