@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from scaleflow.cli import options
+from scaleflow.cli.threads import set_threads
 from scaleflow.errors import UsageError
 from scaleflow.quality_range import is_quality
 
 if TYPE_CHECKING:
     from scaleflow.evaluation.rate_distortion.codecs import EvaluatedCodec
+    from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,26 @@ def _qualities(text: str) -> tuple[float, ...]:
     if not all(map(is_quality, values)):
         raise UsageError(f"--quality {text!r}: qualities are 0 to 63")
     return values
+
+
+def measuring_settings(
+    names: tuple[str, ...],
+    codecs: Sequence[EvaluatedCodec],
+    coders: CodecOptions,
+    aids: options.MetricOptions,
+    machine: SweepMachineOptions,
+) -> MeasuringSettings:
+    """How every point is measured, and the threads of this process.
+
+    Raises:
+        UsageError: an encoder, weights, or what a metric needs, is missing.
+    """
+    from scaleflow.evaluation.metrics.comparison import check_metrics
+    from scaleflow.evaluation.rate_distortion.codec_software import check_codecs
+    from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
+
+    program = check_codecs(codecs, aids.ffmpeg) or aids.ffmpeg
+    check_metrics(names, aids.lpips_backbone, program)
+    settings = MeasuringSettings(names, coders.intra_period, machine.threads, program, aids.lpips_backbone)
+    set_threads(machine.threads)
+    return settings

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from scaleflow.cli import options
-from scaleflow.cli.codec_options import CodecOptions, SweepDecoderOptions, SweepMachineOptions, parse_codecs
+from scaleflow.cli.codec_options import (
+    CodecOptions,
+    SweepDecoderOptions,
+    SweepMachineOptions,
+    measuring_settings,
+    parse_codecs,
+)
 from scaleflow.cli.console import ProgressReport, console, print_json
 from scaleflow.cli.decoder_table import decoder_records
 from scaleflow.cli.interruption import termination_as_interrupt
 from scaleflow.cli.rd_table import summary_lines
-from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import parse_frame_rate
 from scaleflow.errors import DataError, UsageError
 
@@ -98,13 +103,10 @@ def rd(
     json: options.Json = False,
 ) -> None:
     """Measure rate-distortion: clips, coded by codecs at several settings, decoded and compared."""
-    from scaleflow.evaluation.metrics.comparison import check_metrics
     from scaleflow.evaluation.metrics.names import expand_metrics, with_fidelity
     from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
     from scaleflow.evaluation.rate_distortion.clip_files import find_clips
     from scaleflow.evaluation.rate_distortion.clip_masks import find_masks
-    from scaleflow.evaluation.rate_distortion.codec_software import check_codecs
-    from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
     from scaleflow.evaluation.rate_distortion.sweep import measure
@@ -126,10 +128,7 @@ def rd(
     change = ClipChange(_pair(coded.shift), coded.reduce)
     if masks and str(change):
         raise UsageError("--roi: masks are of pictures as they are; leave out --shift and --reduce")
-    program = check_codecs(codecs, aids.ffmpeg) or aids.ffmpeg
-    check_metrics(names, aids.lpips_backbone, program)
-    settings = MeasuringSettings(names, coders.intra_period, machine.threads, program, aids.lpips_backbone)
-    set_threads(machine.threads)
+    settings = measuring_settings(names, codecs, coders, aids, machine)
 
     started = time.monotonic()
     with ProgressReport(use_json=False) as report:

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from scaleflow.cli import options
-from scaleflow.cli.codec_options import CodecOptions, SweepDecoderOptions, SweepMachineOptions, parse_codecs
+from scaleflow.cli.codec_options import (
+    CodecOptions,
+    SweepDecoderOptions,
+    SweepMachineOptions,
+    measuring_settings,
+    parse_codecs,
+)
 from scaleflow.cli.console import ProgressReport, console, print_json
 from scaleflow.cli.interruption import termination_as_interrupt
-from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import parse_frame_rate, parse_sizes
 from scaleflow.errors import DataError, UsageError
 
@@ -98,10 +103,7 @@ def task_rd(
     Uncompressed pictures are always measured as well. Results are a folder of scaleflow rd, with points of the task
     beside: scaleflow plot and scaleflow report take it.
     """
-    from scaleflow.evaluation.metrics.comparison import check_metrics
     from scaleflow.evaluation.metrics.names import expand_metrics
-    from scaleflow.evaluation.rate_distortion.codec_software import check_codecs
-    from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
     from scaleflow.evaluation.task_rate_distortion.tables import point_record, task_lines, write_task_table
@@ -113,10 +115,7 @@ def task_rd(
     codecs = parse_codecs(coders, decoder)
     sweep = _sweep_of_videos if _are_of_actions(network) else _sweep_of_frames
     run = sweep(data, network, looking, coded)
-    program = check_codecs(codecs, aids.ffmpeg) or aids.ffmpeg
-    check_metrics(names, aids.lpips_backbone, program)
-    settings = MeasuringSettings(names, coders.intra_period, machine.threads, program, aids.lpips_backbone)
-    set_threads(machine.threads)
+    settings = measuring_settings(names, codecs, coders, aids, machine)
 
     started = time.monotonic()
     with ProgressReport(use_json=False) as report:
