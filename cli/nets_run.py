@@ -65,6 +65,7 @@ def run(
     """Find labels in a video: each picture goes to the network as it is decoded, with no file between."""
     from scaleflow.efficient_nets.frame_exit.weights_file import is_action_network
     from scaleflow.efficient_nets.labelling.pictures import is_stream
+    from scaleflow.efficient_nets.labelling.through_a_file import LabelHashes
     from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
 
     weights = weights_of_run(network)
@@ -78,8 +79,9 @@ def run(
         return
     trained = read_network(weights)
     task = _Labelling(trained, source, load, first, frames, method, size)
-    tally, hashes = task.label(out, drawn, weights, written)
-    beside = task.through_file(hashes) if compare_with_file else None
+    hashes = LabelHashes() if compare_with_file else None
+    tally = task.label(out, drawn, weights, written, hashes)
+    beside = task.through_file(hashes) if hashes is not None else None
     if written.json:
         print_json(_summary(task, tally, out, drawn, beside))
         return
@@ -110,9 +112,14 @@ class _Labelling:
         self.setting = one_setting(method, sizes[0], trained.method)
 
     def label(
-        self, out: Path, drawn: Path | None, weights: Path, written: options.OutputOptions
-    ) -> tuple[LabelTally, LabelHashes]:
-        """Write the labels."""
+        self,
+        out: Path,
+        drawn: Path | None,
+        weights: Path,
+        written: options.OutputOptions,
+        hashes: LabelHashes | None,
+    ) -> LabelTally:
+        """Write the labels, and hash them where they are to be compared."""
         from scaleflow.codec.video.writer import open_output
         from scaleflow.efficient_nets.labelling.drawing import drawing_of
         from scaleflow.efficient_nets.labelling.label_files import DrawnVideo, drawn_properties, label_output
@@ -120,10 +127,9 @@ class _Labelling:
         from scaleflow.efficient_nets.labelling.label_video import label_video
         from scaleflow.efficient_nets.labelling.picture_network import picture_network
         from scaleflow.efficient_nets.labelling.pictures import open_pictures
-        from scaleflow.efficient_nets.labelling.through_a_file import LabelHashes
         from scaleflow.evaluation.file_hash import file_hash
 
-        trained, hashes = self.trained, LabelHashes()
+        trained = self.trained
         network = picture_network(trained, self.setting.method, self.setting.size)
         with ExitStack() as stack:
             report = stack.enter_context(ProgressReport(written.json))
@@ -133,7 +139,9 @@ class _Labelling:
                     self.source, self.load, first=self.first, frames=self.frames, changes=network.wants_changes
                 )
             )
-            outputs = [hashes, label_output(folder, trained.task, trained.classes, video.properties)]
+            outputs = [label_output(folder, trained.task, trained.classes, video.properties)]
+            if hashes is not None:
+                outputs.append(hashes)
             if drawn is not None:
                 shown = drawn_properties(video.properties)
                 writer = stack.enter_context(open_output(drawn, shown, overwrite=written.overwrite))
@@ -158,7 +166,7 @@ class _Labelling:
                 "weights": file_hash(weights),
             }
             write_run(folder, record | _setting(self.setting.method, self.setting.size))
-        return tally, hashes
+        return tally
 
     def through_file(self, hashes: LabelHashes) -> tuple[ThroughFile, int]:
         """What the way through a file takes, and how many of its labels are the same.
