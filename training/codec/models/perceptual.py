@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from scaleflow.adversarial.discriminators import DiscriminatorConfig
 from scaleflow.adversarial.perceptual_network import PerceptualNetwork, small_perceptual, tiny_perceptual
+from scaleflow.adversarial.visible_error import visible_error
 from scaleflow.codec.models.capabilities import GivesParts
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
@@ -83,11 +84,13 @@ class PerceptualTraining:
             fidelity = torch.stack([parts.picture for parts in decoded], 1)
             flows = [parts.flow for parts in decoded if parts.flow is not None]
             added, scalars = self.terms(ClipPair(original, result, fidelity, flows), stage)
-        error = (result - original).square().mean() * (255 / SAMPLE_RANGE) ** 2
-        scalars["error"] = float(error.detach())
+        visible = visible_error(*(unpack_planes(pictures.flatten(0, 1))[0] for pictures in (original, result)))
+        scalars["visible error"] = float(visible.detach())
+        error = (result.detach() - original).square().mean() * (255 / SAMPLE_RANGE) ** 2
+        scalars["error"] = float(error)
         scalars["error of fidelity"] = float((fidelity - original).square().mean() * (255 / SAMPLE_RANGE) ** 2)
         return StepResult(
-            self._adversarial.squared_error * error + added,
+            self._adversarial.squared_error * visible + added,
             scalars,
             unpack_planes(originals[-1]),
             unpack_planes(shown[-1].detach()),
