@@ -144,11 +144,6 @@ def with_perceptual_decoder(codec: VideoModel, weights: Path | None = None, stre
         DataError: the file cannot be read, or belongs to other weights of a codec.
     """
     inner = require_parts(codec)
-    if weights is None and not DEFAULT_WEIGHTS.is_file():
-        raise UsageError(
-            "no perceptual decoder comes with ScaleFlow yet: train one, and name its file as decoder_weights",
-            fields=("decoder_weights",),
-        )
     path = weights or DEFAULT_WEIGHTS
     network, belongs_to = load_perceptual_network(path)
     if belongs_to != codec.weights_hash:

@@ -181,8 +181,7 @@ class CachedModels:
         """The file of its perceptual decoder, found by the hash that the point gives."""
         wanted = point.software.get(DECODER_WEIGHTS)
         folder = open_weights_folder(self._folder)
-        there = [DEFAULT_WEIGHTS] if DEFAULT_WEIGHTS.is_file() else []
-        there += self._decoders
+        there = [DEFAULT_WEIGHTS, *self._decoders]
         there += sorted(folder.glob("*.safetensors")) if folder is not None else []
         found = next((path for path in there if file_hash(path) == wanted), None)
         if found is None:

@@ -184,7 +184,8 @@ class AdversarialConfig:
         lpips_backbone: AlexNet's weights; empty for those in torchvision's cache.
         flicker: weight of changes from picture to picture that the original does not have, where the flow is decoded.
         network: size of the decoder's network, ``small`` (what is shipped) or ``tiny``. Of ``perceptual``.
-        squared_error: weight of the squared error in code values of 8 bits. Of ``perceptual``, whose rate is given.
+        squared_error: weight of the squared error of luma, more where the original is smooth, see
+            :func:`scaleflow.adversarial.visible_error.visible_error`. Of ``perceptual``, whose rate is given.
         ramp: passes (steps, times the micro-batches of a step) over which the weight rises from 0 at the start of each
             stage that has an adversary.
         learning_rate: of the discriminators, as a multiple of the stage's.
