@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scaleflow.codec.encoding.scene_cut import is_other_scene
 from scaleflow.codec.models.computation import standard_settings
 from scaleflow.codec.models.motion_estimation import match_blocks
 from scaleflow.codec.picture import Planes
@@ -29,8 +30,11 @@ _MULTIPLE = 16
 _SMOOTHNESS = 60.0
 """Price of irregular vectors: they have to be those of things, as they are followed into pictures that nobody saw."""
 
-_OTHER_SCENE = 28.0
-"""Mean difference of luma, in code values of 8 bits, above which two pictures do not show the same things."""
+_BETTER = 0.8
+"""Share of the difference at rest to which motion has to come to be followed, in the surroundings of a sample."""
+
+_SURROUNDINGS = 17
+"""Side, in samples of luma, of the square around a sample in which the two are compared."""
 
 
 @contextmanager
@@ -65,10 +69,12 @@ def conceal(before: Planes, after: Planes, shares: Sequence[float], bit_depth: i
 @dataclass(frozen=True)
 class _Motion:
     """Vectors (1, 2, H / 8, W / 8) of padded pictures, in samples of luma, x and y: what is at p + share * vector is on
-    its way to p + (share - 1) * vector; of what stands in the earlier and in the later picture."""
+    its way to p + (share - 1) * vector; of what stands in the earlier and in the later picture. ``trust``, (1, 1, H,
+    W), is how far they are followed, 0..1; the rest is a dissolve at rest."""
 
     earlier: Tensor
     later: Tensor
+    trust: Tensor
 
     def at(self, share: float) -> Tensor:
         """Between both."""
@@ -76,14 +82,18 @@ class _Motion:
 
 
 def _find_motion(before: Planes, after: Planes, bit_depth: int) -> _Motion | None:
-    """None where motion does not explain the difference."""
+    """None between two scenes."""
+    if is_other_scene(before[0], after[0], bit_depth):
+        return None
     first, last = (_padded_luma(planes[0], bit_depth) for planes in (before, after))
-    later = match_blocks(last, first, _SMOOTHNESS)
-    earlier = -match_blocks(first, last, _SMOOTHNESS)
-    motion = _Motion(_smoothed(earlier), _smoothed(later))
-    halfway = motion.at(0.5)
-    difference = _moved(first, 0.5 * halfway) - _moved(last, -0.5 * halfway)
-    return None if difference.abs().mean() > _OTHER_SCENE else motion
+    later = _smoothed(match_blocks(last, first, _SMOOTHNESS))
+    earlier = _smoothed(-match_blocks(first, last, _SMOOTHNESS))
+    halfway = 0.25 * (earlier + later)
+    moved = _around((_moved(first, halfway) - _moved(last, -halfway)).abs())
+    still = _around((first - last).abs())
+    height, width = before[0].shape
+    trust = _around((moved < _BETTER * still).float())[:, :, :height, :width]
+    return _Motion(earlier, later, trust)
 
 
 def _between(before: Planes, after: Planes, motion: _Motion, share: float, bit_depth: int) -> Planes:
@@ -96,7 +106,10 @@ def _between(before: Planes, after: Planes, motion: _Motion, share: float, bit_d
             _moved(_as_tensor(plane), vectors * (part * scale), before[0].shape)
             for plane, part in ((first, share), (last, share - 1))
         ]
-        mixed = ((1 - share) * moved[0] + share * moved[1]).round().clamp(0, largest)
+        along = (1 - share) * moved[0] + share * moved[1]
+        still = (1 - share) * _as_tensor(first) + share * _as_tensor(last)
+        trust = F.interpolate(motion.trust, size=first.shape, mode="area")
+        mixed = (trust * along + (1 - trust) * still).round().clamp(0, largest)
         made.append(mixed[0, 0].numpy().astype(first.dtype))
     return tuple(made)
 
@@ -121,6 +134,11 @@ def _smoothed(vectors: Tensor) -> Tensor:
     height, width = vectors.shape[2:]
     around = [padded[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)]
     return torch.stack(around).median(0).values
+
+
+def _around(values: Tensor) -> Tensor:
+    """Means of the surroundings."""
+    return F.avg_pool2d(values, _SURROUNDINGS, 1, _SURROUNDINGS // 2, count_include_pad=False)
 
 
 def _padded_luma(plane: NDArray[np.generic], bit_depth: int) -> Tensor:
