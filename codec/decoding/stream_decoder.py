@@ -111,6 +111,7 @@ class StreamDecoder:
         self._needs_key = False
         self._damaged_bytes = 0
         self._conceals = conceals
+        self._is_frozen = False  # whether the last good picture stays until the next one
         self._bit_depth = video.bit_depth
         self._hole: deque[tuple[int, int]] = deque()  # times and numbers of stand-ins that wait for the next good one
 
@@ -158,7 +159,7 @@ class StreamDecoder:
         pts = self._rising(packet.pts)
         yield from self._fill_hole(planes, pts)
         yield from self._end_loss(packet.frame_number)
-        self._shown, self._shown_pts = planes, pts
+        self._shown, self._shown_pts, self._is_frozen = planes, pts, False
         self._allowance += 1
         yield DecodedPicture(planes, pts, packet.frame_number, change=change)
 
@@ -183,7 +184,8 @@ class StreamDecoder:
         if self._shown is not None and self._last_pts is not None and pts > self._last_pts:
             self._last_pts = pts
             self._hole.append((pts, number))
-            if not self._conceals or len(self._hole) > LONGEST_HOLE:
+            self._is_frozen |= not self._conceals or len(self._hole) > LONGEST_HOLE
+            if self._is_frozen:
                 yield from self._fill_hole()
 
     def _fill_hole(self, following: Planes | None = None, pts: int = 0) -> Iterator[Event]:

@@ -14,7 +14,7 @@ from scaleflow.codec.container import DamagedRegion, SfvHeader, SfvReader, Video
 from scaleflow.codec.decoding.concealment import LONGEST_HOLE, conceal
 from scaleflow.codec.decoding.file import DecodeSettings, DecodeSummary, decode_file
 from scaleflow.codec.decoding.stream_decoder import DecodedPicture, Loss, StreamDecoder
-from scaleflow.codec.distortion import picture_psnr, weighted_psnr
+from scaleflow.codec.distortion import plane_psnr
 from scaleflow.codec.encoding.scene_cut import is_other_scene
 from scaleflow.codec.picture import Planes, VideoProperties
 from tests.codec.stand_in import StandInModel
@@ -23,7 +23,8 @@ Encode = Callable[..., tuple[Path, object]]
 
 
 def quality(first: Planes, second: Planes, bit_depth: int = 8) -> float:
-    return weighted_psnr(picture_psnr(first, second, bit_depth))
+    """PSNR of luma in dB."""
+    return plane_psnr(first[0], second[0], bit_depth)
 
 
 def equal(first: Planes, second: Planes) -> bool:
@@ -76,7 +77,7 @@ def test_between_two_scenes_the_first_stays() -> None:
     assert is_other_scene(first[0], other[0])
     assert all(made is first for made in conceal(first, other, [0.1, 0.9], 8))
     assert not is_other_scene(first[0], moving(176, 144, 6)[5][0])
-    assert not is_other_scene(first[0][:20, :20], other[0][:20, :20])  # too small to tell
+    assert not is_other_scene(first[0][:6, :6], other[0][:6, :6])  # too small to tell
 
 
 class Shown(StandInModel):
@@ -136,7 +137,7 @@ def test_a_long_hole_holds_no_more_than_a_bounded_number() -> None:
     events = shown(pictures, range(1, end), end + 1)
     stand_ins = [event for event in events if isinstance(event, DecodedPicture) and event.repeated]
     assert [picture.frame_number for picture in stand_ins] == list(range(1, end))
-    assert all(picture.planes is pictures[0] for picture in stand_ins[: LONGEST_HOLE + 1])
+    assert all(picture.planes is pictures[0] for picture in stand_ins)
 
 
 @pytest.mark.parametrize("settings", [{"frames": 24}, {"duration": 1.2}, {"start": 0.5, "duration": 0.7}])
