@@ -1,6 +1,7 @@
 """The streams of ``scaleflow conformance`` under every instruction set that this processor has, and more.
 
     python -m benchmarks.conformance_matrix [--threads 1 2] [--weights-folder FOLDER] [--folder FOLDER] [--workers 1]
+        [--settings NAME ...]
 
 Each setting is a process of its own. Rows are the versions of ``ONEDNN_MAX_CPU_ISA`` and ``ATEN_CPU_CAPABILITY``, each
 with each, and what host programs set; columns are the numbers of streams that pass, whether all symbols are equal, and
@@ -91,14 +92,18 @@ def main() -> None:
     parser.add_argument("--weights-folder", type=Path, help="holds earlier sets of weights")
     parser.add_argument("--folder", type=Path, help="where results are kept; otherwise nothing is")
     parser.add_argument("--workers", type=int, default=1, help="settings that are checked at a time")
+    parser.add_argument("--settings", nargs="+", help="only these, by the names of their rows, and in this order")
     options = parser.parse_args()
+    settings = dict(settings_of(options.threads))
+    if unknown := set(options.settings or ()) - set(settings):
+        parser.error(f"--settings: {sorted(unknown)} are not among {list(settings)}")
+    settings = {name: settings[name] for name in options.settings or settings}
     print("| setting | pass | symbols | fp32, 8 bit | fp32, 10 bit | bf16, 8 bit | bf16, 10 bit |")
     print("|---" * 7 + "|")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         check = partial(outcomes_under, folder=folder, weights_folder=options.weights_folder)
-        settings = dict(settings_of(options.threads))
         with ThreadPoolExecutor(options.workers) as pool:
             for name, outcomes in zip(settings, pool.map(check, settings, settings.values()), strict=True):
                 print(row(name, outcomes), flush=True)

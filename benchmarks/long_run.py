@@ -1,11 +1,13 @@
 """Memory, open files and speed of a long encode and of its decode, picture after picture.
 
     python -m benchmarks.long_run FOLDER [--pictures 20000] [--size 64x48] [--quality 24] [--every 2000] [--figure FILE]
+        [--verbs encode decode]
 
 The pictures are computed and come through a pipe, so that the length costs no disk; the decoder writes uncompressed
 video to the null device. Each command is a process of its own. Its resident memory, its open files and its processor
 time are read from ``/proc`` (Linux) as it says how many pictures are done; ``FOLDER`` gets all readings as JSON lines.
-The table has a row every so many pictures; processor time is the mean since the row before, so that other load on the
+With ``--verbs decode``, the stream that an earlier run left there is
+decoded. The table has a row every so many pictures; processor time is the mean since the row before, so that other load on the
 machine does not show. The last lines are slopes, fitted without the first tenth, in which caches fill.
 """
 
@@ -143,6 +145,7 @@ def main() -> None:
     parser.add_argument("--quality", default="24")
     parser.add_argument("--every", type=int, default=2000, help="pictures from row to row")
     parser.add_argument("--figure", type=Path, help="draw into this file")
+    parser.add_argument("--verbs", choices=("encode", "decode"), nargs="+", default=["encode", "decode"])
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     width, height = (int(side) for side in options.size.split("x"))
@@ -152,9 +155,10 @@ def main() -> None:
     encode = [*scaleflow, "encode", "-", str(coded), "--quality", options.quality, "--overwrite", *machine]
     decode = [*scaleflow, "decode", str(coded), os.devnull, "--format", "y4m", *machine]
     sources = {"encode": ((width, height), options.pictures), "decode": None}
-    runs = {}
-    for verb, command in (("encode", encode), ("decode", decode)):
-        runs[verb] = []
+    runs: dict[str, list[Reading]] = {}
+    commands = {"encode": encode, "decode": decode}
+    for verb in options.verbs:
+        command, runs[verb] = commands[verb], []
         with (options.folder / f"{verb}.jsonl").open("w", encoding="utf-8") as log:
             for reading in readings_of(command, sources[verb]):
                 runs[verb].append(reading)
