@@ -2,6 +2,7 @@
 
     python -m benchmarks.concealment CLIP [CLIP ...] [--size 176x144] [--pictures 96] [--quality 32]
         [--intra-period 32] [--hits 20] [--seed 1] [--kinds flip lost swapped cut]
+    python -m benchmarks.concealment CLIP [CLIP ...] [--size 176x144] [--pictures 96] --holes 4 16 31
 
 Each clip is encoded and decoded once. Then its file is hit, one time after the other, and read again; pictures that can
 be decoded are those of the sound file, which the decoder would give again. Kinds of hits, at random places behind the
@@ -10,6 +11,9 @@ packets of inter pictures in the wrong order; ``cut``, 1 to 4000 bytes that are 
 many pictures a hit costs on average, and the mean PSNR-YUV against the source over all pictures in holes, in dB: as
 they are without the hit, with the last good picture in their place, and with what the decoder shows; the last column
 is the least that a hole gained.
+
+With ``--holes``, nothing is coded: so many pictures are taken out of the source, at every 33rd picture, and the table
+says how close to them is what the last picture before, a dissolve at rest, and concealment put in their place.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ import torch
 import scaleflow
 from benchmarks.drift import read_pictures
 from scaleflow.codec.container import SfvReader, VideoPacket
+from scaleflow.codec.decoding.concealment import conceal
 from scaleflow.codec.decoding.stream_decoder import DecodedPicture, StreamDecoder
 from scaleflow.codec.distortion import picture_psnr, weighted_psnr
 from scaleflow.codec.encoding.request import VideoSource
@@ -44,6 +49,8 @@ from scaleflow.codec.video.raw_format import RawVideoFormat
 KINDS = ("flip", "lost", "swapped", "cut")
 
 LONGEST_CUT = 4000
+
+HOLE_DISTANCE = 33
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,23 @@ def measure(coded: Coded, kind: str, hits: int, chance: random.Random, tally: Ta
             tally.gains.append(float(np.mean(before[True]) - np.mean(before[False])))
 
 
+def hole_row(clip: Path, pictures: Sequence[Planes], length: int) -> str:
+    """A line of the table of holes in a source of 8 bits: mean PSNR-YUV over the pictures of all holes of a length."""
+    shares = [(number + 1) / (length + 1) for number in range(length)]
+    found: dict[str, list[float]] = {"repeated": [], "dissolved": [], "concealed": []}
+    for start in range(0, len(pictures) - length - 1, HOLE_DISTANCE):
+        before, after = pictures[start], pictures[start + length + 1]
+        made = conceal(before, after, shares, 8)
+        for share, source, concealed in zip(shares, pictures[start + 1 :], made, strict=False):
+            dissolved = tuple(
+                np.rint((1 - share) * a.astype(float) + share * b).astype(np.uint8)
+                for a, b in zip(before, after, strict=True)
+            )
+            for name, planes in zip(found, (before, dissolved, concealed), strict=True):
+                found[name].append(_quality(source, planes))
+    return f"| {clip.stem} | {length} | " + " | ".join(f"{_mean(values):.2f}" for values in found.values()) + " |"
+
+
 def _quality(source: Planes, planes: Planes) -> float:
     return weighted_psnr(picture_psnr(source, planes, 8))
 
@@ -218,9 +242,18 @@ def main() -> None:
     parser.add_argument("--hits", type=int, default=20, help="of each kind, of each clip")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", choices=KINDS, nargs="+", default=list(KINDS))
+    parser.add_argument("--holes", type=int, nargs="+", help="take so many pictures out of the source instead")
     options = parser.parse_args()
     torch.set_num_threads(1)
     width, height = (int(side) for side in options.size.split("x"))
+    if options.holes:
+        print("| clip | pictures | repeated | dissolved | concealed |")
+        print("|---" * 5 + "|")
+        for clip in options.clips:
+            pictures = read_pictures(clip, (width, height), options.pictures)
+            for length in options.holes:
+                print(hole_row(clip, pictures, length), flush=True)
+        return
     model = load_model()
     print("| clip | hit | hits | lost | shown | sound | repeated | concealed | least gain |")
     print("|---" * 9 + "|")

@@ -6,9 +6,9 @@
 The pictures are computed and come through a pipe, so that the length costs no disk; the decoder writes uncompressed
 video to the null device. Each command is a process of its own. Its resident memory, its open files and its processor
 time are read from ``/proc`` (Linux) as it says how many pictures are done; ``FOLDER`` gets all readings as JSON lines.
-With ``--verbs decode``, the stream that an earlier run left there is
-decoded. The table has a row every so many pictures; processor time is the mean since the row before, so that other load on the
-machine does not show. The last lines are slopes, fitted without the first tenth, in which caches fill.
+With ``--verbs decode``, the stream that an earlier run left there is decoded. The table has a row every so many
+pictures; processor time is the mean since the row before, so that other load on the machine does not show. The last
+line has slopes, fitted without the first tenth, in which caches fill.
 """
 
 from __future__ import annotations
