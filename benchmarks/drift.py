@@ -14,13 +14,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -28,56 +24,12 @@ import numpy as np
 import torch
 
 from benchmarks.drift_decode import CodedClip, Drift
+from benchmarks.machine_settings import SETTINGS, Setting, run_under
 from scaleflow.codec.frame_coder import FrameEncoder
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.video_model import Precision, VideoModel
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.reader import open_video
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A machine, or what a host program sets.
-
-    Attributes:
-        variables: environment of the process.
-        threads: of PyTorch.
-        host: name in :data:`benchmarks.drift_decode.HOSTS` or :data:`benchmarks.drift_decode.AROUND`.
-    """
-
-    variables: dict[str, str] = field(default_factory=dict)
-    threads: int = 1
-    host: str | None = None
-
-
-def machine(onednn: str, aten: str) -> Setting:
-    """A processor with older instructions than this one."""
-    mkl = {"default": "SSE4_2", "avx2": "AVX2", "avx512": "AVX512"}[aten]
-    return Setting({"ONEDNN_MAX_CPU_ISA": onednn, "ATEN_CPU_CAPABILITY": aten, "MKL_ENABLE_INSTRUCTIONS": mkl})
-
-
-SETTINGS = {
-    "as encoded": Setting(),
-    "two threads": Setting(threads=2),
-    "AVX-512 without bf16": machine("AVX512_CORE_VNNI", "avx512"),
-    "AVX2": machine("AVX2", "avx2"),
-    "SSE4.1": machine("SSE41", "default"),
-    "without oneDNN": Setting(host="without oneDNN"),
-    "AVX2 without oneDNN": Setting(machine("AVX2", "avx2").variables, host="without oneDNN"),
-    "contiguous weights": Setting(host="contiguous"),
-    'matmul precision "high"': Setting(host="high"),
-    'matmul precision "medium"': Setting(host="medium"),
-    "bf16 convolutions": Setting(host="bf16 convolutions"),
-    "default dtype float64": Setting(host="float64"),
-    "default device meta": Setting(host="meta"),
-    "within autocast": Setting(host="autocast"),
-    "within inference mode": Setting(host="inference mode"),
-    "deterministic algorithms": Setting(host="deterministic"),
-    "denormals flushed": Setting(host="flush denormals"),
-    "ONEDNN_DEFAULT_FPMATH_MODE=BF16": Setting({"ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}),
-}
 
 
 def read_pictures(clip: Path, size: tuple[int, int], pictures: int) -> list[Planes]:
@@ -133,15 +85,7 @@ def decode_under(setting: Setting, folder: Path, report: Path) -> dict[str, Drif
     Raises:
         RuntimeError: the process failed.
     """
-    command = [sys.executable, "-m", "benchmarks.drift_decode", str(folder), str(report)]
-    command += ["--threads", str(setting.threads)] + (["--host", setting.host] if setting.host else [])
-    place = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    variables = {**os.environ, "OMP_WAIT_POLICY": "passive", **setting.variables, "PYTHONPATH": place}
-    if setting.threads > 1:
-        variables["OMP_NUM_THREADS"] = str(setting.threads)
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
+    run_under(setting, "benchmarks.drift_decode", str(folder), str(report))
     return {name: Drift(**drift) for name, drift in json.loads(report.read_text(encoding="utf-8")).items()}
 
 

@@ -12,23 +12,23 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from benchmarks.machine_settings import add_options, around_calls, set_host
+from scaleflow.codec.conformance.symbol_hashes import SymbolHashes
 from scaleflow.codec.distortion import picture_psnr, weighted_psnr
 from scaleflow.codec.frame_coder import FrameDecoder
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.video_model import Precision, VideoModel
 from scaleflow.codec.picture import Planes
-from scaleflow.entropy.symbol_coder import SymbolDecoder
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Drift:
     """How a decoded clip differs from what the encoder saw.
 
     Attributes:
-        symbols: SHA-256 of all scale indices and symbols.
+        symbols: SHA-256 of the hashes of the symbols of all pictures.
         largest: difference of a sample in each picture, in code values.
         share: of the samples of each picture that differ.
         lost: PSNR-YUV that the source loses by it, mean over the pictures, in dB; negative where it gains.
@@ -100,74 +100,25 @@ class Drift:
     seconds: float
 
 
-@contextmanager
-def hashed_symbols() -> Iterator[hashlib._Hash]:
-    """A digest of every scale index and symbol that is decoded while the context lasts."""
-    digest = hashlib.sha256()
-    original = SymbolDecoder.decode
-
-    def recording(self, indices, tables):  # type: ignore[no-untyped-def]
-        symbols = original(self, indices, tables)
-        digest.update(np.ascontiguousarray(indices).tobytes() + symbols.tobytes())
-        return symbols
-
-    with mock.patch.object(SymbolDecoder, "decode", recording):
-        yield digest
-
-
 def measure(clip: CodedClip, model: VideoModel, around: Callable[[], AbstractContextManager[object]]) -> Drift:
     """Decode a clip, each picture within ``around``."""
-    decoder = FrameDecoder(model, width=clip.width, height=clip.height)
+    hashes = SymbolHashes(model)
+    decoder = FrameDecoder(hashes, width=clip.width, height=clip.height)
     largest, share, losses, seconds = [], [], [], 0.0
-    with hashed_symbols() as digest:
-        for number, payload in enumerate(clip.payloads):
-            start = time.perf_counter()
-            with around():
-                planes = decoder.decode(payload, key=number == 0)
-            seconds += time.perf_counter() - start
-            expected, source = clip.planes(clip.expected[number]), clip.planes(clip.source[number])
-            difference = np.concatenate(
-                [np.abs(a - b.astype(int)).ravel() for a, b in zip(expected, planes, strict=True)]
-            )
-            largest.append(int(difference.max()))
-            share.append(float((difference > 0).mean()))
-            best, found = (weighted_psnr(picture_psnr(source, one, 8)) for one in (expected, planes))
-            losses.append(best - found)
+    for number, payload in enumerate(clip.payloads):
+        start = time.perf_counter()
+        with around():
+            planes = decoder.decode(payload, key=number == 0)
+        seconds += time.perf_counter() - start
+        expected, source = clip.planes(clip.expected[number]), clip.planes(clip.source[number])
+        difference = np.concatenate([np.abs(a - b.astype(int)).ravel() for a, b in zip(expected, planes, strict=True)])
+        largest.append(int(difference.max()))
+        share.append(float((difference > 0).mean()))
+        best, found = (weighted_psnr(picture_psnr(source, one, 8)) for one in (expected, planes))
+        losses.append(best - found)
     mean, worst = float(np.mean(losses)), float(max(losses))
-    return Drift(digest.hexdigest(), largest, share, mean, worst, seconds / len(clip.payloads))
-
-
-def _contiguous(model: nn.Module) -> None:
-    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-
-
-def _without_onednn(model: nn.Module) -> None:
-    torch.backends.mkldnn.enabled = False
-
-
-def _low_convolutions(model: nn.Module) -> None:
-    torch.backends.mkldnn.conv.fp32_precision = "bf16"  # type: ignore[attr-defined]
-    torch.backends.mkldnn.matmul.fp32_precision = "bf16"  # type: ignore[attr-defined]
-
-
-HOSTS: dict[str, Callable[[nn.Module], object]] = {
-    "contiguous": _contiguous,
-    "high": lambda _: torch.set_float32_matmul_precision("high"),
-    "medium": lambda _: torch.set_float32_matmul_precision("medium"),
-    "bf16 convolutions": _low_convolutions,
-    "without oneDNN": _without_onednn,
-    "float64": lambda _: torch.set_default_dtype(torch.float64),
-    "meta": lambda _: torch.set_default_device("meta"),
-    "deterministic": lambda _: torch.use_deterministic_algorithms(True),
-    "flush denormals": lambda _: torch.set_flush_denormal(True),
-}
-"""What a host program does before it decodes, by name."""
-
-AROUND: dict[str, Callable[[], AbstractContextManager[object]]] = {
-    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
-    "inference mode": torch.inference_mode,
-}
-"""What a host program wraps the decoder's calls in, by name."""
+    symbols = hashlib.sha256("".join(hashes.hashes).encode()).hexdigest()
+    return Drift(symbols, largest, share, mean, worst, seconds / len(clip.payloads))
 
 
 def main() -> None:
@@ -175,11 +126,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("report", type=Path)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--host", choices=(*HOSTS, *AROUND))
+    add_options(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    around = AROUND.get(options.host, nullcontext)
     found = {}
     for folder in sorted(options.folder.iterdir()):
         if not folder.is_dir():
@@ -187,8 +136,8 @@ def main() -> None:
         clip = CodedClip.load(folder)
         model = load_model(precision=clip.precision, weights=None if clip.weights is None else Path(clip.weights))
         assert isinstance(model, nn.Module)
-        HOSTS.get(options.host, lambda _: None)(model)
-        found[folder.name] = asdict(measure(clip, model, around))
+        set_host(options.host, model)
+        found[folder.name] = asdict(measure(clip, model, around_calls(options.host)))
     options.report.write_text(json.dumps(found), encoding="utf-8")
 
 

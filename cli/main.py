@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from scaleflow.cli import (
     baseline,
     compare,
+    conformance,
     decode,
     demo,
     diffusion,
@@ -91,6 +92,7 @@ app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
 app.command("info")(info.info)
 app.command("verify")(verify.verify)
+app.command("conformance")(conformance.conformance)
 app.command("compare")(compare.compare)
 app.command("models")(models.models)
 app.command("pack")(pack.pack)

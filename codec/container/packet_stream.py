@@ -184,6 +184,9 @@ class PacketStream(Iterator[Item]):
     def _deliver_inter(self, group: PictureGroup, offset: int) -> None:
         number = self._frame_number or 0
         missing = (group.sequence - number) % SEQUENCE_LENGTH
+        if self._has_key and missing >= SEQUENCE_LENGTH // 2:  # from before what has come: it is not counted again
+            self._report_late(offset)
+            return
         self._check_number(number + missing if self._has_key else None, offset)
         self._next_pts = self._clock.after(self._next_pts, number - 1, missing)
         number += missing
@@ -230,6 +233,12 @@ class PacketStream(Iterator[Item]):
         what = f"picture {self._frame_number} is missing" if found is None or found > self._frame_number else "disorder"
         reason = f"{what}: the next is {found if found is not None else 'not a key frame'}"
         self._ready.append(DamagedRegion(offset, 0, reason, "inter", self._next_pts))
+
+    def _report_late(self, offset: int) -> None:
+        """Report pictures that come after later ones. Where none is missing they came before, and what follows can be
+        decoded."""
+        if not self._broken:
+            self._ready.append(DamagedRegion(offset, 0, "disorder: pictures come again", "inter", self._next_pts))
 
     def _recover(self, bad: BadPacket) -> None:
         offset = self._source.position

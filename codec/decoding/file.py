@@ -130,7 +130,8 @@ def decode_file(
 ) -> DecodeSummary:
     """Decode an ``.sfv`` file to a video.
 
-    Damage does not end it: the last good picture is repeated, and the summary and the log say where.
+    Damage does not end it: pictures between the good ones around stand in for what is lost, and the summary and the log
+    say where.
 
     Args:
         source: an ``.sfv`` file; ``-`` is standard input.
@@ -177,7 +178,7 @@ def decode_file(
                         report.note(event, reader)
                 else:
                     report.note(event, reader)
-                if cutter.is_done:
+                if cutter.is_done and not decoder.is_holding:
                     break
             else:
                 writer.last_duration = reader.last_duration if excerpt.duration is None else None
@@ -205,7 +206,7 @@ def verify_file(
         check_picture_size(header.video.width, header.video.height, max_pixels, reader.name)
         model = choose_model(header)
         check_weights(header, model)
-        for event in StreamDecoder(header, model, max_pixels=max_pixels).decode(reader):
+        for event in StreamDecoder(header, model, conceals=False, max_pixels=max_pixels).decode(reader):
             if not isinstance(event, AudioPacket):
                 report.note(event, reader)
     summary = report.finish()

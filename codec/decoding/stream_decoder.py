@@ -1,12 +1,14 @@
-"""From packets to pictures, over damage: what is lost is replaced by the last good picture, and reported."""
+"""From packets to pictures, over damage: other pictures stand in for what is lost, and it is reported."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from scaleflow.codec.container import AudioPacket, DamagedRegion, Item, SfvHeader, VideoPacket
 from scaleflow.codec.container.timing import FrameClock
+from scaleflow.codec.decoding.concealment import LONGEST_HOLE, conceal
 from scaleflow.codec.frame_coder import FrameDecoder
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.models.video_model import VideoModel
@@ -67,8 +69,10 @@ Event = DecodedPicture | AudioPacket | Damage | Loss
 class StreamDecoder:
     """Decodes the items of an :class:`scaleflow.codec.container.SfvReader`, one pass.
 
-    Pictures come with rising times. Where pictures are lost and their number is known, the last good one is repeated at
-    the times at which they were expected; before the first good one there is nothing to repeat.
+    Pictures come with rising times. Where pictures are lost and their number is known, others stand in for them at the
+    times at which they were expected, once the next good one is there: they lie between the last good one and the next,
+    see :func:`scaleflow.codec.decoding.concealment.conceal`. The last good one is repeated where no other follows, or
+    where too many are lost; before the first good one there is nothing to show.
 
     Numbers may be anyone's invention. A lost picture took a byte at least, and what is lost without a trace is seldom
     more than what is there: all stand-ins together are no more than ``max_stand_ins``, the damaged bytes and the
@@ -81,10 +85,12 @@ class StreamDecoder:
         model: VideoModel,
         *,
         changes: bool = False,
+        conceals: bool = True,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         max_stand_ins: int = DEFAULT_MAX_STAND_INS,
     ) -> None:
-        """With ``changes``, pictures say where they changed; of the default model only.
+        """With ``changes``, pictures say where they changed; of the default model only. Without ``conceals``, the last
+        good picture is repeated for all that are lost, which takes no time.
 
         Raises:
             DataError: the pictures are larger than ``max_pixels``.
@@ -98,11 +104,21 @@ class StreamDecoder:
         self._clock = FrameClock(video)
         self._time_base = video.time_base
         self._shown: Planes | None = None
+        self._shown_pts = 0
         self._next_number: int | None = None
         self._last_pts: int | None = None
         self._first_lost: int | None = None
         self._needs_key = False
         self._damaged_bytes = 0
+        self._conceals = conceals
+        self._is_frozen = False  # whether the last good picture stays until the next one
+        self._bit_depth = video.bit_depth
+        self._hole: deque[tuple[int, int]] = deque()  # times and numbers of stand-ins that wait for the next good one
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether stand-ins wait for the next good picture."""
+        return bool(self._hole)
 
     def decode(self, items: Iterable[Item], *, from_picture: int | None = 0) -> Iterator[Event]:
         """Decode items; ``from_picture`` is the number of the first one, None where that is not known."""
@@ -117,6 +133,7 @@ class StreamDecoder:
                 yield Damage(item.offset, item.reason, self._next_number or 0, time)
             elif item.timed and (item.pts is not None or item.dts is not None):
                 yield item
+        yield from self._fill_hole()
         yield from self._end_loss()
 
     def _decode_picture(self, packet: VideoPacket) -> Iterator[Event]:
@@ -139,10 +156,12 @@ class StreamDecoder:
             self._note_lost(packet.frame_number)
             yield from self._repeat(packet.pts, packet.frame_number)
             return
+        pts = self._rising(packet.pts)
+        yield from self._fill_hole(planes, pts)
         yield from self._end_loss(packet.frame_number)
-        self._shown = planes
+        self._shown, self._shown_pts, self._is_frozen = planes, pts, False
         self._allowance += 1
-        yield DecodedPicture(planes, self._rising(packet.pts), packet.frame_number, change=change)
+        yield DecodedPicture(planes, pts, packet.frame_number, change=change)
 
     def _fill_gap(self, packet: VideoPacket) -> Iterator[Event]:
         """Stand-ins for the pictures that are missing before ``packet``."""
@@ -164,7 +183,23 @@ class StreamDecoder:
     def _repeat(self, pts: int, number: int) -> Iterator[Event]:
         if self._shown is not None and self._last_pts is not None and pts > self._last_pts:
             self._last_pts = pts
-            yield DecodedPicture(self._shown, pts, number, repeated=True)
+            self._hole.append((pts, number))
+            self._is_frozen |= not self._conceals or len(self._hole) > LONGEST_HOLE
+            if self._is_frozen:
+                yield from self._fill_hole()
+
+    def _fill_hole(self, following: Planes | None = None, pts: int = 0) -> Iterator[Event]:
+        """The stand-ins that wait, where a good picture follows at a time ``pts``, or where none does."""
+        if not self._hole or self._shown is None:
+            return
+        pictures: Iterable[Planes] = [self._shown] * len(self._hole)
+        if following is not None:
+            length = pts - self._shown_pts
+            shares = [(time - self._shown_pts) / length for time, _ in self._hole]
+            pictures = conceal(self._shown, following, shares, self._bit_depth)
+        for planes in pictures:
+            time, number = self._hole.popleft()
+            yield DecodedPicture(planes, time, number, repeated=True)
 
     def _rising(self, pts: int) -> int:
         self._last_pts = pts if self._last_pts is None else max(pts, self._last_pts + 1)

@@ -78,7 +78,8 @@ class VideoDecoder(Iterator["VideoFrame"]):
         weights_folder: a folder of weights files, among which those of an older file are found by their hash.
         device: ``cpu``, ``cuda``, ``cuda:n``, or ``auto``: CUDA where there is one. A model that is given stays where
             it is; this is then only where tensors are put.
-        tolerate_damage: repeat the last good picture where one is damaged, and log it, in place of raising.
+        tolerate_damage: show pictures between the good ones around where some are damaged, and log it, in place of
+            raising.
         shown_by: makes of the model one that shows its pictures otherwise, such as
             :func:`scaleflow.adversarial.perceptual_codec.decoder_of` gives.
         max_pixels: largest picture, in samples of luma.

@@ -17,6 +17,7 @@ FEWEST_CELLS = 8
 
 CUT_SHARE = 0.42
 CUT_DIFFERENCE = 6.0
+APART_DIFFERENCE = 22.0
 REST = 3
 """Pictures after a cut in which no other is looked for, so that a flash costs one key frame and not one at each end."""
 
@@ -55,6 +56,21 @@ class SceneCutDetector:
             return False
         self._rest = REST
         return True
+
+
+def is_other_scene(before: Luma, after: Luma, bit_depth: int = 8) -> bool:
+    """Whether two pictures that may lie a second apart show different scenes; False for very small ones.
+
+    As :class:`SceneCutDetector`, but the mean matched difference is at least 22 code values of 8 bits, as motion adds
+    up: over 32 pictures, crops of 176x144 of CIF reach (0.66, 16) and (0.63, 20) in foreman, (0.28, 15) in mobile,
+    (0.55, 12) in flower and (0.23, 8) in carphone; ordered pairs of these clips are at least (0.56, 28).
+    """
+    scale = np.float32(2.0 ** (8 - bit_depth))
+    first, last = (_cells(luma) * scale for luma in (before, after))
+    if min(first.shape) < FEWEST_CELLS:
+        return False
+    share, difference = novelty(first, last)
+    return share >= CUT_SHARE and difference >= APART_DIFFERENCE
 
 
 def _cells(luma: Luma) -> Cells:

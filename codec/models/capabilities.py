@@ -12,6 +12,7 @@ from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.picture_analysis import PictureAnalysis
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
+from scaleflow.entropy.symbol_coder import SymbolDecoder
 from scaleflow.errors import UsageError
 
 
@@ -35,6 +36,17 @@ class TellsPictureChange(VideoModel, Protocol):
     ) -> tuple[Reference, PictureChange | None]:
         """Decode as :meth:`scaleflow.codec.models.video_model.VideoModel.decode_picture`; no change is told of a
         picture that was coded alone."""
+
+
+@runtime_checkable
+class DecodesSymbols(VideoModel, Protocol):
+    """Decodes with a decoder of symbols that its caller made, and may watch."""
+
+    def decode_symbols(
+        self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
+    ) -> Reference:
+        """Decode as :meth:`scaleflow.codec.models.video_model.VideoModel.decode_picture` does, of the payload that
+        ``decoder`` was given."""
 
 
 @runtime_checkable
@@ -115,6 +127,13 @@ def require_parts(model: VideoModel) -> GivesParts:
     if isinstance(model, GivesParts):
         return model
     raise UsageError(f"model {model.name} has no decoder 'perceptual'; default and recurrent have", fields=("decoder",))
+
+
+def require_symbols(model: VideoModel) -> DecodesSymbols:
+    """The model, if its symbols can be watched. Raises :class:`UsageError` otherwise."""
+    if isinstance(model, DecodesSymbols):
+        return model
+    raise UsageError(f"model {model.name} does not show its symbols; default, recurrent and ssf2020 do")
 
 
 def require_picture_change(model: VideoModel) -> TellsPictureChange:

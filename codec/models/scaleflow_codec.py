@@ -160,7 +160,13 @@ class ScaleFlowCodec(nn.Module):
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
-        return self._decode_picture(SymbolDecoder(payload), geometry, reference)[0]
+        return self.decode_symbols(SymbolDecoder(payload), geometry, reference)
+
+    def decode_symbols(
+        self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
+    ) -> Reference:
+        """See :class:`scaleflow.codec.models.capabilities.DecodesSymbols`."""
+        return self._decode_picture(decoder, geometry, reference)[0]
 
     def analyse_picture(
         self, payload: bytes, geometry: PictureGeometry, reference: Reference | None

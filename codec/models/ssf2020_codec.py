@@ -230,8 +230,13 @@ class Ssf2020Codec(nn.Module):
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
+        return self.decode_symbols(SymbolDecoder(payload), geometry, reference)
+
+    def decode_symbols(
+        self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
+    ) -> Reference:
+        """See :class:`scaleflow.codec.models.capabilities.DecodesSymbols`."""
         assert reference is None or isinstance(reference, Ssf2020Reference)
-        decoder = SymbolDecoder(payload)
         size = (-(-geometry.height // CELL), -(-geometry.width // CELL))
         try:
             with picture_computation(self.device, self.precision):

@@ -105,7 +105,7 @@ def decode(
 ) -> DecodeSummary:
     """Decode an ``.sfv`` file to a video that plays everywhere, with its audio.
 
-    Damage does not end it: the last good picture is repeated, and the summary says where.
+    Damage does not end it: pictures between the good ones around stand in for what is lost, and the summary says where.
 
     Args:
         source: an ``.sfv`` file; ``-`` is standard input.
@@ -214,7 +214,7 @@ def open_decoder(
         weights_folder: a folder of weights files, among which those of an older file are found by their hash; without
             it the one that the environment variable ``SCALEFLOW_WEIGHTS`` names.
         device: where the model computes, and where tensors are put.
-        tolerate_damage: repeat the last good picture where one is damaged, in place of raising.
+        tolerate_damage: show pictures between the good ones around where some are damaged, in place of raising.
         decoder, perception, decoder_weights: as of :func:`decode`.
         max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
 

@@ -35,7 +35,7 @@ def test_the_wheel_adds_one_name(distributions: Distributions, environment: Envi
 def test_the_wheel_holds_all_that_is_in_the_repository(distributions: Distributions) -> None:
     found = files_of(distributions.wheel)
     assert "scaleflow/py.typed" in found
-    suffixes = {".py", ".safetensors", ".md", ".yaml", ".js", ".css", ".html"}
+    suffixes = {".py", ".safetensors", ".md", ".yaml", ".js", ".css", ".html", ".sfv", ".xz", ".json"}
     for package in PACKAGES:
         ours = [path for path in (REPOSITORY / package).rglob("*") if path.suffix in suffixes and path.is_file()]
         missing = {path for path in ours if f"scaleflow/{path.relative_to(REPOSITORY)}" not in found}

@@ -113,14 +113,24 @@ class RecurrentCodec(nn.Module):
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`scaleflow.codec.models.video_model.VideoModel`."""
-        return self.decode_picture_and_parts(payload, geometry, reference)[0]
+        return self.decode_symbols(SymbolDecoder(payload), geometry, reference)
+
+    def decode_symbols(
+        self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
+    ) -> Reference:
+        """See :class:`scaleflow.codec.models.capabilities.DecodesSymbols`."""
+        return self._decode_picture(decoder, geometry, reference)[0]
 
     def decode_picture_and_parts(
         self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
     ) -> tuple[Reference, DecodedParts]:
         """See :class:`scaleflow.codec.models.capabilities.GivesParts`."""
+        return self._decode_picture(SymbolDecoder(payload), geometry, reference)
+
+    def _decode_picture(
+        self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None
+    ) -> tuple[RecurrentReference, DecodedParts]:
         assert reference is None or isinstance(reference, RecurrentReference)
-        decoder = SymbolDecoder(payload)
         try:
             with picture_computation(self.device, self.precision):
                 state = decode_quality(decoder, reference.quality if reference else None)

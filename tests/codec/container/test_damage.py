@@ -179,3 +179,31 @@ def test_bogus_heads_by_the_thousand_take_no_time(header: SfvHeader) -> None:
 def test_arbitrary_bytes_after_the_header_raise_nothing(header: SfvHeader, data: bytes) -> None:
     items = _read(header.to_bytes() + data)
     assert isinstance(items[-1], DamagedRegion)
+
+
+def _packets(header: SfvHeader) -> tuple[bytes, list[tuple[int, int]]]:
+    """Two groups of nine pictures, two inter pictures a packet, and where the packets of the first begin and end."""
+    stream = io.BytesIO()
+    with SfvWriter(stream, header, pictures_per_packet=2) as writer:
+        for number in range(18):
+            writer.write_video(b"picture %d" % number, "inter" if number % 9 else "intra", number)
+    data = stream.getvalue()
+    starts = sorted({picture.offset for picture in _pictures(_read(data)).values()})
+    return data, [(starts[index], starts[index + 1]) for index in range(1, 5)]
+
+
+def test_packets_in_the_wrong_order_cost_their_group_and_no_times(header: SfvHeader) -> None:
+    data, ((first, second), (_, third), *_) = _packets(header)
+    items = _read(data[:first] + data[second:third] + data[first:second] + data[third:])
+    pictures = _pictures(items, decodable=False)
+    assert set(pictures) == {0, *range(3, 18)}  # 1 and 2 came late
+    assert [picture.pts for picture in pictures.values()] == list(pictures)
+    assert set(_pictures(items)) == {0, *range(9, 18)}
+    assert len(_damage(items)) == 1
+
+
+def test_a_packet_that_comes_twice_costs_nothing(header: SfvHeader) -> None:
+    data, ((first, second), *_) = _packets(header)
+    items = _read(data[:second] + data[first:second] + data[second:])
+    assert set(_pictures(items)) == set(range(18))
+    assert [damage.reason for damage in _damage(items)] == ["disorder: pictures come again"]
