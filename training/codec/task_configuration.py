@@ -29,7 +29,7 @@ class TaskConfig:
     network: str = ""
     name: str = ""
     distance: Distance = "outputs"
-    weight: float = 200.0
+    weight: float = 2000.0
     scale: float = 1.0
     pictures: int = 2
 
