@@ -68,7 +68,7 @@ def read_encoder(path: Path) -> EncoderWeights:
         form = metadata.get("format", "")
         if form != ENCODER_FORMAT:
             raise DataError(f"{path}: holds {form[:40]!r}, no encoder ({ENCODER_FORMAT!r})")
-        tensors = {key: file.get_tensor(key).float() for key in file.keys()}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
     belongs_to = metadata.get("codec", "")
     if not _HASH.fullmatch(belongs_to):
         raise DataError(f"{path}: does not name the codec's weights that it belongs to: codec is {belongs_to[:40]!r}")
