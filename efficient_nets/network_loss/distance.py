@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from scaleflow.efficient_nets.tasks.description import Gives
-
-Distance = Literal["outputs", "features", "labels"]
 
 LEAST_ENERGY = 1e-6
 """Of what differences are divided by: nothing is far from nothing."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scaleflow.efficient_nets.network_loss.distance import Distance, feature_distance, output_distance
+from scaleflow.efficient_nets.network_loss.distance import feature_distance, output_distance
+from scaleflow.efficient_nets.network_loss.distance_kinds import Distance
 from scaleflow.efficient_nets.network_loss.frozen_network import read_frozen_network
 from scaleflow.efficient_nets.tasks.known_tasks import TASKS
 from scaleflow.errors import UsageError
@@ -21,7 +22,7 @@ class NetworkLoss:
 
     Args:
         run: of ``scaleflow nets train``, or its weights.
-        distance: what is compared, see :class:`scaleflow.training.codec.task_configuration.TaskConfig`.
+        distance: what is compared.
         scale: what pictures are scaled by before the network sees them.
         task: that the network must be for; empty for any.
 

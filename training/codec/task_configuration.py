@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scaleflow.efficient_nets.network_loss.distance import Distance
+from scaleflow.efficient_nets.network_loss.distance_kinds import Distance
 from scaleflow.training.loop.configuration import STRICT, check_range
 
 

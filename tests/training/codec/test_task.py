@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
@@ -28,6 +29,7 @@ from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.task import TaskTraining, shown_rgb
 from scaleflow.training.codec.models.trainable import ClipBatch, TrainableModel
 from scaleflow.training.codec.run import make_model
+from scaleflow.training.codec.start import load_start
 from scaleflow.training.loop.checkpoint import save_checkpoint
 from scaleflow.training.loop.configuration_file import override
 from scaleflow.training.loop.loop import TrainingLoop
@@ -163,13 +165,18 @@ def test_recurrent_and_ssf2020_are_tuned_too(network: Path, tmp_path: Path, dist
     model = make_model(config)
     names = reached(model, clips_of(config, rgb=True), config)
     assert names == grouped(model, config) and "img_decoder.0.weight" in names
+    exported = tmp_path / "ssf2020.safetensors"
+    save_file({key: value.contiguous() for key, value in model.network.state_dict().items()}, exported)
+    with torch.no_grad():
+        model.network.get_parameter("img_decoder.0.weight").zero_()
+    load_start(model, str(exported))  # type: ignore[arg-type]
+    assert model.network.get_parameter("img_decoder.0.weight").any()
 
     recurrent = ["model.name=recurrent", "model.start=random", f"task.distance={distance}"]
     config = configuration(network, *SIZES, *recurrent, "stages.task.trains=all")
     model = make_model(config)
     assert any("synthesis" in name for name in reached(model, clips_of(config), config))
     weights = tmp_path / "recurrent.safetensors"
-    model.freeze()
     from scaleflow.codec.models.recurrent.weights_file import serialized_weights
 
     weights.write_bytes(serialized_weights(model.freeze()))  # type: ignore[arg-type]
