@@ -5,18 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
-from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
-from scaleflow.codec.models.registry import load_model
-from scaleflow.codec.models.transforms import pack_planes
-from scaleflow.codec.video.reader import open_video
-from scaleflow.efficient_nets.network_loss.loss import NetworkLoss
 from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, read_task_points
-from scaleflow.training.codec.models.task import shown_rgb
 from tests.cli.conftest import Result, encoders_in_this_process, typed
 from tests.cli.test_nets import camvid, trained
 from tests.codec.conftest import packaged_clip
@@ -112,45 +103,3 @@ def test_bad_input_is_one_line(videos: Path, trained: Path, tmp_path: Path, carp
     assert not (tmp_path / "run").exists()
     refused = run("encode", carphone, tmp_path / "a.sfv", "--weights", keypoints, code=1)
     assert "weights format 'scaleflow-network-1', expected 'scaleflow-1'" in refused.stderr
-
-
-def curve(weights: Path | None, loss: NetworkLoss, clip: Path) -> tuple[list[float], list[float]]:
-    """Logarithms of the bits of a clip at rising qualities, and of the network's loss of what the shipped decoder
-    makes of them."""
-    encoder_of, decoder_of = load_model(weights=weights), load_model()
-    with open_video(clip) as reader:
-        size = reader.properties.width, reader.properties.height
-        pictures = [picture.planes for _, picture in zip(range(6), reader, strict=False)]
-    bits, losses = [], []
-    with torch.inference_mode():
-        for quality in (4.0, 12.0, 20.0):
-            encoder, decoder = (kind(m, width=size[0], height=size[1]) for kind, m in (
-                (FrameEncoder, encoder_of), (FrameDecoder, decoder_of)
-            ))  # fmt: skip
-            spent, far = 0, []
-            for number, planes in enumerate(pictures):
-                coded = encoder.encode(planes, key=number == 0, quality=quality)
-                shown = decoder.decode(coded.payload, key=coded.key)
-                spent += 8 * len(coded.payload)
-                far.append(float(loss(*(shown_rgb(packed(part)) for part in (planes, shown)))))
-            bits.append(float(np.log(spent)))
-            losses.append(float(np.log(np.mean(far))))
-    return bits, losses
-
-
-def packed(planes: tuple[np.ndarray, ...]) -> Tensor:
-    luma, *chroma = (torch.from_numpy(plane.astype(np.float32)) / 255 for plane in planes)
-    return pack_planes(luma[None, None], torch.stack(chroma)[None])
-
-
-@pytest.mark.slow
-def test_the_networks_loss_falls_at_equal_rate(videos: Path, trained: Path, carphone: Path, tmp_path: Path) -> None:
-    more = ("stages.task.steps=60", "stages.task.learning_rate=5e-4", "stages.task.warm_up=5", "task.weight=4000")
-    more += ("loss.distortion_share=0.25", "optimization.average=0.9", "stages.task.quality=[0,24]", "log_every=20")
-    run(*training(videos, trained, tmp_path / "run", *more, "stages.task.batch=2"))
-    run("export", tmp_path / "run" / "last.ckpt", tmp_path / "seg.safetensors")
-    loss = NetworkLoss(trained, "outputs")
-    plain, tuned = (curve(weights, loss, carphone) for weights in (None, tmp_path / "seg.safetensors"))
-    common = np.linspace(max(plain[0][0], tuned[0][0]), min(plain[0][-1], tuned[0][-1]), 9)
-    change = np.mean(np.interp(common, *tuned) - np.interp(common, *plain))
-    assert change < np.log(0.95)
