@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors.torch import save as serialized
-from torch import Tensor
 
 from scaleflow.adversarial.perceptual_network import PerceptualConfig, PerceptualNetwork
+from scaleflow.codec.models.tensor_check import check_tensors
 from scaleflow.errors import DataError, ScaleFlowError
 from scaleflow.json_dataclass import read_dataclass
 from scaleflow.safetensors_file import opened_safetensors
@@ -53,7 +52,7 @@ def load_perceptual_network(path: Path) -> tuple[PerceptualNetwork, str]:
         raise DataError(f"{path}: does not name the codec's weights that it belongs to: codec is {belongs_to[:40]!r}")
     config = _read_sizes(metadata.get("sizes", ""), path)
     with torch.device("meta"):  # nothing is taken for sizes that the file does not fill
-        _check_tensors(tensors, PerceptualNetwork(config).state_dict(), path)
+        check_tensors(tensors, PerceptualNetwork(config).state_dict(), path)
     network = PerceptualNetwork(config)
     network.load_state_dict({key: value.float() for key, value in tensors.items()})
     return network.eval(), belongs_to
@@ -64,17 +63,3 @@ def _read_sizes(text: str, path: Path) -> PerceptualConfig:
         return read_dataclass(PerceptualConfig, json.loads(text), "sizes")
     except (ValueError, RecursionError, ScaleFlowError) as error:
         raise DataError(f"{path}: names no sizes of a perceptual decoder ({error})") from error
-
-
-def _check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse a file whose tensors are not exactly the network's, or would spread through all pictures."""
-    for name, value in wanted.items():
-        if name not in given:
-            raise DataError(f"{path}: these weights do not fit: {name} is missing")
-        if given[name].shape != value.shape or not given[name].is_floating_point():
-            found = f"{tuple(given[name].shape)} of {given[name].dtype}"
-            raise DataError(f"{path}: these weights do not fit: {name} is {found}, not {tuple(value.shape)} of floats")
-        if not bool(torch.isfinite(given[name]).all()):
-            raise DataError(f"{path}: {name} holds values that are no finite numbers: take another file, or train anew")
-    if unknown := sorted(set(given) - set(wanted)):
-        raise DataError(f"{path}: these weights do not fit: {unknown[0][:80]!r} is unknown")

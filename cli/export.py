@@ -26,7 +26,7 @@ def export(
     json: options.Json = False,
 ) -> None:
     """Make a weights file of a checkpoint: for encode --weights; of ssf2020 for --model ssf2020:PATH; of region
-    networks for --roi-weights."""
+    networks for --roi-weights. Where the encoder alone was trained, the shipped decoder decodes what it encodes."""
     require_training_packages()
     from dataclasses import asdict
 

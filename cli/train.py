@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scaleflow.training.codec.configuration import TrainingConfig
     from scaleflow.training.loop.loop import TrainingProgress
 
-SHOWN = {"loss": ".3f", "bpp": ".3f", "error": ".1f"}
+SHOWN = {"loss": ".3f", "bpp": ".3f", "error": ".1f", "network loss": ".4f"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class RunOptions:
     config: Annotated[
         Path | None, typer.Option(help="A YAML file to start from instead of a preset.", show_default=False)
     ] = None
-    preset: Annotated[str, typer.Option(help="default, finetune, roi, ssf2020 or tiny.")] = "default"
+    preset: Annotated[
+        str, typer.Option(help="adversarial, default, finetune, perceptual, roi, ssf2020, task or tiny.")
+    ] = "default"
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, as it was set up.")] = False
     show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration and stop.")] = False
 

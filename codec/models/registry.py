@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from scaleflow.codec.models.computation import standard_settings
+from scaleflow.codec.models.encoder_weights import ENCODER_FORMAT, give_encoder, read_encoder
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.weights_file import WEIGHTS_FORMAT as RECURRENT_FORMAT
 from scaleflow.codec.models.recurrent.weights_file import load_recurrent
+from scaleflow.codec.models.released_weights import describe_weights
 from scaleflow.codec.models.scaleflow import ScaleFlowConfig
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import Precision, VideoModel
+from scaleflow.codec.models.weights_folder import FOLDER_VARIABLE, find_weights
 from scaleflow.errors import DataError, UsageError
 from scaleflow.safetensors_file import opened_safetensors
 
@@ -60,6 +63,37 @@ def load_scaleflow(path: Path) -> ScaleFlowCodec:
     return codec
 
 
+def load_with_encoder(path: Path) -> ScaleFlowCodec | RecurrentCodec:
+    """The codec that an encoder belongs to, with this encoder: its streams are those of the codec's weights.
+
+    These are the shipped ones, or a file that lies beside the encoder or in the folder that ``SCALEFLOW_WEIGHTS``
+    names.
+
+    Raises:
+        DataError: the file cannot be read, or the weights that it belongs to are not on this machine.
+        UsageError: ``SCALEFLOW_WEIGHTS`` names no folder.
+    """
+    encoder = read_encoder(path)
+    codec = _codec_of_hash(encoder.codec_hash, path.parent)
+    if codec is None:
+        raise DataError(
+            f"{path}: is an encoder for other weights, {describe_weights(encoder.codec_hash)}, which are not on this "
+            f"machine: put their file beside it, or in the folder that {FOLDER_VARIABLE} names"
+        )
+    give_encoder(codec.network, encoder)
+    return codec
+
+
+def _codec_of_hash(weights_hash: str, folder: Path) -> ScaleFlowCodec | RecurrentCodec | None:
+    shipped = scaleflow_small()
+    if shipped.weights_hash == weights_hash:
+        return shipped
+    found = find_weights(weights_hash) or find_weights(weights_hash, folder)
+    if found is None:
+        return None
+    return load_recurrent(found) if weights_format(found) == RECURRENT_FORMAT else load_scaleflow(found)
+
+
 def weights_format(path: Path) -> str:
     """What a weights file says of its layout; nothing where it says nothing.
 
@@ -84,7 +118,8 @@ def load_model(
             or ``ssf2020:PATH``.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:n``.
         precision: of the transforms; entropy coding is exact in either.
-        weights: another weights file for ``default``, of this model or of the recurrent one.
+        weights: another weights file for ``default``, of this model or of the recurrent one, or another encoder for
+            the weights of either.
 
     Raises:
         UsageError: unknown name, or a device that is not there.
@@ -109,8 +144,12 @@ def load_model(
 
 
 def _load(name: str, weights: Path | None) -> ScaleFlowCodec | RecurrentCodec | Ssf2020Codec:
-    if name in (DEFAULT_MODEL, RECURRENT_MODEL) and weights is not None and weights_format(weights) == RECURRENT_FORMAT:
-        return load_recurrent(weights)
+    if name in STREAM_MODELS and weights is not None:
+        form = weights_format(weights)
+        if form == RECURRENT_FORMAT:
+            return load_recurrent(weights)
+        if form == ENCODER_FORMAT:
+            return load_with_encoder(weights)
     if name == RECURRENT_MODEL:
         raise UsageError(f"model {name!r} comes with no weights yet: name a file of weights", fields=("weights",))
     if name == DEFAULT_MODEL:

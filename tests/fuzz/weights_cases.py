@@ -18,10 +18,11 @@ from scaleflow.adversarial.perceptual_codec import with_perceptual_decoder
 from scaleflow.adversarial.perceptual_network import PerceptualNetwork, tiny_perceptual
 from scaleflow.adversarial.perceptual_weights import serialized_perceptual_weights
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.encoder_weights import serialized_encoder
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
 from scaleflow.codec.models.recurrent.weights_file import serialized_weights
-from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model
+from scaleflow.codec.models.registry import WEIGHTS_FOLDER, load_model, load_scaleflow
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.models.weights_folder import find_weights
 from scaleflow.efficient_nets.diffusion.noise_schedule import NoiseSchedule
@@ -76,6 +77,10 @@ def _weights(kind: str) -> bytes:
         network = PerceptualNetwork(tiny_perceptual())
         torch.nn.init.normal_(network.last.weight, 0, 0.05)
         return serialized_perceptual_weights(network, load_model().weights_hash, ("lpips: 3 steps",))
+    if kind == "encoder":
+        _weights("default")
+        whole = load_scaleflow(Path(_scratch(), "default.safetensors"))
+        return serialized_encoder(whole.network, whole.weights_hash, ("task: 3 steps",))
     if kind == "regions":
         return (WEIGHTS_FOLDER / "default-roi.safetensors").read_bytes()
     buffer = Path(_scratch(), f"{kind}.safetensors")
@@ -151,13 +156,15 @@ def _altered_safetensors(data: bytes, source: random.Random) -> bytes:
 
 
 def weights_case(source: random.Random, folder: Path) -> None:
-    """Weights of both codecs, of regions, of networks and of restoration."""
-    kind = source.choice(("default", "recurrent", "regions", "network", "restoration"))
+    """Weights of both codecs, of an encoder alone, of regions, of networks and of restoration."""
+    kind = source.choice(("default", "recurrent", "encoder", "regions", "network", "restoration"))
     path = folder / "altered.safetensors"
     path.write_bytes(_altered_safetensors(_weights(kind), source))
     if source.random() < 0.1:
         find_weights("00" * 32, folder)
-    elif kind in ("default", "recurrent"):
+    elif kind in ("default", "recurrent", "encoder"):
+        if kind == "encoder":
+            (folder / "codec.safetensors").write_bytes(_weights("default"))  # that it belongs to
         load_model("default", weights=path)
     elif kind == "regions":
         load_region_networks(path)

@@ -14,6 +14,7 @@ from scaleflow.adversarial.loss_kinds import AdversarialLoss
 from scaleflow.codec.distortion import DISTORTION_OVER_STEP
 from scaleflow.errors import UsageError
 from scaleflow.quality_range import HIGHEST_QUALITY, is_quality
+from scaleflow.training.codec.task_configuration import TaskConfig
 from scaleflow.training.data.configuration import DataConfig
 from scaleflow.training.loop.configuration import (
     STRICT,
@@ -37,6 +38,8 @@ class LossConfig:
             :mod:`scaleflow.training.codec.losses`; ``fixed`` as ``weights`` say. Of the recurrent model.
         distortion_over_step: slope of rate over distortion: squared error that one bit is worth, in squared
             quantization steps. Of models with one rate, see ``model.distortion_weight``.
+        distortion_share: what the distortion is multiplied by in the loss, 0..1: less leaves more to the loss of a
+            task.
         low_rate_emphasis: power of the quantization step by which losses are weighed; at 0 high rates drown low ones.
         prediction: weight of the error of the prediction before the residual is added.
     """
@@ -47,6 +50,7 @@ class LossConfig:
     weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
     chroma: Literal["fixed", "quality"] = "fixed"
     distortion_over_step: float = DISTORTION_OVER_STEP
+    distortion_share: float = 1.0
     low_rate_emphasis: float = 0.45
     prediction: float = 0.1
 
@@ -54,6 +58,7 @@ class LossConfig:
         if min(self.weights) < 0 or not sum(self.weights) > 0:
             raise UsageError(f"loss.weights = {self.weights}: none may be negative, and one must be positive")
         check_range("loss.distortion_over_step", self.distortion_over_step, 1e-4, 100)
+        check_range("loss.distortion_share", self.distortion_share, 0, 1)
         check_range("loss.low_rate_emphasis", self.low_rate_emphasis, 0, 2)
         check_range("loss.prediction", self.prediction, 0, 100)
 
@@ -64,8 +69,10 @@ class StageConfig:
 
     Attributes:
         name: of the stage, also of its checkpoints.
-        trains: ``intra``, ``inter`` (motion and residual; intra frozen) or ``all``; of ``regions``, ``steering`` (the
-            implicit variant) or ``widths`` (learned latent scaling); of ``perceptual``, ``all``.
+        trains: ``intra``, ``inter`` (motion and residual; intra frozen), ``all``, or ``encoder`` (what the decoder
+            does not run, of all parts, so that decoders of the weights that the run starts from decode what it
+            encodes); of ``regions``, ``steering`` (the implicit variant) or ``widths`` (learned latent scaling); of
+            ``perceptual``, ``all``.
         adversary: what the weights of the discriminator's losses are multiplied by; at 0 none is trained. Of runs with
             an ``adversarial`` part.
         steps: optimizer steps.
@@ -85,7 +92,7 @@ class StageConfig:
     __pydantic_config__ = STRICT
 
     name: str
-    trains: Literal["intra", "inter", "all", "steering", "widths"]
+    trains: Literal["intra", "inter", "all", "encoder", "steering", "widths"]
     steps: int
     batch: int = 8
     micro_batch: int = 0
@@ -112,6 +119,11 @@ class StageConfig:
             raise UsageError(f"{where}.unroll = {self.unroll}: rising numbers of pictures from {least} on are needed")
         if not (all(map(is_quality, self.quality)) and self.quality[0] <= self.quality[1]):
             raise UsageError(f"{where}.quality = {self.quality}: two rising numbers within 0..63 are needed")
+
+    @property
+    def teaches_intra(self) -> bool:
+        """Whether pictures that stand alone count in the loss."""
+        return self.trains in ("intra", "all", "encoder")
 
     def frames_at(self, step: int) -> int:
         """Pictures of the clips of a step."""
@@ -252,18 +264,19 @@ class TrainingConfig(RunConfig):
     """A whole run.
 
     Attributes:
-        data, model, loss, adversarial, optimization, validation: see there.
+        data, model, loss, adversarial, task, optimization, validation: see there.
         stages: in their order.
     """
 
     __pydantic_config__ = STRICT
-    kept_when_resumed: ClassVar[Sequence[str]] = ("model", "adversarial", "stages", "optimization", "seed")
+    kept_when_resumed: ClassVar[Sequence[str]] = ("model", "adversarial", "task", "stages", "optimization", "seed")
 
     stages: tuple[StageConfig, ...]
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     adversarial: AdversarialConfig | None = None
+    task: TaskConfig | None = None
     optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
 
@@ -291,4 +304,38 @@ class TrainingConfig(RunConfig):
             raise UsageError("data.masks = none: regions are trained with masks, such as data.masks=mixed")
         if of_regions and self.validation.clips:
             raise UsageError("validation.clips: regions are measured on what was exported, with scaleflow rd and masks")
+        self._check_task()
+        self._check_encoder()
         super().__post_init__()
+
+    @property
+    def keeps_decoder(self) -> bool:
+        """Whether decoders of the weights that the run starts from decode what it encodes."""
+        return all(stage.trains == "encoder" for stage in self.stages)
+
+    def _check_task(self) -> None:
+        if self.task is None:
+            return
+        if self.model.name in ("regions", "perceptual"):
+            raise UsageError(f"task: model {self.model.name} is trained without it: use default, recurrent or ssf2020")
+        if self.adversarial is not None:
+            raise UsageError("task and adversarial do not go together: leave one of them out")
+        if self.task.distance == "labels" and self.data.masks != "annotations":
+            raise UsageError(
+                "task.distance = labels: clips have none: use data.kind=davis data.masks=annotations, or the distance "
+                "outputs or features, which take none"
+            )
+
+    def _check_encoder(self) -> None:
+        for stage in self.stages:
+            if stage.trains == "encoder" and self.model.name not in ("default", "recurrent"):
+                raise UsageError(
+                    f"stages.{stage.name}.trains = encoder: streams of {self.model.name} name all of its weights, also "
+                    "those of the encoder: use all"
+                )
+        start = self.model.start
+        if self.keeps_decoder and start != "default" and not start.endswith(".safetensors"):
+            raise UsageError(
+                f"model.start = {start}: where encoders alone are trained, it is what decoders have: default, or a "
+                ".safetensors file of scaleflow export"
+            )

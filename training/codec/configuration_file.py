@@ -8,7 +8,7 @@ from typing import Any
 from scaleflow.training.codec.configuration import TrainingConfig
 from scaleflow.training.loop import configuration_file
 
-PRESETS = ("adversarial", "default", "finetune", "perceptual", "roi", "ssf2020", "tiny")
+PRESETS = ("adversarial", "default", "finetune", "perceptual", "roi", "ssf2020", "task", "tiny")
 
 
 def configuration_of(values: Mapping[str, Any], source: str = "configuration") -> TrainingConfig:

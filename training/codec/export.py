@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors.torch import save as serialized
-from torch import nn
+from torch import Tensor, nn
 
 from scaleflow.adversarial.perceptual_network import PerceptualNetwork
 from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.encoder_weights import give_encoder, is_of_the_encoder, read_encoder, serialized_encoder
 from scaleflow.codec.models.picture_order import RegionOrder
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.weights_file import load_recurrent, serialized_weights
@@ -60,7 +62,8 @@ def export_checkpoint(
     """Write the weights of a checkpoint, averaged where there are averages, in the form that coding needs.
 
     ``default`` and ``recurrent`` are frozen: integer tables and priors, transforms in float16. ``ssf2020`` is written
-    as it is, under CompressAI's names; its integers are derived when it is loaded.
+    as it is, under CompressAI's names; its integers are derived when it is loaded. Of runs that trained the encoder
+    alone, it alone is written.
 
     Args:
         checkpoint: of ``scaleflow train``.
@@ -85,6 +88,8 @@ def export_checkpoint(
         with whole_file(str(output), overwrite) as temporary:
             if config.model.name == "regions":
                 network: nn.Module = _write_regions(config, state, temporary)
+            elif config.keeps_decoder:
+                network = _write_encoder(config, state, temporary, stages)
             elif config.model.name == "perceptual":
                 network = _write_perceptual(config, state, temporary, stages)
             elif config.model.name == "default":
@@ -98,7 +103,8 @@ def export_checkpoint(
                 network = frozen.network
     except ValueError as error:
         raise DataError(f"{checkpoint}: these weights have no exact integer form: {error}") from error
-    parameters = sum(parameter.numel() for parameter in network.parameters())
+    named = network.named_parameters()
+    parameters = sum(value.numel() for name, value in named if not config.keeps_decoder or is_of_the_encoder(name))
     return ExportReport(output, config.model.name, output.stat().st_size, parameters, stages, costs)
 
 
@@ -138,6 +144,28 @@ def _write_regions(config: TrainingConfig, state: dict[str, Any], path: Path) ->
     return model.network
 
 
+def _write_encoder(config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]) -> nn.Module:
+    """The network of the codec that the run started from, with the encoder as it was written."""
+    decoder, codec = (load_codec_with_parts(config.model.start) for _ in range(2))
+    network: nn.Module = codec.network
+    trained, before = codec_weights(state), network.state_dict()
+    if moved := [name for name, value in before.items() if not _is_kept(name, value, trained)]:
+        raise DataError(
+            f"{config.model.start}: these are not the weights that the run started from, of which it trained the "
+            f"encoder alone: {moved[0]} differs"
+        )
+    give_weights(network, trained)
+    path.write_bytes(serialized_encoder(network, codec.weights_hash, stages))
+    give_encoder(network, read_encoder(path))
+    require_round_trip(codec, decoder=decoder)
+    return network
+
+
+def _is_kept(name: str, value: Tensor, trained: dict[str, Tensor]) -> bool:
+    """Whether a run that trains the encoder alone has left a part of the decoder as it was."""
+    return is_of_the_encoder(name) or (name in trained and torch.equal(value, trained[name]))
+
+
 def _write_perceptual(
     config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]
 ) -> PerceptualNetwork:
@@ -160,8 +188,15 @@ def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, st
     return load_ssf2020(f"ssf2020:{path}")
 
 
-def require_round_trip(codec: VideoModel, region_coding: RegionCoding | None = None) -> None:
+def require_round_trip(
+    codec: VideoModel, region_coding: RegionCoding | None = None, decoder: VideoModel | None = None
+) -> None:
     """Code three made pictures of odd size at three qualities, with a region of interest where there is what codes it.
+
+    Args:
+        codec: that encodes.
+        region_coding: of the region.
+        decoder: that decodes; the codec itself where it is None.
 
     Raises:
         DataError: they do not decode to what the encoder has.
@@ -173,11 +208,11 @@ def require_round_trip(codec: VideoModel, region_coding: RegionCoding | None = N
     base = np.kron(generator.integers(30, 220, (12, 16)), np.ones((8, 8))).astype(np.uint8)
     for quality in (0.0, 31.5, 63.0):
         encoder = FrameEncoder(codec, width=101, height=77)
-        decoder = FrameDecoder(codec, width=101, height=77)
+        decoding = FrameDecoder(decoder or codec, width=101, height=77)
         for shift in range(3):
             planes = _planes(base, shift, codec.working_format)
             coded = encoder.encode(planes, key=False, quality=quality, region=region)
-            for ours, theirs in zip(decoder.decode(coded.payload, key=coded.key), coded.planes, strict=True):
+            for ours, theirs in zip(decoding.decode(coded.payload, key=coded.key), coded.planes, strict=True):
                 if not np.array_equal(ours, theirs):
                     raise DataError(f"the frozen model does not round-trip at quality {quality:g}: nothing was written")
 

@@ -74,6 +74,18 @@ def rate_distortion(bits_per_pixel: Tensor, error: Tensor, quality: Tensor, conf
 
     A power of the quality's quantization step keeps low rates, whose losses are small, from being neglected.
     """
+    return _emphasized_cost(bits_per_pixel, config.distortion_share * error, quality, config)
+
+
+def error_cost(error: Tensor, quality: Tensor, config: LossConfig) -> Tensor:
+    """What errors of any kind (N,), in squared code values, add to the loss of each picture, (N,).
+
+    ``config.distortion_share`` does not count.
+    """
+    return _emphasized_cost(torch.zeros_like(error), error, quality, config)
+
+
+def _emphasized_cost(bits_per_pixel: Tensor, error: Tensor, quality: Tensor, config: LossConfig) -> Tensor:
     emphasis = (quantization_step(quality) / 20) ** config.low_rate_emphasis
     return rate_distortion_cost(bits_per_pixel, error, quality, config.distortion_over_step) * emphasis
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from scaleflow.codec.models.encoder_weights import is_of_the_encoder
 from scaleflow.training.codec.clip_batches import ClipBatches
 from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
 from scaleflow.training.codec.model_card import StageRecord, model_card
@@ -17,7 +18,8 @@ from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.models.ssf2020 import Ssf2020Training
-from scaleflow.training.codec.models.trainable import TrainableModel
+from scaleflow.training.codec.models.task import TaskTraining
+from scaleflow.training.codec.models.trainable import TrainableCodec, TrainableModel
 from scaleflow.training.codec.monitor import TensorBoardMonitor
 from scaleflow.training.codec.start import load_start
 from scaleflow.training.codec.validation import ValidationPoint, check_clips, rate_distortion_points
@@ -35,10 +37,11 @@ def make_model(config: TrainingConfig) -> TrainableModel:
     """The model with the weights that it starts from.
 
     Raises:
-        UsageError, DataError: a checkpoint to start from is not there, damaged, or of another architecture.
+        UsageError, DataError: a checkpoint to start from is not there, damaged, or of another architecture; or the
+            network of a task cannot be used.
     """
     torch.manual_seed(config.seed)
-    model: TrainableModel
+    model: TrainableCodec
     if config.model.name == "perceptual" and config.adversarial is not None:
         return PerceptualTraining(config.model, config.adversarial, config.optimization)
     if config.model.name == "regions":
@@ -51,9 +54,19 @@ def make_model(config: TrainingConfig) -> TrainableModel:
         model = Ssf2020Training(config.model, config.loss, config.optimization)
     if config.model.start not in ("transform", "random"):
         load_start(model, config.model.start)
+    if config.keeps_decoder:
+        _hold_decoder(model)
     if config.adversarial is not None:
         return AdversarialTraining(model, config.model, config.adversarial, config.optimization)
+    if config.task is not None:
+        return TaskTraining(model, config.task, config.optimization)
     return model
+
+
+def _hold_decoder(model: TrainableCodec) -> None:
+    """Gradients of what no stage trains are not computed."""
+    for name, parameter in model.network.named_parameters():
+        parameter.requires_grad_(is_of_the_encoder(name))
 
 
 def train(

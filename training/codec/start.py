@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from scaleflow.codec.models.encoder_weights import ENCODER_FORMAT
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.weights_file import WEIGHTS_FORMAT as RECURRENT_FORMAT
 from scaleflow.codec.models.recurrent.weights_file import load_recurrent
-from scaleflow.codec.models.registry import DEFAULT_MODEL, load_scaleflow, scaleflow_small, weights_format
+from scaleflow.codec.models.registry import (
+    DEFAULT_MODEL,
+    load_scaleflow,
+    load_with_encoder,
+    scaleflow_small,
+    weights_format,
+)
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.codec.codec_weights import codec_weights
@@ -30,7 +37,7 @@ def load_start(model: TrainableModel, start: str) -> None:
         DataError: it is damaged, of another architecture, or not complete enough to go on.
     """
     if start == DEFAULT_MODEL or start.endswith(".safetensors"):
-        weights = load_trainable_codec(start).trainable_network().state_dict()
+        weights = _exported_network(start, model.name).state_dict()
     else:
         weights = codec_weights(load_checkpoint(Path(start)))
     if difference := _difference(weights, model.network.state_dict()):
@@ -43,23 +50,41 @@ def load_trainable_codec(start: str) -> ScaleFlowCodec:
 
     Raises:
         UsageError: there is no such file.
-        DataError: it is damaged, or holds integer priors only, which cannot be trained.
+        DataError: it is damaged, of another model, or holds integer priors only, which cannot be trained.
     """
-    _check_start(start)
-    codec = scaleflow_small() if start == DEFAULT_MODEL else load_scaleflow(Path(start))
-    try:
-        codec.trainable_network()
-    except DataError as error:
-        raise DataError(f"{start}: {error}") from error
+    codec = load_codec_with_parts(start)
+    if not isinstance(codec, ScaleFlowCodec):
+        raise DataError(f"{start}: holds weights of the model {codec.name}, where those of default are needed")
     return codec
 
 
 def load_codec_with_parts(start: str) -> ScaleFlowCodec | RecurrentCodec:
     """As :func:`load_trainable_codec`, of either model that gives the parts of its pictures."""
     _check_start(start)
-    if start != DEFAULT_MODEL and weights_format(Path(start)) == RECURRENT_FORMAT:
+    form = "" if start == DEFAULT_MODEL else weights_format(Path(start))
+    if form == RECURRENT_FORMAT:
         return load_recurrent(Path(start))
-    return load_trainable_codec(start)
+    codec: ScaleFlowCodec | RecurrentCodec
+    if form == ENCODER_FORMAT:
+        codec = load_with_encoder(Path(start))
+    else:
+        codec = scaleflow_small() if start == DEFAULT_MODEL else load_scaleflow(Path(start))
+    if isinstance(codec, ScaleFlowCodec):
+        try:
+            codec.trainable_network()
+        except DataError as error:
+            raise DataError(f"{start}: {error}") from error
+    return codec
+
+
+def _exported_network(start: str, name: str) -> nn.Module:
+    """The network of a model from what ``scaleflow export`` wrote of it. Raises as :func:`load_trainable_codec`."""
+    if name == "ssf2020" and start != DEFAULT_MODEL:
+        from scaleflow.codec.models.ssf2020 import FROM_FILE, load_network
+
+        _check_start(start)
+        return load_network(f"{FROM_FILE}{start}")
+    return load_codec_with_parts(start).network
 
 
 def _check_start(start: str) -> None:

@@ -122,6 +122,6 @@ def _keys_at(location: list[Any], kind: Any) -> list[str]:
         return [f.name for f in fields(kind)]
     if location[0] == "stages":
         return [f.name for f in fields(get_args(get_type_hints(kind)["stages"])[0])]
-    parts = {f.name: f.default_factory() for f in fields(kind) if callable(f.default_factory)}
-    part: Any = parts.get(location[0])
-    return [f.name for f in fields(part)] if is_dataclass(part) else []
+    part = get_type_hints(kind).get(location[0])
+    kinds = [one for one in (part, *get_args(part)) if is_dataclass(one)]
+    return [f.name for f in fields(kinds[0])] if kinds else []

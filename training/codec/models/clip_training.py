@@ -13,7 +13,7 @@ from scaleflow.codec.models.transforms import PATCH, pack_planes, unpack_planes
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.quality_range import HIGHEST_QUALITY
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
-from scaleflow.training.codec.losses import planes_distortion, rate_distortion
+from scaleflow.training.codec.losses import error_cost, planes_distortion, rate_distortion
 from scaleflow.training.codec.models.trainable import ClipBatch, StepResult
 from scaleflow.training.loop.parts import ParameterGroup
 
@@ -40,7 +40,7 @@ class ClipTraining(ABC):
 
     def start(self, stage: StageConfig, batches: Iterator[ClipBatch]) -> None:
         """Measure how the linear transforms and the priors should begin, where the part that learns needs it."""
-        if stage.trains == "all" or not self._needs_start(stage):
+        if stage.trains in ("all", "encoder") or not self._needs_start(stage):
             return
         chosen = list(islice(batches, START_BATCHES))
         with torch.no_grad():
@@ -57,6 +57,10 @@ class ClipTraining(ABC):
             if stage.trains == "intra":
                 return self._intra_step(pictures[0], batch.quality)
             return self._inter_step(pictures, batch, stage)
+
+    def error_cost(self, error: Tensor, quality: Tensor) -> Tensor:
+        """See :class:`scaleflow.training.codec.models.trainable.TrainableCodec`."""
+        return error_cost(error, quality, self._loss).mean()
 
     @abstractmethod
     def _needs_start(self, stage: StageConfig) -> bool:

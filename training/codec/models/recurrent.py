@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scaleflow.codec.models.clip_coding import as_reference
+from scaleflow.codec.models.encoder_weights import is_of_the_encoder
 from scaleflow.codec.models.motion_estimation import BLOCK, match_blocks, vector_smoothness
 from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
@@ -118,10 +119,10 @@ class RecurrentTraining(ClipTraining):
         """Transforms; priors and gains, which learn faster; scales of hyper-latents, which learn fastest."""
         kinds = (LatentCoder, HyperScales, ScaleSynthesis, MeanSynthesis, LatentGain)
         quick = names_within(self.network, kinds)
-        parts = {"intra": ["intra"], "inter": ["inter"], "all": ["intra", "inter"]}[stage.trains]
+        parts = {"intra": ["intra"], "inter": ["inter"]}.get(stage.trains, ["intra", "inter"])
 
         def choose(name: str) -> int | None:
-            if name.split(".")[0] not in parts:
+            if name.split(".")[0] not in parts or (stage.trains == "encoder" and not is_of_the_encoder(name)):
                 return None
             return 2 if ".hyper_scales." in name else int(name in quick)
 
@@ -145,18 +146,18 @@ class RecurrentTraining(ClipTraining):
         bits = coded.bits_latents + coded.bits_hyper
         loss, scalars = self._picture_loss(picture, decoded, bits, quality)
         scalars["hyper bpp"] = float(coded.bits_hyper.detach().mean()) / pixels_of(picture)
-        clip = DecodedClip([picture], [decoded], [coded.values], [bits], [])
+        clip = DecodedClip([picture], [decoded], [coded.values], [bits], [], [quality])
         return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()), clip=clip)
 
     def _inter_step(self, pictures: list[Tensor], batch: ClipBatch, stage: StageConfig) -> StepResult:
         quality = batch.quality
-        intra_learns = stage.trains == "all"
+        intra_learns = stage.teaches_intra
         intra_quality = key_picture_quality(quality)
         losses: list[Tensor] = []
         with torch.set_grad_enabled(intra_learns and torch.is_grad_enabled()):
             decoded, features, latents = self.network.intra(pictures[0], intra_quality)
             bits = latents.bits_latents + latents.bits_hyper
-            clip = DecodedClip(pictures, [decoded], [latents.values], [bits], [])
+            clip = DecodedClip(pictures, [decoded], [latents.values], [bits], [], [intra_quality])
             if intra_learns:
                 losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality)[0])
         state = self.network.state_after_intra(as_reference(decoded, REFERENCE_PARTS), features)
@@ -172,6 +173,7 @@ class RecurrentTraining(ClipTraining):
             clip.latents.append(coded.residual.values)
             clip.bits.append(outcome.bits)
             clip.flows.append(coded.prediction.motion.flow)
+            clip.qualities.append(quality)
             state = coded.state if stage.gradients == "clip" else coded.state.with_detached_pictures()
         assert outcome is not None
         prediction = outcome.coded.prediction

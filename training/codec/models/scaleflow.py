@@ -23,6 +23,7 @@ from scaleflow.codec.models.clip_coding import (
     motion_vectors,
     plain_coding,
 )
+from scaleflow.codec.models.encoder_weights import is_of_the_encoder
 from scaleflow.codec.models.hyperprior import CodedLatents, MeanScaleHyperprior
 from scaleflow.codec.models.quality import LatentGain
 from scaleflow.codec.models.region_coding import LatentKind
@@ -69,11 +70,12 @@ class ScaleFlowTraining(ClipTraining):
     def parameter_groups(self, stage: StageConfig) -> list[ParameterGroup]:
         """Transforms, and priors and gains; the latter learn faster."""
         quick = names_within(self.network, (MeanScaleHyperprior, LatentGain))
-        all_parts = {"intra": ["intra"], "inter": ["motion", "residual"], "all": ["intra", "motion", "residual"]}
-        parts = all_parts[stage.trains]
+        parts = {"intra": ["intra"], "inter": ["motion", "residual"]}.get(stage.trains, ["intra", "motion", "residual"])
 
         def choose(name: str) -> int | None:
             if name.split(".")[0] not in parts or name.endswith("quantiles"):
+                return None
+            if stage.trains == "encoder" and not is_of_the_encoder(name):
                 return None
             return int(name in quick)
 
@@ -95,11 +97,11 @@ class ScaleFlowTraining(ClipTraining):
         bits = coded.bits_latents + coded.bits_hyper
         loss, scalars = self._picture_loss(picture, decoded, bits, quality)
         scalars["hyper bpp"] = float(coded.bits_hyper.detach().mean()) / pixels_of(picture)
-        clip = DecodedClip([picture], [decoded], [coded.values], [bits], [])
+        clip = DecodedClip([picture], [decoded], [coded.values], [bits], [], [quality])
         return StepResult(loss, scalars, unpack_planes(picture), unpack_planes(decoded.detach()), clip=clip)
 
     def _inter_step(self, pictures: list[Tensor], batch: ClipBatch, stage: StageConfig) -> StepResult:
-        return self._code_clips(pictures, batch.quality, intra_learns=stage.trains == "all")
+        return self._code_clips(pictures, batch.quality, intra_learns=stage.teaches_intra)
 
     def _code_clips(
         self,
@@ -115,7 +117,7 @@ class ScaleFlowTraining(ClipTraining):
         with torch.set_grad_enabled(intra_learns):
             decoded, key = self._code_intra(pictures[0], intra_quality, regions[0])
             bits = key.bits_latents + key.bits_hyper
-            clip = DecodedClip(pictures, [decoded], [key.values], [bits], [])
+            clip = DecodedClip(pictures, [decoded], [key.values], [bits], [], [intra_quality])
             if intra_learns:
                 losses.append(self._picture_loss(pictures[0], decoded, bits, intra_quality, regions[0])[0])
         state = first_state(self.network, decoded)
@@ -127,6 +129,7 @@ class ScaleFlowTraining(ClipTraining):
             clip.latents.append(coded.residual.values)
             clip.bits.append(coded.bits)
             clip.flows.append(coded.prediction.flow)
+            clip.qualities.append(quality)
             state = coded.next_state()
         return StepResult(
             torch.stack(losses).mean(),

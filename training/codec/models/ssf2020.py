@@ -21,7 +21,7 @@ from scaleflow.codec.models.transforms import pack_planes
 from scaleflow.codec.picture import WorkingFormat
 from scaleflow.codec.video.color_tensors import rgb_to_planes
 from scaleflow.training.codec.configuration import LossConfig, ModelConfig, OptimizationConfig, StageConfig
-from scaleflow.training.codec.losses import distortion, rate_distortion
+from scaleflow.training.codec.losses import distortion, error_cost, rate_distortion
 from scaleflow.training.codec.models.trainable import ClipBatch, DecodedClip, StepResult
 from scaleflow.training.loop.parts import ParameterGroup
 
@@ -73,15 +73,22 @@ class Ssf2020Training:
         bottlenecks = [module for module in self.network.modules() if isinstance(module, EntropyBottleneck)]
         loss = self._loss_of(rates, errors, batch.quality) + sum(bottleneck.loss() for bottleneck in bottlenecks)
         scalars = {"bpp": float(rates.detach().mean()), "error": float(errors.detach().mean())}
-        bits = list(rates * batch.pixels)
-        clip = DecodedClip([_packed(picture) for picture in pictures], [_packed(one) for one in decoded], [], bits, [])
+        bits, qualities = list(rates * batch.pixels), [batch.quality] * len(pictures)
+        packed = [_packed(picture) for picture in pictures], [_packed(one) for one in decoded]
+        clip = DecodedClip(*packed, [], bits, [], qualities)
         return StepResult(loss, scalars, (pictures[-1],), (decoded[-1].detach().clamp(0, 1),), clip=clip)
 
     def _loss_of(self, rates: Tensor, errors: Tensor, quality: Tensor) -> Tensor:
         """``rates`` and ``errors`` are of each picture of each clip, (T, N)."""
         if self._model.variable_rate:
             return rate_distortion(rates, errors, quality, self._loss).mean()
-        return self._model.distortion_weight * errors.mean() + rates.mean()
+        return self._loss.distortion_share * self._model.distortion_weight * errors.mean() + rates.mean()
+
+    def error_cost(self, error: Tensor, quality: Tensor) -> Tensor:
+        """See :class:`scaleflow.training.codec.models.trainable.TrainableCodec`."""
+        if self._model.variable_rate:
+            return error_cost(error, quality, self._loss).mean()
+        return self._model.distortion_weight * error.mean()
 
     def freeze(self) -> Ssf2020Codec:
         """See :class:`scaleflow.training.codec.models.trainable.TrainableModel`."""

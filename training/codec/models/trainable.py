@@ -50,7 +50,8 @@ class DecodedClip:
     """Clips as they are decoded, with gradients, for losses beside that of the codec; of each picture one tensor.
 
     ``pictures`` and ``decoded`` are packed (N, 6, H / 2, W / 2); ``latents`` (N, C, h, w) those of the picture, or of
-    its residual; ``bits`` (N,); ``flows`` (N, 2, H / 4, W / 4) of all pictures but the first, none where not known.
+    its residual; ``bits`` (N,); ``flows`` (N, 2, H / 4, W / 4) of all pictures but the first, none where not known;
+    ``qualities`` (N,), which key pictures have of their own.
     """
 
     pictures: list[Tensor]
@@ -58,6 +59,7 @@ class DecodedClip:
     latents: list[Tensor]
     bits: list[Tensor]
     flows: list[Tensor]
+    qualities: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -82,3 +84,10 @@ class TrainableModel(Trainable[StageConfig, ClipBatch, StepResult], Protocol):
 
     def freeze(self) -> VideoModel:
         """The model as a codec, with integer tables and priors, from the weights as they are."""
+
+
+class TrainableCodec(TrainableModel, Protocol):
+    """A codec whose own networks are trained, and whose loss others may add to."""
+
+    def error_cost(self, error: Tensor, quality: Tensor) -> Tensor:
+        """What errors of pictures (N,), in squared code values of 8 bits, at their qualities (N,), add to the loss."""
