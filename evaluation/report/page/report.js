@@ -178,7 +178,7 @@ function clipSection(clip) {
   } else {
     parts.push(element("ul", {}, clip.points.map((point) => element("li", {}, pointText(point, clip)))));
   }
-  parts.push(...pictureCurves(clip), ...clip.points.map((point) => streamMaps(clip, point)));
+  parts.push(foundComparison(clip), frameStrips(clip), ...pictureCurves(clip), ...clip.points.map((point) => streamMaps(clip, point)));
   return element("section", { class: "clip" }, parts.filter((part) => part !== null));
 }
 
@@ -190,6 +190,7 @@ document.getElementById("report").replaceChildren(
   element("p", { class: "soft" },
     `BD-rate: rate at equal quality against ${data.summary.anchor}; negative saves rate. Speeds are of the whole command, start-up included, from the slowest to the fastest point.`),
   commandLines(),
+  ...(data.task ? [taskSection(data.task)] : []),
   element("h2", {}, "Rate and distortion"), ...curves().filter((part) => part !== null),
   ...data.clips.map(clipSection),
 );
