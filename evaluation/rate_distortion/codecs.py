@@ -100,6 +100,11 @@ class EvaluatedCodec:
         return self.how.suffix
 
     @property
+    def tells_changes(self) -> bool:
+        """Whether the decoder of its files may say how pictures differ from those before."""
+        return self.suffix == "sfv"
+
+    @property
     def encoder(self) -> str | None:
         """The encoder that ffmpeg must have."""
         return self.option("-c:v", "-vcodec", "-codec:v") if self.program == "ffmpeg" else None
