@@ -16,7 +16,7 @@ from scaleflow.evaluation.report.matched_points import common_rate, nearest_poin
 from scaleflow.evaluation.report.region_outlines import region_outlines
 from scaleflow.evaluation.report.settings import ReportSettings
 from scaleflow.evaluation.report.stream_maps import stream_maps
-from scaleflow.evaluation.report.stream_pictures import CachedModels, Rgb, read_original, read_pictures
+from scaleflow.evaluation.report.stream_pictures import CachedModels, ChosenPictures, Rgb, read_original, read_pictures
 from scaleflow.evaluation.report.task_summary import frame_strips
 from scaleflow.evaluation.statistics.decibels import column_in_decibels, in_decibels
 from scaleflow.evaluation.task_rate_distortion.task_point import TaskPoint
@@ -41,7 +41,8 @@ def describe_clip(
     clip = points[0].clip
     rate = settings.bits_per_pixel or common_rate(points)
     numbers = spread_pictures(clip.frames, settings.pictures)
-    original, problem = _original(clip, numbers)
+    read, problem = _original(clip, numbers)
+    original = None if read is None else read.pictures
     chosen = nearest_points(points, rate)
     found, found_problem = _found_in_original(clip, original, seen)
     outlines, outlines_problem = _outlines(points[0], numbers if original else ())
@@ -61,19 +62,18 @@ def describe_clip(
         "strips": frame_strips(tasks, clip.name, chosen),
         "outlines": outlines,
         "outlinesProblem": outlines_problem,
-        "points": [_describe_point(folder, point, numbers if original else (), models, seen) for point in chosen],
+        "points": [_describe_point(folder, point, numbers, models, read, seen) for point in chosen],
     }
 
 
-def _original(clip: EvaluatedClip, numbers: Sequence[int]) -> tuple[dict[int, Rgb] | None, str | None]:
+def _original(clip: EvaluatedClip, numbers: Sequence[int]) -> tuple[ChosenPictures | None, str | None]:
     if not numbers:
         return None, "No pictures were asked for."
     try:
-        found = read_original(clip, numbers)
+        return read_original(clip, numbers), None
     except ScaleFlowError as error:
         logger.warning("%s: the report has no pictures of it: %s", clip.name, error)
         return None, f"The original was not found where it was measured, so no pictures are shown: {error}."
-    return found.pictures, None
 
 
 def _found_in_original(
@@ -108,7 +108,12 @@ def _outlines(point: RatePoint, numbers: Sequence[int]) -> tuple[list[str] | Non
 
 
 def _describe_point(
-    folder: Path, point: RatePoint, numbers: Sequence[int], models: CachedModels, seen: FoundPictures | None
+    folder: Path,
+    point: RatePoint,
+    numbers: Sequence[int],
+    models: CachedModels,
+    original: ChosenPictures | None,
+    seen: FoundPictures | None,
 ) -> dict[str, Any]:
     path = folder / point.stream
     described: dict[str, Any] = {
@@ -128,10 +133,10 @@ def _describe_point(
         "problem": None,
         "mapsProblem": None,
     }
-    if not numbers:
+    if original is None:
         return described
     try:
-        found = read_pictures(path, numbers, models.as_measured(point)).pictures
+        found = read_pictures(path, numbers, models.as_measured(point), original.properties).pictures
         described["images"] = [data_uri(found[number]) for number in numbers]
         if seen is not None:
             described["found"] = [data_uri(seen.found_in(found[number])) for number in numbers]

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.efficient_nets.data.label_maps import VOID
-from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.labelling.drawing import drawing_of
-from scaleflow.efficient_nets.labelling.picture_network import LABEL_GIVERS, Found
-from scaleflow.efficient_nets.methods.known_methods import DENSE
+from scaleflow.efficient_nets.labelling.picture_network import Found, picture_network
+from scaleflow.efficient_nets.labelling.pictures import SeenPicture
+from scaleflow.efficient_nets.methods.named_method import NamedMethod
 from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
-from scaleflow.efficient_nets.tasks.known_tasks import TASKS, make_task
+from scaleflow.efficient_nets.tasks.known_tasks import make_task
 from scaleflow.efficient_nets.video.cost import Cost
 from scaleflow.errors import DataError, UsageError
 from scaleflow.evaluation.file_hash import file_hash
@@ -37,8 +37,8 @@ class FoundPictures:
         """A network that the points are of; ``labels`` is where the data lie, if they are to be drawn.
 
         Raises:
-            UsageError: there is no such run or data, the points are of other networks, or of a task whose findings
-                cannot be drawn.
+            UsageError: there is no such run or data, the points are of other networks, or the network's findings cannot
+                be drawn.
             DataError: weights or data cannot be read.
         """
         path = weights_of_run(network)
@@ -49,24 +49,14 @@ class FoundPictures:
                 fields=("network",),
             )
         trained = read_network(path)
-        if TASKS[trained.task].gives not in LABEL_GIVERS or trained.method.name != DENSE:
-            raise UsageError(
-                f"network {network}: what is found for {trained.task} by {trained.method.name} cannot be drawn",
-                fields=("network",),
-            )
-        self._trained, self._network = trained, trained.network.eval()
-        self._task = make_task(trained.task, trained.task_settings)
+        self._network = picture_network(trained, NamedMethod(), trained.size)
         self._draw = drawing_of(trained.task, trained.classes)
-        self._frames = {} if labels is None else frames_of_clips(self._task.open(labels, "val"))
+        task = make_task(trained.task, trained.task_settings)
+        self._frames = {} if labels is None else frames_of_clips(task.open(labels, "val"))
 
     def found_in(self, picture: Rgb) -> Rgb:
         """The picture with what the network finds in it."""
-        size = picture.shape[0], picture.shape[1]
-        samples = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() / 255
-        shown = Window.whole(size, self._trained.size).picture(samples)[None]
-        with torch.inference_mode():
-            prediction = self._task.prediction(self._network(shown)[0], size)
-        return self._draw(picture, _as_found(prediction))
+        return self._draw(picture, self._network.see(SeenPicture(picture, 0, 0)))
 
     def labelled(self, clip: str, number: int, picture: Rgb) -> Rgb | None:
         """The picture of a clip with what should be found in it; None where no labels were named.
