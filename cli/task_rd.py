@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -202,6 +202,7 @@ def _sweep_of_restoration(
     networks = _networks(runs, looking)
     labelled = Restoration().open(data, "val")
     labelled = labelled.chosen(coded.only) if coded.only else labelled
+    lpips = None
     try:
         lpips = load_lpips(find_backbone(backbone))
     except UsageError as error:
@@ -210,12 +211,11 @@ def _sweep_of_restoration(
         console.print(
             f"scaleflow: without LPIPS: {in_flags(error, {'lpips_backbone': '--lpips-backbone'})}", markup=False
         )
-        lpips = None
     task = RestorationOfCoded(lpips)
     return partial(measure_task, task, with_originals(labelled), networks, **_of_frames(looking, coded))
 
 
-def _of_frames(looking: NetworkOptions, coded: LabelledOptions) -> dict[str, object]:
+def _of_frames(looking: NetworkOptions, coded: LabelledOptions) -> dict[str, Any]:
     """What sweeps of frames are told beside data and networks."""
     from scaleflow.cli.restorers import parse_restorer
 

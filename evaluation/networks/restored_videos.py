@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from scaleflow.efficient_nets.clockwork.clock import Clock
@@ -153,7 +154,7 @@ class RestoredVideos:
             yield torch.from_numpy(np.load(path)).float() / 255
 
     @torch.inference_mode()
-    def _restored(self, picture: Tensor, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def _restored(self, picture: Tensor, name: str) -> NDArray[np.uint8]:
         """(3, H, W) in 0..255, of (3, H, W) in 0..1."""
         model, steps = self.restorer.model, self.restorer.steps
         height, width = picture.shape[1:]

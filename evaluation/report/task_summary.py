@@ -76,7 +76,8 @@ def frame_strips(points: Sequence[TaskPoint], clip: str, chosen: Sequence[RatePo
     Args:
         chosen: the point of each codec whose frames are shown.
     """
-    settings = {UNCOMPRESSED: None, **{point.codec: point.setting for point in chosen}}
+    settings: dict[str, str | None] = {UNCOMPRESSED: None}
+    settings |= {point.codec: point.setting for point in chosen}
     strips: dict[str, dict[str, Any]] = {}
     for looked, point in zip(looked_names(points), points, strict=True):
         codec = point.record.codec
