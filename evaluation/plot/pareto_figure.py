@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.plot.figure import (
     LEGEND_ROW_HEIGHT,
@@ -93,7 +95,7 @@ def _draw_point(panel: Axes, point: TaskPoint, codec: int, best: bool, colors: S
         [_value(point)],
         marker=MARKERS[codec % len(MARKERS)],
         markersize=5 if best else 3,
-        color=colors.to_rgba(_cost(point)) if best else BEATEN,
+        color=_color(colors, _cost(point)) if best else BEATEN,
         linestyle="",
         zorder=3 if best else 2,
         gid="surface" if best else "beaten",
@@ -111,7 +113,11 @@ def _draw_budgets(panel: Axes, surface: Sequence[TaskPoint], colors: ScalarMappa
             if _cost(point) <= budget and (not best or _value(point) > best[-1][1]):
                 best.append((point.record.bits_per_pixel or 0.0, _value(point)))
         rates, values = zip(*best, strict=True)
-        panel.step(rates, values, where="post", color=colors.to_rgba(budget), linewidth=1.0, zorder=1, gid="budget")
+        panel.step(rates, values, where="post", color=_color(colors, budget), linewidth=1.0, zorder=1, gid="budget")
+
+
+def _color(colors: ScalarMappable, cost: float) -> tuple[float, ...]:
+    return tuple(colors.to_rgba(np.array([cost]))[0])
 
 
 def _cost(point: TaskPoint) -> float:
