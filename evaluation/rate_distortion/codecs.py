@@ -118,6 +118,10 @@ class EvaluatedCodec:
         """The model of a ScaleFlow codec, where it is not the default one."""
         return self.option("--model", of=setting)
 
+    def device_of(self, setting: CodecSetting) -> str:
+        """Where a ScaleFlow codec is decoded."""
+        return self.option("--device", of=setting) or "auto"
+
     def weights_of(self, setting: CodecSetting) -> Path | None:
         """The weights file of a ScaleFlow codec, where one is named."""
         weights = self.option("--weights", of=setting)

@@ -156,7 +156,7 @@ def _loader(codec: EvaluatedCodec, setting: CodecSetting) -> LoadModel | None:
     """What gives the model that the codec's command decodes with; None where a perceptual decoder shows pictures."""
     if codec.decoder_of(setting).is_perceptual:
         return None
-    device = codec.option("--device", of=setting) or "cpu"
+    device = codec.device_of(setting)
     model, weights = codec.model_of(setting), codec.weights_of(setting)
     return partial(load_stream_model, device=device, model=model, weights=weights)
 
