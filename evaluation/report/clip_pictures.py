@@ -15,7 +15,7 @@ from scaleflow.evaluation.report.found_pictures import FoundPictures
 from scaleflow.evaluation.report.matched_points import common_rate, nearest_points, spread_pictures
 from scaleflow.evaluation.report.region_outlines import region_outlines
 from scaleflow.evaluation.report.settings import ReportSettings
-from scaleflow.evaluation.report.stream_maps import stream_maps
+from scaleflow.evaluation.report.stream_maps import analyse_pictures, draw_region, stream_maps
 from scaleflow.evaluation.report.stream_pictures import CachedModels, ChosenPictures, Rgb, read_original, read_pictures
 from scaleflow.evaluation.report.task_summary import frame_strips
 from scaleflow.evaluation.statistics.decibels import column_in_decibels, in_decibels
@@ -130,6 +130,7 @@ def _describe_point(
         "images": None,
         "found": None,
         "maps": None,
+        "outlines": None,
         "problem": None,
         "mapsProblem": None,
     }
@@ -146,10 +147,17 @@ def _describe_point(
         return described
     if path.suffix == ".sfv":
         try:
+            analysed = analyse_pictures(path, numbers, models.choose)
             described["maps"] = [
                 [{"title": m.title, "image": data_uri(m.image), "range": m.range, "isFlow": m.is_flow} for m in maps]
-                for maps in stream_maps(path, numbers, models.choose).values()
+                for maps in stream_maps(analysed).values()
             ]
+            regions = [draw_region(analysed[number]) for number in numbers]
+            described["outlines"] = (
+                [None if one is None else data_uri(one) for one in regions]
+                if any(one is not None for one in regions)
+                else None
+            )
         except ScaleFlowError as error:
             described["mapsProblem"] = str(error)
     return described

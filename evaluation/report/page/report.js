@@ -170,7 +170,7 @@ function clipSection(clip) {
   for (const problem of [clip.problem, clip.outlinesProblem]) if (problem) parts.push(element("p", { class: "notice" }, problem));
   for (const point of clip.points)
     if (point.problem) parts.push(element("p", { class: "notice" }, `No pictures of ${point.codec}: ${point.problem}.`));
-  const versions = clip.points.filter((point) => point.images).map((point) => ({ name: point.codec, caption: pointText(point, clip), images: point.images, first: Boolean(point.maps) }));
+  const versions = clip.points.filter((point) => point.images).map((point) => ({ name: point.codec, caption: pointText(point, clip), images: point.images, outlines: point.outlines, first: Boolean(point.maps) }));
   if (clip.original && versions.length) {
     parts.push(comparison(clip, [{ name: "original", caption: "original", images: clip.original }, ...versions]));
     parts.push(element("p", { class: "soft" },

@@ -76,7 +76,7 @@ function foundComparison(clip) {
   if (clip.found.labels) versions.push({ name: "ground truth", caption: "what should be found", images: clip.found.labels });
   versions.push({ name: "original", caption: "found in the original", images: clip.found.original });
   for (const point of clip.points)
-    if (point.found) versions.push({ name: point.codec, caption: `found in ${pointText(point, clip)}`, images: point.found, first: Boolean(point.maps) });
+    if (point.found) versions.push({ name: point.codec, caption: `found in ${pointText(point, clip)}`, images: point.found, outlines: point.outlines, first: Boolean(point.maps) });
   return element(
     "section", { class: "found" },
     element("h3", {}, "What the network finds"),
