@@ -18,7 +18,6 @@ from scaleflow.evaluation.task_rate_distortion.labelled_clips import labelled_cl
 from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, read_task_points
 from tests.cli.conftest import Result, encoders_in_this_process, typed
 from tests.cli.test_nets import camvid, trained
-from tests.evaluation.report.test_html_file import data_of, picture_of
 
 __all__ = ["camvid", "trained"]
 
@@ -63,19 +62,6 @@ def test_codecs_are_given_what_the_network_finds_in_the_pictures(
     assert 0 < np.mean(found) < 255
     for point in read_task_points(measured):
         assert set(point.record.fidelity) >= (set(with_regions(["psnr-yuv"])) if point.record.streams else set())
-
-
-def test_the_report_outlines_what_a_codec_found_itself(measured: Path, tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    done = typed("report", measured, "-o", path, "--pictures", 2)
-    assert done.code == 0, done.stderr
-    (clip,) = data_of(path)["clips"]
-    own, given = sorted(clip["points"], key=lambda point: str(point["codec"]))
-    assert clip["outlines"] and given["outlines"] is None
-    (outline, *_) = [uri for uri in own["outlines"] if uri is not None]
-    drawn = picture_of(outline)
-    assert drawn.shape == (72, 96, 3) and drawn.any()
-    assert any(one["title"] == "quantization steps" for maps in own["maps"] for one in maps)
 
 
 def test_gates_are_told_by_decoders_that_say_what_changed(measured: Path) -> None:
