@@ -17,6 +17,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "finder_network": ("roi_network", "network"),
     "frame_rate": ("fps",),
     "key_times": ("key_at",),
+    "labels": ("data",),
     "masks": ("roi",),
     "mode": ("roi_mode",),
     "networks": ("roi_weights",),

@@ -9,13 +9,17 @@ from typing import Annotated
 import typer
 
 from scaleflow.cli import options
+from scaleflow.errors import UsageError
 
 
 class Rate(str, Enum):
-    """Unit of the horizontal axis."""
+    """What the horizontal axis shows."""
 
     bpp = "bpp"
     bitrate = "bitrate"
+    gmac = "gmac"
+    gbop = "gbop"
+    ms = "ms"
 
 
 def plot(
@@ -41,7 +45,20 @@ def plot(
     clip: Annotated[
         str | None, typer.Option(help="Curves of this clip.", show_default="averages over all clips")
     ] = None,
-    rate: Annotated[Rate, typer.Option("--rate", "--x", help="Bits per pixel or kbit/s.")] = Rate.bpp,
+    rate: Annotated[
+        Rate,
+        typer.Option(
+            "--rate", "--x", help="Bits per pixel or kbit/s; or, of scaleflow task-rd, what the networks cost."
+        ),
+    ] = Rate.bpp,
+    pareto: Annotated[
+        bool,
+        typer.Option(
+            "--pareto",
+            help="Of scaleflow task-rd, draw which settings no other beats in rate, measure and GMAC, instead of "
+            "curves.",
+        ),
+    ] = False,
     linear: Annotated[bool, typer.Option("--linear", help="Linear instead of logarithmic rate.")] = False,
     title: Annotated[str | None, typer.Option(help="Written above the panels.", show_default=False)] = None,
     intervals: Annotated[
@@ -50,12 +67,30 @@ def plot(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Draw rate-distortion curves for a paper."""
-    from scaleflow.evaluation.plot import PlotSettings, draw_figure, read_curves, write_figure
+    from scaleflow.evaluation.plot import (
+        COSTS,
+        PlotSettings,
+        draw_figure,
+        draw_pareto_figure,
+        points_of_tasks,
+        read_curves,
+        write_figure,
+    )
     from scaleflow.evaluation.plot.figure_file import check_figure_output
 
     check_figure_output(output, overwrite)
     metrics = tuple(name.strip() for names in metric or [] for name in names.split(",") if name.strip())
-    curves = read_curves(results, clip=clip, codecs=codec or [])
+    over_cost = rate.value in COSTS
+    if (over_cost or pareto) and clip is not None:
+        raise UsageError(f"--clip {clip}: networks are measured on all clips together; leave it out")
+    points = points_of_tasks(results, codec or []) if over_cost or pareto else []
+    if pareto:
+        if metrics or rate is not Rate.bpp:
+            raise UsageError("--pareto draws the task's own measure over bits per pixel: leave out --metric and --rate")
+        write_figure(draw_pareto_figure(points, title), output, overwrite=overwrite)
+        return
+    curves = read_curves(results, clip=clip, codecs=codec or [], over_cost=over_cost)
+    metrics = metrics or tuple(dict.fromkeys(point.network.measure for point in points))
     figure = draw_figure(
         curves, PlotSettings(metrics=metrics, rate=rate.value, log_rate=not linear, title=title, intervals=intervals)
     )

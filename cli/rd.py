@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -17,12 +16,13 @@ from scaleflow.cli.codec_options import (
     measuring_settings,
     parse_codecs,
 )
-from scaleflow.cli.console import ProgressReport, console, print_json
+from scaleflow.cli.console import console, print_json
 from scaleflow.cli.decoder_table import decoder_records
-from scaleflow.cli.interruption import termination_as_interrupt
 from scaleflow.cli.rd_table import summary_lines
+from scaleflow.cli.sweep_regions import SweepRegionOptions, sweep_regions
+from scaleflow.cli.sweep_run import say_problems, sweep_progress
 from scaleflow.cli.values import parse_frame_rate
-from scaleflow.errors import DataError, UsageError
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
     from scaleflow.evaluation.rate_distortion.sweep import PointDone
@@ -34,14 +34,6 @@ class ClipOptions:
 
     PANEL: ClassVar[str] = "Clips"
 
-    roi: Annotated[
-        str | None,
-        typer.Option(
-            help="Masks of regions of interest: a folder that holds them by the names of the clips, or davis for those "
-            "that DAVIS has. Metrics are then also taken within and outside.",
-            show_default=False,
-        ),
-    ] = None
     shift: Annotated[
         str | None,
         typer.Option(
@@ -92,6 +84,7 @@ def rd(
     out: Annotated[Path, typer.Option(help="Folder for the results; a run that was stopped goes on there.")],
     *,
     coded: ClipOptions,
+    region: SweepRegionOptions,
     coders: CodecOptions,
     decoder: SweepDecoderOptions,
     measuring: MeasuredOptions,
@@ -106,7 +99,6 @@ def rd(
     from scaleflow.evaluation.metrics.names import expand_metrics, with_fidelity
     from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
     from scaleflow.evaluation.rate_distortion.clip_files import find_clips
-    from scaleflow.evaluation.rate_distortion.clip_masks import find_masks
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
     from scaleflow.evaluation.rate_distortion.sweep import measure
@@ -124,14 +116,13 @@ def rd(
         )
     frame_rate = parse_frame_rate(coded.fps) if coded.fps is not None else None
     files = find_clips(clips, frame_rate=frame_rate, partial=coded.partial)
-    masks = find_masks(coded.roi, files) if coded.roi is not None else {}
     change = ClipChange(_pair(coded.shift), coded.reduce)
-    if masks and str(change):
+    regions = sweep_regions(region)
+    if regions is not None and str(change):
         raise UsageError("--roi: masks are of pictures as they are; leave out --shift and --reduce")
     settings = measuring_settings(names, codecs, coders, aids, machine)
 
-    started = time.monotonic()
-    with ProgressReport(use_json=False) as report:
+    with sweep_progress("rd", out) as shown:
 
         def show(done: PointDone) -> None:
             if json:
@@ -139,25 +130,21 @@ def rd(
             elif done.problem is not None:
                 console.print(f"scaleflow: {done.clip}, {done.codec} {done.setting}: {done.problem}", markup=False)
             details = f"{done.number}/{done.total} points, {done.clip}, {done.codec} {done.setting}"
-            report.update("rd", done.number, done.total, time.monotonic() - started, details, {})
+            shown(done.number, done.total, details)
 
-        try:
-            with termination_as_interrupt() as signals:
-                found = measure(
-                    files,
-                    codecs,
-                    settings,
-                    out,
-                    masks=masks,
-                    change=change,
-                    frames=coded.frames,
-                    workers=machine.workers,
-                    overwrite=overwrite,
-                    progress=show,
-                )
-        except KeyboardInterrupt:
-            console.print(f"scaleflow: stopped; the points in {out} are kept, the same command goes on", markup=False)
-            raise typer.Exit(signals.exit_code) from None
+        masks = {} if regions is None else regions.masks_of([(file, coded.frames) for file in files], out)
+        found = measure(
+            files,
+            codecs,
+            settings,
+            out,
+            masks=masks,
+            change=change,
+            frames=coded.frames,
+            workers=machine.workers,
+            overwrite=overwrite,
+            progress=show,
+        )
     if found.points:
         points = read_points(out)
         write_results(points, out)
@@ -170,9 +157,7 @@ def rd(
         else:
             done = f"{out}: {len(found.points)} points" + (f", clips after {change}" if str(change) else "")
             typer.echo("\n".join([done, *lines]))
-    if found.problems:
-        total = len(found.points) + len(found.problems)
-        raise DataError(f"{len(found.problems)} of {total} could not be measured: {found.problems[0]}")
+    say_problems(len(found.points), found.problems)
 
 
 def _pair(text: str | None) -> tuple[int, int]:

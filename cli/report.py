@@ -17,7 +17,7 @@ from scaleflow.errors import UsageError
 
 def report(
     results: Annotated[
-        Path, typer.Argument(metavar="RESULTS", help="Folder that scaleflow rd wrote.", show_default=False)
+        Path, typer.Argument(metavar="RESULTS", help="Folder that scaleflow rd or task-rd wrote.", show_default=False)
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="A .html file.", show_default=False)],
     clip: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.", show_default="all")] = None,
@@ -46,6 +46,17 @@ def report(
             show_default="the shipped ones, and those of --weights-folder",
         ),
     ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of scaleflow task-rd: a run of scaleflow nets train that was measured; what it finds is shown.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The data that it was measured on; what should be found is shown.", show_default=False),
+    ] = None,
     machine: options.MachineOptions,
     blind_test: blind_test_options.BlindTestOptions,
     overwrite: options.Overwrite = False,
@@ -63,6 +74,8 @@ def report(
         tuple(model or ()),
         weights_folder,
         tuple(decoder_weights or ()),
+        network,
+        data,
     )
     blind_settings = blind_test.settings()
     if blind_settings is not None and anchor is not None:

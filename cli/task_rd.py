@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -19,13 +18,20 @@ from scaleflow.cli.codec_options import (
     measuring_settings,
     parse_codecs,
 )
-from scaleflow.cli.console import ProgressReport, console, print_json
-from scaleflow.cli.interruption import termination_as_interrupt
+from scaleflow.cli.console import console, print_json
+from scaleflow.cli.flags import in_flags
+from scaleflow.cli.sweep_regions import SweepRegionOptions, sweep_regions
+from scaleflow.cli.sweep_run import say_problems, sweep_progress
 from scaleflow.cli.values import parse_frame_rate, parse_sizes
-from scaleflow.errors import DataError, UsageError
+from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
     from scaleflow.evaluation.task_rate_distortion.coding import MeasuredTask, TaskProgress
+    from scaleflow.evaluation.task_rate_distortion.sweep import MeasuredNetwork
+
+
+ACTION, RESTORATION = "action", "restoration"
+"""Tasks that are measured in ways of their own: of whole videos, and against the pictures that were coded."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +74,33 @@ class NetworkOptions:
             show_default="that of training",
         ),
     ] = None
+    restore: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Restore pictures before the networks, by a run of scaleflow diffusion train, its steps and its "
+            "clock, as in 'runs/restoration steps=8 period=2 adaptor=learned'; beside pictures as they are; may be "
+            "repeated.",
+            show_default="none",
+        ),
+    ] = None
 
 
 def task_rd(
     data: Annotated[
         Path, typer.Option(help="Labelled data as of scaleflow nets eval; its part val.", show_default=False)
     ],
-    network: Annotated[
-        list[Path],
-        typer.Option(help="Folder of scaleflow nets train, or its .safetensors; may be repeated.", show_default=False),
-    ],
     out: Annotated[Path, typer.Option(help="Folder for the results; a run that was stopped goes on there.")],
+    network: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of scaleflow nets train, or its .safetensors; may be repeated.",
+            show_default="none, with --task restoration and --restore",
+        ),
+    ] = None,
     *,
     coded: LabelledOptions,
     looking: NetworkOptions,
+    region: SweepRegionOptions,
     coders: CodecOptions,
     decoder: SweepDecoderOptions,
     anchor: Annotated[
@@ -106,35 +125,43 @@ def task_rd(
     from scaleflow.evaluation.metrics.names import expand_metrics
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
+    from scaleflow.evaluation.statistics.bd_rate_summary import choose_anchor
     from scaleflow.evaluation.task_rate_distortion.tables import point_record, task_lines, write_task_table
-    from scaleflow.evaluation.task_rate_distortion.task_point import read_task_points
+    from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, read_task_points
     from scaleflow.optional_packages import require_packages
 
     require_packages("scaleflow task-rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
     codecs = parse_codecs(coders, decoder)
-    sweep = _sweep_of_videos if _are_of_actions(network) else _sweep_of_frames
-    run = sweep(data, network, looking, coded)
+    if anchor is not None:
+        earlier = [point.record.codec for point in read_task_points(out) if point.record.codec != UNCOMPRESSED]
+        choose_anchor(list(dict.fromkeys([*earlier, *(item.name for item in codecs)])), anchor)
+    if region.roi is not None and coded.first:
+        raise UsageError("--roi: masks are counted from the first frame of each video; leave out --first")
+    runs = network or []
+    task = _task_of_all(runs, coded.task)
+    if not runs and not (task == RESTORATION and looking.restore):
+        raise UsageError("--network is needed: only restoration can do without, with --restore")
+    if task == ACTION:
+        run = _sweep_of_videos(data, runs, looking, coded)
+    elif task == RESTORATION:
+        run = _sweep_of_restoration(data, runs, looking, coded, aids.lpips_backbone)
+    else:
+        run = _sweep_of_frames(data, runs, looking, coded)
+    regions = sweep_regions(region)
     settings = measuring_settings(names, codecs, coders, aids, machine)
 
-    started = time.monotonic()
-    with ProgressReport(use_json=False) as report:
+    with sweep_progress("task-rd", out) as shown:
 
         def show(done: TaskProgress) -> None:
             if done.coded is not None and done.coded.problem is not None and not json:
                 console.print(f"scaleflow: {done.details}: {done.coded.problem}", markup=False)
             if json and done.point is not None:
                 print_json({"event": "point", **point_record(done.point), "resumed": done.was_there})
-            report.update(
-                "task-rd", done.number, done.total, time.monotonic() - started, f"{done.part}, {done.details}", {}
-            )
+            shown(done.number, done.total, f"{done.part}, {done.details}")
 
-        try:
-            with termination_as_interrupt() as signals:
-                found = run(codecs, settings, out, workers=machine.workers, overwrite=overwrite, progress=show)
-        except KeyboardInterrupt:
-            console.print(f"scaleflow: stopped; the points in {out} are kept, the same command goes on", markup=False)
-            raise typer.Exit(signals.exit_code) from None
+        given = {"regions": regions, "workers": machine.workers, "overwrite": overwrite}
+        found = run(codecs, settings, out, **given, progress=show)
     if any((out / "points").glob("*.json")):
         write_results(read_points(out), out)
     points = read_task_points(out)
@@ -143,42 +170,80 @@ def task_rd(
         print_json({"event": "done", "points": len(found.points), "failed": len(found.problems)})
     else:
         typer.echo("\n".join([f"{out}: {len(found.points)} points", *task_lines(points, anchor)]))
-    if found.problems:
-        total = len(found.points) + len(found.problems)
-        raise DataError(f"{len(found.problems)} of {total} could not be measured: {found.problems[0]}")
+    say_problems(len(found.points), found.problems)
 
 
 def _sweep_of_frames(
     data: Path, runs: Sequence[Path], looking: NetworkOptions, coded: LabelledOptions
 ) -> Callable[..., MeasuredTask]:
     """For networks that look at every frame."""
-    from scaleflow.efficient_nets.methods.known_methods import DENSE
-    from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
     from scaleflow.efficient_nets.tasks.known_tasks import make_task
-    from scaleflow.evaluation.file_hash import file_hash
-    from scaleflow.evaluation.networks.settings import network_settings
-    from scaleflow.evaluation.task_rate_distortion.sweep import MeasuredNetwork, measure_task
+    from scaleflow.evaluation.task_rate_distortion.sweep import measure_task
 
-    networks: list[MeasuredNetwork] = []
-    for run in runs:
-        weights = weights_of_run(run)
-        trained = read_network(weights)
-        _check_task(run, trained.task, coded.task or (networks[0].trained.task if networks else None))
-        if trained.method.name != DENSE:
-            raise UsageError(f"{run}: was trained for {trained.method.name}: give its dense network, and --method")
-        sizes = parse_sizes(looking.size) or (trained.size,)
-        settings = network_settings(looking.method or [], None, sizes, trained.method)
-        networks.append(MeasuredNetwork(trained, trained, file_hash(weights), tuple(settings)))
+    networks = _networks(runs, looking)
     first = networks[0].trained
     task = make_task(first.task, first.task_settings)
     labelled = task.open(data, "val")
     labelled = labelled.chosen(coded.only) if coded.only else labelled
     for path, network in zip(runs, networks, strict=True):
         _check_classes(data, labelled.classes, path, network.trained.classes)
-    frame_rate = parse_frame_rate(coded.fps) if coded.fps is not None else None
-    return partial(
-        measure_task, task, labelled, networks, first=coded.first, frames=coded.frames, frame_rate=frame_rate
-    )
+    return partial(measure_task, task, labelled, networks, **_of_frames(looking, coded))
+
+
+def _sweep_of_restoration(
+    data: Path, runs: Sequence[Path], looking: NetworkOptions, coded: LabelledOptions, backbone: Path | None
+) -> Callable[..., MeasuredTask]:
+    """For networks that are to give back what was coded, and restorers alone. LPIPS where its network is at hand."""
+    from scaleflow.adversarial.lpips_network import find_backbone, load_lpips
+    from scaleflow.efficient_nets.tasks.restoration import Restoration
+    from scaleflow.evaluation.task_rate_distortion.restoration_task import RestorationOfCoded, with_originals
+    from scaleflow.evaluation.task_rate_distortion.sweep import measure_task
+
+    networks = _networks(runs, looking)
+    labelled = Restoration().open(data, "val")
+    labelled = labelled.chosen(coded.only) if coded.only else labelled
+    lpips = None
+    try:
+        lpips = load_lpips(find_backbone(backbone))
+    except UsageError as error:
+        if backbone is not None:
+            raise
+        console.print(
+            f"scaleflow: without LPIPS: {in_flags(error, {'lpips_backbone': '--lpips-backbone'})}", markup=False
+        )
+    task = RestorationOfCoded(lpips)
+    return partial(measure_task, task, with_originals(labelled), networks, **_of_frames(looking, coded))
+
+
+def _of_frames(looking: NetworkOptions, coded: LabelledOptions) -> dict[str, Any]:
+    """What sweeps of frames are told beside data and networks."""
+    from scaleflow.cli.restorers import parse_restorer
+
+    return {
+        "first": coded.first,
+        "frames": coded.frames,
+        "frame_rate": parse_frame_rate(coded.fps) if coded.fps is not None else None,
+        "restorers": [parse_restorer(text) for text in looking.restore or []],
+    }
+
+
+def _networks(runs: Sequence[Path], looking: NetworkOptions) -> list[MeasuredNetwork]:
+    from scaleflow.efficient_nets.methods.known_methods import DENSE
+    from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
+    from scaleflow.evaluation.file_hash import file_hash
+    from scaleflow.evaluation.networks.settings import network_settings
+    from scaleflow.evaluation.task_rate_distortion.sweep import MeasuredNetwork
+
+    networks: list[MeasuredNetwork] = []
+    for run in runs:
+        weights = weights_of_run(run)
+        trained = read_network(weights)
+        if trained.method.name != DENSE:
+            raise UsageError(f"{run}: was trained for {trained.method.name}: give its dense network, and --method")
+        sizes = parse_sizes(looking.size) or (trained.size,)
+        settings = network_settings(looking.method or [], None, sizes, trained.method)
+        networks.append(MeasuredNetwork(trained, trained, file_hash(weights), tuple(settings)))
+    return networks
 
 
 def _sweep_of_videos(
@@ -192,7 +257,8 @@ def _sweep_of_videos(
     from scaleflow.evaluation.networks.evaluate_action import action_settings
     from scaleflow.evaluation.task_rate_distortion.action_sweep import MeasuredActionNetwork, measure_action_task
 
-    for name, value in {"--size": looking.size, "--first": coded.first, "--fps": coded.fps}.items():
+    given = {"--size": looking.size, "--first": coded.first, "--fps": coded.fps, "--restore": looking.restore}
+    for name, value in given.items():
         if value:
             raise UsageError(f"{name}: a network for action recognition is measured without it")
     labelled = open_action_data(data, "val")
@@ -201,24 +267,27 @@ def _sweep_of_videos(
     for run in runs:
         weights = weights_of_run(run)
         trained = read_action_network(weights)
-        _check_task(run, "action", coded.task)
         _check_classes(data, labelled.classes, run, trained.classes)
         settings = action_settings(looking.method or [], trained)
         networks.append(MeasuredActionNetwork(trained, file_hash(weights), tuple(settings)))
     return partial(measure_action_task, labelled, networks, frames=coded.frames)
 
 
-def _are_of_actions(runs: Sequence[Path]) -> bool:
-    """Whether the first network is one for action recognition; others are read as it is."""
+def _task_of_all(runs: Sequence[Path], wanted: str | None) -> str | None:
+    """The task of the networks; None where nothing says it.
+
+    Raises:
+        UsageError: one is not for it, or for that of the first.
+    """
     from scaleflow.efficient_nets.frame_exit.weights_file import is_action_network
-    from scaleflow.efficient_nets.networks.weights_file import weights_of_run
+    from scaleflow.efficient_nets.networks.weights_file import read_network, weights_of_run
 
-    return is_action_network(weights_of_run(runs[0]))
-
-
-def _check_task(run: Path, task: str, wanted: str | None) -> None:
-    if wanted is not None and task != wanted:
-        raise UsageError(f"{run}: was trained for {task}, not for {wanted}", fields=("task", "network"))
+    for run in runs:
+        weights = weights_of_run(run)
+        task = ACTION if is_action_network(weights) else read_network(weights).task
+        if task != (wanted := wanted or task):
+            raise UsageError(f"{run}: was trained for {task}, not for {wanted}")
+    return wanted
 
 
 def _check_classes(data: Path, classes: tuple[str, ...], run: Path, known: tuple[str, ...]) -> None:

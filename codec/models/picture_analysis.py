@@ -39,6 +39,8 @@ class PictureAnalysis:
             sample comes from; zeros where a picture has no motion. None in key pictures.
         scale: float32 (H/4, W/4), the level of the volume of blurred references, 0 where it is sharp. None in key
             pictures.
+        widths: of the bins of latents, (h, w), in quarters of an octave, a value for each cell; None where the picture
+            has no map of them.
     """
 
     key: bool
@@ -47,6 +49,7 @@ class PictureAnalysis:
     cell: int
     flow: NDArray[np.float32] | None
     scale: NDArray[np.float32] | None
+    widths: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,7 @@ class ScaleFlowCodec(nn.Module):
             cell=CELL,
             flow=None if isinstance(parts, IntraPicture) else parts.prediction.flow[0].float().cpu().numpy(),
             scale=None if isinstance(parts, IntraPicture) else parts.prediction.scale[0, 0].float().cpu().numpy(),
+            widths=None if decoded.widths is None else decoded.widths.widths,
         )
 
     def decode_picture_and_change(

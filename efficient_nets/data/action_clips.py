@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,14 @@ class ActionClip:
         path: of the file.
         label: number of its class.
         grade: how difficult it is said to be; empty where nothing is said.
+        pictures: how many of its first ones count; all where None.
     """
 
     name: str
     path: Path
     label: int
     grade: str = ""
+    pictures: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,15 +102,21 @@ def open_action_data(folder: Path, part: str) -> ActionData:
     return ActionData(str(place), tuple(path.name for path in folders), tuple(clips))
 
 
-def read_clip(path: Path, frames: int, size: tuple[int, int]) -> Tensor:
+def read_clip(path: Path, frames: int, size: tuple[int, int], pictures: int | None = None) -> Tensor:
     """Evenly spread frames (T, 3, height, width) in uint8, brought to ``size`` (width, height).
+
+    Args:
+        pictures: how many of the first ones they are spread over; all where None.
 
     Raises:
         DataError: the video cannot be read, or is shorter.
     """
     with open_video(path, working_format="rgb", threads=1) as reader:
         scale = 2**reader.properties.bit_depth - 1
-        shown = (torch.from_numpy(np.stack(picture.planes).astype(np.float32) / scale) for picture in reader)
+        shown = (
+            torch.from_numpy(np.stack(picture.planes).astype(np.float32) / scale)
+            for picture in islice(reader, pictures)
+        )
         return spread_clip(shown, frames, size, str(path))
 
 

@@ -26,6 +26,22 @@ def read_picture(path: Path) -> Tensor:
     return torch.from_numpy(samples).permute(2, 0, 1).float() / 255
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a picture, as its head says.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            return width, height
+    except Exception as error:  # Pillow raises whatever it stumbles on in a damaged file.
+        raise DataError(f"{path}: is no picture that can be read") from error
+
+
 def read_samples(path: Path, mode: str | None = None) -> tuple[str, NDArray[Any]]:
     """Pillow's mode of a picture, and its samples (H, W) or (H, W, C); converted to ``mode`` where one is given.
 

@@ -15,6 +15,7 @@ from scaleflow.efficient_nets.data.coco_file import CocoPicture, coco_file_in, r
 from scaleflow.efficient_nets.data.label_map_boxes import boxes_of_labels
 from scaleflow.efficient_nets.data.label_maps import pictures_below, read_numbers
 from scaleflow.efficient_nets.data.labelled_frames import LabelledData, LabelledFrame, check_folder
+from scaleflow.efficient_nets.data.picture_file import picture_size
 from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.tasks.average_precision import SURE, AveragePrecision
 from scaleflow.efficient_nets.tasks.detection_output import detection_loss, detections
@@ -165,12 +166,6 @@ def _coco_rows(picture: CocoPicture, file: str) -> Tensor:
 
 def _check_size(path: Path, size: tuple[int, int], where: str) -> None:
     """Boxes are in samples of the picture, so both must agree on how many there are."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-    except Exception as error:  # Pillow raises whatever it stumbles on in a damaged file.
-        raise DataError(f"{path}: is no picture that can be read") from error
+    width, height = picture_size(path)
     if (height, width) != size:
         raise DataError(f"{path}: has {width}x{height} samples, {where} {size[1]}x{size[0]}")

@@ -103,9 +103,9 @@ class _NoiseMeter:
 
     def add(self, video: str, prediction: Tensor, target: Tensor) -> None:
         """See :class:`scaleflow.efficient_nets.tasks.task.Meter`."""
-        self._restored.append(_psnr(prediction[0], target[0]))
+        self._restored.append(picture_psnr(prediction[0], target[0]))
         if len(target) > 1:
-            self._shown.append(_psnr(target[1], target[0]))
+            self._shown.append(picture_psnr(target[1], target[0]))
 
     def values(self) -> dict[str, float]:
         """``psnr``, and, where it is known what was shown, ``noisy psnr`` of that and ``gain``, the difference."""
@@ -116,7 +116,8 @@ class _NoiseMeter:
         return values
 
 
-def _psnr(picture: Tensor, original: Tensor) -> float:
+def picture_psnr(picture: Tensor, original: Tensor) -> float:
+    """Over all samples of two tensors in 0..1, in dB."""
     error = float((picture - original).square().mean(dtype=torch.float64))
     return -10 * math.log10(error) if error else math.inf
 

@@ -21,23 +21,40 @@ class Meter(Protocol):
     """Adds up how well predictions fit."""
 
     def add(self, video: str, prediction: Tensor, target: Tensor) -> None:
-        """Take in a frame of a video; both as :meth:`Task.prediction` gives them."""
+        """Take in a frame of a video; both as :meth:`TaskMeasure.prediction` gives them."""
 
     def values(self) -> dict[str, float]:
         """Measures by name, the task's own first; NaN where nothing can be said."""
 
 
-class Task(Protocol):
-    """A task.
+class TaskMeasure(Protocol):
+    """What measuring a network needs to know of a task.
 
     Attributes:
         name: as it is asked for.
         measure: name of the value that says how well a network does; more is better.
-        mirrors: pictures that are mirrored are as good as others.
     """
 
     name: str
     measure: str
+
+    def prediction(self, output: Tensor, size: tuple[int, int]) -> Tensor:
+        """What a network's output (classes, h, w) says, in the form of a target of a picture (height, width)."""
+
+    def change(self, before: Tensor, after: Tensor) -> float:
+        """How much two predictions differ; 0 where they are the same."""
+
+    def meter(self, classes: Sequence[str]) -> Meter:
+        """A new one."""
+
+
+class Task(TaskMeasure, Protocol):
+    """A task.
+
+    Attributes:
+        mirrors: pictures that are mirrored are as good as others.
+    """
+
     mirrors: bool
 
     def open(self, folder: Path, part: str) -> LabelledData:
@@ -60,15 +77,6 @@ class Task(Protocol):
     def learn(self, data: LabelledData) -> None:
         """Take from training data what the loss needs."""
 
-    def prediction(self, output: Tensor, size: tuple[int, int]) -> Tensor:
-        """What a network's output (classes, h, w) says, in the form of a target of a picture (height, width)."""
-
-    def change(self, before: Tensor, after: Tensor) -> float:
-        """How much two predictions differ; 0 where they are the same."""
-
-    def meter(self, classes: Sequence[str]) -> Meter:
-        """A new one."""
-
 
 @runtime_checkable
 class PictureTask(Task, Protocol):
@@ -78,7 +86,9 @@ class PictureTask(Task, Protocol):
         """What a network is shown of a picture (3, H, W) in 0..1, and the target, in the form of the task."""
 
 
-def example(task: Task, picture: Tensor, target: Tensor, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+def example(
+    task: TaskMeasure, picture: Tensor, target: Tensor, generator: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """What a network is shown of a picture and its target, both brought to their size."""
     return task.degraded(picture, generator) if isinstance(task, PictureTask) else (picture, target)
 

@@ -30,8 +30,11 @@ AREA_INSIDE, BITS_INSIDE = "area-roi", "bits-roi"
 _LOCAL_GROUPS = ("psnr", "ms-ssim", "lpips")
 """Of which parts of a picture have a value; the filters of ffmpeg see whole pictures."""
 
+RESTORED_LPIPS = "restored lpips"
+"""LPIPS of what a network made of decoded pictures."""
+
 LOWER_IS_BETTER = frozenset(
-    (*GROUPS["effnet"], "flicker", "st-lpips", *("lpips" + part for part in ("", INSIDE, OUTSIDE)))
+    (*GROUPS["effnet"], "flicker", "st-lpips", RESTORED_LPIPS, *("lpips" + part for part in ("", INSIDE, OUTSIDE)))
 )
 """Metrics that are 0 where pictures are identical; ``effnet-kernel`` about 0."""
 

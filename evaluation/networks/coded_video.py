@@ -59,20 +59,42 @@ class CodedVideo:
     @cached_property
     def _decoded(self) -> tuple[tempfile.TemporaryDirectory[str], list[PictureChange | None] | None]:
         folder = tempfile.TemporaryDirectory(prefix="scaleflow-nets-")
-        changes: list[PictureChange | None] = []
-        with SfvReader(self.path) as reader:
-            model = self._load(reader.header)
-            knows = isinstance(model, TellsPictureChange)
-            events = StreamDecoder(reader.header, model, changes=knows).decode(reader)
-            video = reader.header.video
-            shown = replace(video, pixel_format="rgb24", bit_depth=8, working_format="rgb")
-            with open_output(Path(folder.name) / DECODED, shown, lossless=True) as writer:
-                for event in islice(
-                    (event for event in events if isinstance(event, DecodedPicture | Damage)), self.end
-                ):
-                    if isinstance(event, Damage):
-                        raise DataError(f"{self.path}: {event}: networks are measured on whole files only")
-                    rgb = rgb_picture(event.planes, video)
-                    writer.write(Picture((rgb[..., 0], rgb[..., 1], rgb[..., 2]), event.pts))
-                    changes.append(event.change)
-        return folder, changes if knows else None
+        return folder, decode_with_changes(self.path, Path(folder.name) / DECODED, self._load, self.end, as_rgb=True)
+
+
+def decode_with_changes(
+    path: Path, destination: Path, load: LoadModel, end: int | None = None, *, as_rgb: bool = False
+) -> list[PictureChange | None] | None:
+    """Decode an ``.sfv`` file, and keep what the decoder says of how each picture differs from the one before.
+
+    Args:
+        destination: a video without loss; of a form such as y4m, the same as ``scaleflow decode`` writes.
+        load: gives the model.
+        end: number of the picture before which to stop.
+        as_rgb: write R'G'B' of 8 bit, read as the file says, instead of the samples themselves.
+
+    Returns:
+        One for each picture, None of key pictures; None at all where the model does not say.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is no ``.sfv`` file, or damaged.
+    """
+    changes: list[PictureChange | None] = []
+    with SfvReader(path) as reader:
+        model = load(reader.header)
+        knows = isinstance(model, TellsPictureChange)
+        events = StreamDecoder(reader.header, model, changes=knows).decode(reader)
+        video = reader.header.video
+        shown = replace(video, pixel_format="rgb24", bit_depth=8, working_format="rgb") if as_rgb else video
+        with open_output(destination, shown, lossless=True) as writer:
+            for event in islice((event for event in events if isinstance(event, DecodedPicture | Damage)), end):
+                if isinstance(event, Damage):
+                    raise DataError(f"{path}: {event}: networks are measured on whole files only")
+                planes = event.planes
+                if as_rgb:
+                    rgb = rgb_picture(planes, video)
+                    planes = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+                writer.write(Picture(planes, event.pts))
+                changes.append(event.change)
+    return changes if knows else None

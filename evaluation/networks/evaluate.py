@@ -12,12 +12,13 @@ from scaleflow.efficient_nets.labelling.resampling import sampling_detector
 from scaleflow.efficient_nets.methods.known_methods import DENSE
 from scaleflow.efficient_nets.methods.named_method import NamedMethod
 from scaleflow.efficient_nets.networks.task_network import TaskNetwork
-from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.efficient_nets.tasks.task import TaskMeasure
 from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import DataError
 from scaleflow.evaluation.networks.measure_point import measure_network, shown_frames
 from scaleflow.evaluation.networks.measure_sampling import measure_sampling
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
+from scaleflow.evaluation.networks.restored_videos import RestoredVideos
 from scaleflow.evaluation.networks.videos import EvaluatedData
 from scaleflow.output_file import write_whole_file
 
@@ -49,13 +50,14 @@ def evaluate_network(
     trained: TaskNetwork,
     dense: TaskNetwork,
     weights: str,
-    task: Task,
+    task: TaskMeasure,
     data: EvaluatedData,
     settings: Sequence[NetworkSetting],
     folder: Path,
     threads: int,
     repeats: int = 1,
     progress: Callable[[NetworkPointDone], None] = lambda done: None,
+    restored: RestoredVideos | None = None,
 ) -> list[NetworkPoint]:
     """Measure the points of ``folder`` that are not there yet.
 
@@ -65,6 +67,8 @@ def evaluate_network(
         weights: hash of the network's file.
         threads: that torch has been told to use.
         repeats: see :func:`scaleflow.evaluation.networks.measure_point.measure_network`.
+        restored: where the pictures of ``data`` come from, if they are restored first: its cost is added to that of the
+            network, and its name to the network's.
 
     Raises:
         UsageError: a setting does not fit the network or the pictures.
@@ -75,8 +79,8 @@ def evaluate_network(
     points = []
     for number, setting in enumerate(settings, 1):
         identity = PointIdentity(
-            network=trained.architecture.text,
-            weights=weights,
+            network=trained.architecture.text if restored is None else restored.named(trained.architecture.text),
+            weights=weights if restored is None else f"{weights} {restored.restorer.weights}",
             task=task.name,
             data=data.place,
             content=data.content,
@@ -101,6 +105,7 @@ def evaluate_network(
                 network = _for_video(trained, setting, task, data)
                 maps = setting.method.change_maps
                 point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell, maps)
+            point = point if restored is None else restored.added_to(point)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(str(path), (point.to_json() + "\n").encode(), True, follow_links=False)
             tell(len(point.frames.seconds), point)
@@ -111,7 +116,9 @@ def evaluate_network(
     return points
 
 
-def _for_video(trained: TaskNetwork, setting: NetworkSetting, task: Task, data: EvaluatedData) -> VideoNetwork | None:
+def _for_video(
+    trained: TaskNetwork, setting: NetworkSetting, task: TaskMeasure, data: EvaluatedData
+) -> VideoNetwork | None:
     """The network by the method, calibrated if it has to be; None where it is the dense one, which runs anyway."""
     if setting.method.name == DENSE:
         return None

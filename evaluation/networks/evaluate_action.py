@@ -81,6 +81,12 @@ def action_settings(methods: Sequence[str], trained: ActionNetwork) -> list[Acti
     return list(dict.fromkeys(found))
 
 
+def identity_of_videos(data: ActionData) -> str:
+    """What tells points of these videos from points of others: the names, and how many pictures count of each."""
+    names = [(clip.name, clip.pictures) if clip.pictures else clip.name for clip in data.clips]
+    return data.content or hashlib.sha256(repr(names).encode()).hexdigest()[:16]
+
+
 def evaluate_action(
     trained: ActionNetwork,
     weights: str,
@@ -138,7 +144,7 @@ def _watch(trained: ActionNetwork, data: ActionData, progress: Callable[[int, in
     frame_macs = gate_macs = 0
     with torch.inference_mode():
         for number, clip in enumerate(data.clips):
-            video = read_clip(clip.path, frames, trained.size).float() / 255
+            video = read_clip(clip.path, frames, trained.size, clip.pictures).float() / 255
             if not number:
                 network.frame_features(video[:1], (0,))  # prepares kernels
                 with counted(network) as macs:
@@ -197,13 +203,12 @@ def _point(
     architecture, config = asdict(trained.architecture), asdict(trained.config)
     del architecture["decoder"], config["strictness"]
     text = " ".join(f"{name}={value}" for name, value in {**architecture, **config}.items()).replace(", ", ",")
-    names = hashlib.sha256(repr([clip.name for clip in data.clips]).encode()).hexdigest()[:16]
     identity = PointIdentity(
         text.removeprefix("name="),
         weights,
         "action",
         data.place,
-        data.content or names,
+        identity_of_videos(data),
         method,
         settings,
         trained.size,

@@ -12,7 +12,7 @@ from torch import Tensor
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.skip_convolutions.decoded_change import DecodedChange
-from scaleflow.efficient_nets.tasks.task import Task, example, generator_of_frame
+from scaleflow.efficient_nets.tasks.task import TaskMeasure, example, generator_of_frame
 from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.point_record import PointRecord
@@ -26,7 +26,7 @@ def measure_network(
     identity: PointIdentity,
     network: VideoNetwork | None,
     dense: VideoNetwork,
-    task: Task,
+    task: TaskMeasure,
     classes: Sequence[str],
     data: EvaluatedData,
     repeats: int = 1,
@@ -71,7 +71,7 @@ def _run_video(
     frames: Iterator[_Frame],
     network: VideoNetwork | None,
     dense: VideoNetwork,
-    task: Task,
+    task: TaskMeasure,
     record: PointRecord,
     progress: Callable[[int], None],
 ) -> None:
@@ -112,7 +112,7 @@ def _frames(
     size: tuple[int, int],
     network: VideoNetwork | None,
     dense: VideoNetwork,
-    task: Task,
+    task: TaskMeasure,
     change_maps: Callable[[], DecodedChange] | None,
     warm: bool,
 ) -> Iterator[_Frame]:
@@ -147,7 +147,7 @@ def _frames(
 
 
 def shown_frames(
-    task: Task, video: EvaluatedVideo, size: tuple[int, int]
+    task: TaskMeasure, video: EvaluatedVideo, size: tuple[int, int]
 ) -> Iterator[tuple[tuple[int, int], Tensor, Tensor | None]]:
     """(height, width) of each picture as it was read, and what networks are shown of it: (1, 3, H, W) of ``size``.
 

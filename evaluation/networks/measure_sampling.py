@@ -12,7 +12,7 @@ from scaleflow.efficient_nets.data.box_rows import known
 from scaleflow.efficient_nets.data.window import Window
 from scaleflow.efficient_nets.labelling.resampling import detect_resampled
 from scaleflow.efficient_nets.salisa.detector import SalisaDetector
-from scaleflow.efficient_nets.tasks.task import Task
+from scaleflow.efficient_nets.tasks.task import TaskMeasure
 from scaleflow.efficient_nets.video.cost import Cost
 from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import UsageError
@@ -25,7 +25,7 @@ def measure_sampling(
     identity: PointIdentity,
     detector: SalisaDetector,
     dense: VideoNetwork,
-    task: Task,
+    task: TaskMeasure,
     classes: Sequence[str],
     data: EvaluatedData,
     repeats: int = 1,
@@ -84,7 +84,12 @@ class _Seen:
 
 
 def _run(
-    video: EvaluatedVideo, detector: SalisaDetector, dense: VideoNetwork, task: Task, size: tuple[int, int], warm: bool
+    video: EvaluatedVideo,
+    detector: SalisaDetector,
+    dense: VideoNetwork,
+    task: TaskMeasure,
+    size: tuple[int, int],
+    warm: bool,
 ) -> Iterator[_Seen]:
     """Frame by frame; the first call of all prepares kernels, and is made twice where they are not ``warm``."""
     before: Tensor | None = None

@@ -102,6 +102,8 @@ class NetworkPoint:
         seconds, dense_seconds: a frame, on average.
         software: versions, and the processor.
         parts: of labelled videos, in the order of the frames, which all belong to one; empty of others.
+        frame_values: the task's measure of each frame by itself, None where nothing can be said; empty of videos
+            without labels, and of networks for whole videos.
     """
 
     identity: PointIdentity
@@ -121,6 +123,7 @@ class NetworkPoint:
     software: dict[str, str]
     frames: NetworkFrames
     parts: list[MeasuredPart] = field(default_factory=list)
+    frame_values: list[float | None] = field(default_factory=list)
 
     @property
     def accuracy(self) -> float | None:
@@ -158,6 +161,8 @@ def _check(point: NetworkPoint, path: Path) -> None:
     counts = {len(getattr(frames, item.name)) for item in fields(frames)}
     if len(counts) != 1 or 0 in counts:
         raise DataError(f"{path}: its frames have columns of different lengths, or there is none; delete it")
+    if point.frame_values and len(point.frame_values) != len(frames.videos):
+        raise DataError(f"{path}: has {len(point.frame_values)} values for {len(frames.videos)} frames; delete it")
     places = [(part.first, part.first + part.frames) for part in point.parts]
     if places and [0, *(end for _, end in places)] != [*(start for start, _ in places), len(frames.videos)]:
         raise DataError(f"{path}: its parts are not those of its frames; delete it")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from scaleflow.efficient_nets.tasks.task import Meter, Task
+from scaleflow.efficient_nets.tasks.task import Meter, TaskMeasure
 from scaleflow.efficient_nets.video.cost import Cost
 from scaleflow.evaluation.networks.point import MeasuredPart, NetworkFrames, NetworkPoint, PointIdentity
 
@@ -30,6 +30,7 @@ class PointRecord:
         changes: from the frame before, of both; a pair less for each video than it has frames.
         new_meter: makes one.
         parts: (video, number of the first frame, meter, number of frames) of what has been found so far.
+        singles: a meter of each frame.
     """
 
     found: Meter
@@ -45,9 +46,10 @@ class PointRecord:
     full: list[Cost] = field(default_factory=list)
     changes: list[tuple[float, float]] = field(default_factory=list)
     parts: list[tuple[str, int, Meter, int]] = field(default_factory=list)
+    singles: list[Meter] = field(default_factory=list)
 
     @classmethod
-    def of(cls, task: Task, classes: Sequence[str], labelled: bool) -> PointRecord:
+    def of(cls, task: TaskMeasure, classes: Sequence[str], labelled: bool) -> PointRecord:
         """Of no frame yet."""
 
         def meter() -> Meter:
@@ -64,6 +66,9 @@ class PointRecord:
             self.parts.append(last)
         last[2].add(video, found, target)
         self.parts[-1] = (*last[:3], last[3] + 1)
+        single = self.new_meter()
+        single.add(video, found, target)
+        self.singles.append(single)
 
     def shorten(self, number: int, seconds: float, dense_seconds: float) -> None:
         """Take the times of a frame that has run again, where they are shorter."""
@@ -102,6 +107,7 @@ class PointRecord:
                 MeasuredPart(video, first, frames, _finite(meter.values()).get(measure))
                 for video, first, meter, frames in self.parts
             ],
+            frame_values=[_finite(meter.values()).get(measure) for meter in self.singles],
         )
 
     def _mean_change(self, which: int) -> float | None:

@@ -17,8 +17,8 @@ from scaleflow.evaluation.rate_distortion.results import (
     read_points,
 )
 from scaleflow.evaluation.statistics.bootstrap import FEWEST_CLIPS, bootstrap_interval
-from scaleflow.evaluation.task_rate_distortion.curves import task_curves
-from scaleflow.evaluation.task_rate_distortion.task_point import TaskPoint, read_task_points
+from scaleflow.evaluation.task_rate_distortion.curves import curves_over_cost, task_curves
+from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, TaskPoint, read_task_points
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,9 @@ class PlottedCurve:
                 raise ValueError(f"{len(intervals)} intervals for {len(self.curve.metrics[metric])} points of {metric}")
 
 
-def read_curves(sources: Sequence[Path], *, clip: str | None = None, codecs: Sequence[str] = ()) -> list[PlottedCurve]:
+def read_curves(
+    sources: Sequence[Path], *, clip: str | None = None, codecs: Sequence[str] = (), over_cost: bool = False
+) -> list[PlottedCurve]:
     """The curves of results folders and of files in CompressAI's schema, in the order given.
 
     Of a folder of ``scaleflow task-rd`` they are those of the networks, of all videos together, which have the measures
@@ -58,21 +60,54 @@ def read_curves(sources: Sequence[Path], *, clip: str | None = None, codecs: Seq
         sources: folders that ``scaleflow rd`` or ``scaleflow task-rd`` wrote, and files.
         clip: curves of this clip instead of averages; files hold averages only and are left out.
         codecs: only these; all where empty.
+        over_cost: of folders of ``scaleflow task-rd``, a curve for each codec at each setting instead, whose points are
+            the networks and methods that looked at its pictures.
 
     Raises:
-        UsageError: there is no such source, clip or codec.
+        UsageError: there is no such source, clip or codec, or costs are asked of a source that has none.
         DataError: a source holds no curve, or is damaged.
     """
     found: list[tuple[Path, PlottedCurve]] = []
     for source in sources:
-        found += [(source, curve) for curve in _read_source(source, clip)]
+        curves = _read_costs(source) if over_cost else _read_source(source, clip)
+        found += [(source, curve) for curve in curves]
     if clip is not None and not found:
         raise UsageError(f"clip {clip!r} was not measured: {_clips_in(sources)}")
-    names = list(dict.fromkeys(curve.curve.codec for _, curve in found))
+    _check_codecs(codecs, list(dict.fromkeys(curve.curve.codec for _, curve in found)))
+    return _with_labels([(source, curve) for source, curve in found if not codecs or curve.curve.codec in codecs])
+
+
+def points_of_tasks(sources: Sequence[Path], codecs: Sequence[str] = ()) -> list[TaskPoint]:
+    """The points of folders of ``scaleflow task-rd``, of these codecs alone where some are named.
+
+    Raises:
+        UsageError: a source is no such folder, or has no such codec.
+        DataError: a point is damaged.
+    """
+    found: list[TaskPoint] = []
+    for source in sources:
+        points = read_task_points(source) if source.is_dir() else []
+        if not points:
+            raise UsageError(f"{source}: has no costs of networks: give a folder that scaleflow task-rd wrote")
+        found += points
+    _check_codecs(codecs, list(dict.fromkeys(point.record.codec for point in found)))
+    return [point for point in found if not codecs or point.record.codec in codecs]
+
+
+def _check_codecs(codecs: Sequence[str], names: Sequence[str]) -> None:
     for codec in codecs:
         if codec not in names:
             raise UsageError(f"codec {codec!r} was not measured; there are {', '.join(names)}")
-    return _with_labels([(source, curve) for source, curve in found if not codecs or curve.curve.codec in codecs])
+
+
+def _read_costs(source: Path) -> list[PlottedCurve]:
+    return [PlottedCurve(_name_with_rate(curve), curve) for curve in curves_over_cost(points_of_tasks([source]))]
+
+
+def _name_with_rate(curve: Curve) -> str:
+    if curve.codec == UNCOMPRESSED:
+        return curve.codec
+    return f"{curve.codec} at {curve.bits_per_pixel[0]:.3g} bpp"
 
 
 def _read_source(source: Path, clip: str | None) -> list[PlottedCurve]:

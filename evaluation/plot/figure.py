@@ -50,6 +50,8 @@ PANEL_WIDTH, PANEL_HEIGHT, LEGEND_ROW_HEIGHT = 3.5, 2.7, 0.17
 """In inches."""
 
 RATE_LABELS = {"bpp": "Rate (bits per pixel)", "bitrate": "Rate (kbit/s)"}
+COSTS = ("gmac", "gbop", "ms")
+"""Metrics of points of tasks that may stand on the horizontal axis instead of the rate."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +60,21 @@ class PlotSettings:
 
     Attributes:
         metrics: a panel each; the usual ones that the curves have where empty.
-        rate: unit of the horizontal axis.
-        log_rate: logarithmic horizontal axis.
+        rate: unit of the horizontal axis; or one of :data:`COSTS`, of curves of ``read_curves(..., over_cost=True)``.
+        log_rate: logarithmic horizontal axis of rates; that of costs is linear.
         title: above the panels.
         intervals: draw the intervals over clips.
     """
 
     metrics: tuple[str, ...] = ()
-    rate: Literal["bpp", "bitrate"] = "bpp"
+    rate: Literal["bpp", "bitrate", "gmac", "gbop", "ms"] = "bpp"
     log_rate: bool = True
     title: str | None = None
     intervals: bool = True
 
     def __post_init__(self) -> None:
-        if self.rate not in RATE_LABELS:
-            raise UsageError(f"rate {self.rate!r} is not one of {', '.join(RATE_LABELS)}", fields=("rate",))
+        if self.rate not in (*RATE_LABELS, *COSTS):
+            raise UsageError(f"rate {self.rate!r} is not one of {', '.join((*RATE_LABELS, *COSTS))}", fields=("rate",))
 
 
 def draw_figure(curves: Sequence[PlottedCurve], settings: PlotSettings | None = None) -> Figure:
@@ -168,6 +170,8 @@ def _finite_points(curve: PlottedCurve, metric: str, rate: str) -> list[int]:
 
 
 def _rates(curve: PlottedCurve, rate: str) -> Sequence[float]:
+    if rate in COSTS:
+        return curve.curve.metrics.get(rate, (math.nan,) * len(curve.curve.settings))
     return curve.curve.bits_per_pixel if rate == "bpp" else curve.curve.bitrate
 
 
@@ -216,26 +220,33 @@ def _draw_uncompressed(panel: Axes, curves: Sequence[PlottedCurve], metric: str)
 
 
 def _finish_panel(panel: Axes, metric: str, settings: PlotSettings) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+    from matplotlib.ticker import MaxNLocator
 
-    panel.set_xlabel(RATE_LABELS[settings.rate])
+    panel.set_xlabel(RATE_LABELS.get(settings.rate) or axis_label(settings.rate))
     panel.set_ylabel(axis_label(metric))
     panel.grid(True)
     panel.set_axisbelow(True)
     panel.margins(0.04)
     panel.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    if settings.log_rate:
-        panel.set_xscale("log")
-        low, high = panel.get_xlim()
-        panel.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
-        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, position: tick_text(value)))
-        panel.xaxis.set_minor_locator(NullLocator())
-        panel.set_xlim(low, high)
+    if settings.log_rate and settings.rate not in COSTS:
+        set_log_rate(panel)
     else:
         panel.set_xlim(left=0)
     if metric in LOWER_IS_BETTER:
         # Better is up in every panel.
         panel.invert_yaxis()
+
+
+def set_log_rate(panel: Axes) -> None:
+    """Make the horizontal axis of what has been drawn logarithmic, with few ticks that people can read."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    panel.set_xscale("log")
+    low, high = panel.get_xlim()
+    panel.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, position: tick_text(value)))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.set_xlim(low, high)
 
 
 def _legend_columns(labels: Sequence[str], panels: int) -> int:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scaleflow.evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, INSIDE, LOWER_IS_BETTER, OF_MEAN_MSE, OUTSIDE
+from scaleflow.evaluation.metrics.names import (
+    AREA_INSIDE,
+    BITS_INSIDE,
+    INSIDE,
+    LOWER_IS_BETTER,
+    OF_MEAN_MSE,
+    OUTSIDE,
+    RESTORED_LPIPS,
+)
 from scaleflow.evaluation.statistics.decibels import is_structural
 
 _PLANES = {"y": "Y", "u": "U", "v": "V", "yuv": "YUV", "rgb": "RGB"}
@@ -28,6 +36,7 @@ TASK_TITLES = {
     "f": "Boundary measure F (%)",
     "pck": "Points within 10 samples (%)",
     "psnr": "PSNR (dB)",
+    RESTORED_LPIPS: "LPIPS of restored pictures (lower is better)",
     "map": "mAP (%)",
     "map_small": "mAP of small objects (%)",
     "accuracy": "Accuracy (%)",

@@ -34,12 +34,14 @@ class ClipFile:
         path: of a file or of a folder of pictures.
         raw: form of a raw file, None of others.
         frame_rate: of pictures, which have no times.
+        origin: where they lie, of a folder of links to pictures; None of others.
     """
 
     name: str
     path: Path
     raw: RawVideoFormat | None = None
     frame_rate: Fraction | None = None
+    origin: Path | None = None
 
 
 def find_clips(places: Sequence[str], *, frame_rate: Fraction | None = None, partial: bool = False) -> list[ClipFile]:

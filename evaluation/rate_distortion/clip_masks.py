@@ -64,7 +64,8 @@ def _masks_of_clip(place: str, clip: ClipFile, is_only: bool) -> Path:
 
 
 def _beside_pictures(clip: ClipFile) -> Path:
-    parts = list(clip.path.resolve().parts)
+    place = clip.origin or clip.path
+    parts = list(place.resolve().parts)
     if _PICTURES in parts:
         parts[parts.index(_PICTURES)] = _ANNOTATIONS
         path = Path(*parts)
@@ -72,7 +73,7 @@ def _beside_pictures(clip: ClipFile) -> Path:
             return path
         raise UsageError(f"masks {DAVIS}: {path} has none of {clip.name}", fields=("masks",))
     raise UsageError(
-        f"masks {DAVIS}: {clip.path} does not lie in a folder {_PICTURES}, as DAVIS's pictures do", fields=("masks",)
+        f"masks {DAVIS}: {place} does not lie in a folder {_PICTURES}, as DAVIS's pictures do", fields=("masks",)
     )
 
 

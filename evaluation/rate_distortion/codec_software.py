@@ -16,6 +16,7 @@ from scaleflow.errors import ScaleFlowError, UsageError
 from scaleflow.evaluation.ffmpeg import find_ffmpeg
 from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
+from scaleflow.roi.finders.names import OF_NETWORKS, make_finder
 from scaleflow.version import scaleflow_version
 
 DECODER_WEIGHTS = "decoder weights"
@@ -80,6 +81,9 @@ def _check_decoders(codecs: Sequence[EvaluatedCodec]) -> None:
 
 def _check_region_finders(codecs: Sequence[EvaluatedCodec]) -> None:
     """Whether networks find the regions that codecs code. Raises what reading them raises."""
+    for codec in codecs:
+        for setting in codec.settings:
+            _check_region_options(codec, setting)
     chosen = {
         found_by: codec.name
         for codec in codecs
@@ -91,6 +95,32 @@ def _check_region_finders(codecs: Sequence[EvaluatedCodec]) -> None:
             read_region_finder(finder, network, classes)
         except ScaleFlowError as error:
             raise type(error)(f"codec {name}: {error}", fields=error.fields) from error
+
+
+def _check_region_options(codec: EvaluatedCodec, setting: CodecSetting) -> None:
+    """Whether a codec that is to find its regions can. Raises :class:`UsageError`."""
+    finder, network = codec.option("--roi-from", of=setting), codec.option("--roi-network", of=setting)
+    if finder is None and network is None:
+        return
+    if codec.program != "scaleflow":
+        raise UsageError(
+            f"codec {codec.name}: {codec.program} finds no regions itself: leave its --roi-from and --roi-network out, "
+            "and give them beside the codecs, so that masks are made for it"
+        )
+    if finder is None:
+        raise UsageError(f"codec {codec.name}: --roi-network {network} is of --roi-from, which is not given")
+    if network is None and finder in OF_NETWORKS:
+        raise UsageError(
+            f"codec {codec.name}: --roi-from {finder} needs a network: add --roi-network with a run of scaleflow nets "
+            "train"
+        )
+    if network is None:
+        try:
+            make_finder(finder)
+        except UsageError as error:
+            raise UsageError(f"codec {codec.name}: --roi-from {error}") from error
+    elif finder not in OF_NETWORKS:
+        raise UsageError(f"codec {codec.name}: --roi-network is of {', '.join(OF_NETWORKS)}: {finder} takes none")
 
 
 def software_of(codec: EvaluatedCodec, setting: CodecSetting, ffmpeg: Path | None) -> dict[str, str]:

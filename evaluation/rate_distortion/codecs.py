@@ -100,6 +100,11 @@ class EvaluatedCodec:
         return self.how.suffix
 
     @property
+    def tells_changes(self) -> bool:
+        """Whether the decoder of its files may say how pictures differ from those before."""
+        return self.suffix == "sfv"
+
+    @property
     def encoder(self) -> str | None:
         """The encoder that ffmpeg must have."""
         return self.option("-c:v", "-vcodec", "-codec:v") if self.program == "ffmpeg" else None
@@ -112,6 +117,10 @@ class EvaluatedCodec:
     def model_of(self, setting: CodecSetting) -> str | None:
         """The model of a ScaleFlow codec, where it is not the default one."""
         return self.option("--model", of=setting)
+
+    def device_of(self, setting: CodecSetting) -> str:
+        """Where a ScaleFlow codec is decoded."""
+        return self.option("--device", of=setting) or "auto"
 
     def weights_of(self, setting: CodecSetting) -> Path | None:
         """The weights file of a ScaleFlow codec, where one is named."""

@@ -96,7 +96,7 @@ def prepare_clip(
                 count += 1
     clip = EvaluatedClip(
         name=source.name,
-        path=plain_text(str(source.path)),
+        path=plain_text(str(source.origin or source.path)),
         content=content.digest(),
         width=found.width,
         height=found.height,

@@ -15,17 +15,20 @@ from scaleflow.evaluation.rate_distortion.point import RatePoint
 from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.evaluation.report.clip_pictures import data_uri, describe_clip
 from scaleflow.evaluation.report.codec_summary import summarise_codecs
+from scaleflow.evaluation.report.found_pictures import FoundPictures
 from scaleflow.evaluation.report.offline_page import offline_page
 from scaleflow.evaluation.report.settings import ReportSettings
 from scaleflow.evaluation.report.stream_maps import flow_wheel
 from scaleflow.evaluation.report.stream_pictures import CachedModels
+from scaleflow.evaluation.report.task_summary import summarise_task
 from scaleflow.evaluation.statistics.decibels import column_in_decibels, in_decibels
+from scaleflow.evaluation.task_rate_distortion.task_point import TaskPoint, read_task_points
 from scaleflow.optional_packages import require_packages
 from scaleflow.output_file import check_output, write_whole_file
 
 logger = logging.getLogger(__name__)
 
-SCRIPTS = ("chart.js", "comparison.js", "report.js")
+SCRIPTS = ("chart.js", "comparison.js", "task.js", "report.js")
 
 
 def check_report_output(path: Path, overwrite: bool) -> None:
@@ -46,7 +49,7 @@ def write_report(
     """Write a report on a results folder: one HTML file that asks for nothing over a network.
 
     Args:
-        folder: what ``scaleflow rd`` wrote.
+        folder: what ``scaleflow rd`` or ``scaleflow task-rd`` wrote.
         output: a .html file.
         settings: what to show.
         overwrite: replace an output that exists.
@@ -62,16 +65,19 @@ def write_report(
     points = points_of_clips(folder, settings.clips)
     clips = list(dict.fromkeys(point.clip.name for point in points))
     models = CachedModels(settings.device, settings.models, settings.weights_folder, settings.decoder_weights)
+    tasks = read_task_points(folder)
+    seen = _found_pictures(folder, settings, tasks)
     described = []
     for number, name in enumerate(clips):
         if progress is not None:
             progress(name, number, len(clips))
         of_clip = [point for point in points if point.clip.name == name]
-        described.append(describe_clip(folder, of_clip, settings, models))
+        described.append(describe_clip(folder, of_clip, settings, models, tasks, seen))
     names = list(dict.fromkeys(name for point in points for name in point.metrics))
     content = {
         "title": folder.resolve().name,
         "summary": summarise_codecs(points, settings.anchor),
+        "task": summarise_task(tasks, settings.anchor),
         "metrics": [
             {
                 "name": n,
@@ -87,6 +93,17 @@ def write_report(
         "flowWheel": data_uri(flow_wheel()),
     }
     write_whole_file(str(output), page(content).encode("utf-8"), overwrite)
+
+
+def _found_pictures(folder: Path, settings: ReportSettings, tasks: Sequence[TaskPoint]) -> FoundPictures | None:
+    if settings.network is None:
+        return None
+    if not tasks:
+        raise UsageError(
+            f"network {settings.network}: {folder} holds no points of a task, which scaleflow task-rd makes",
+            fields=("network",),
+        )
+    return FoundPictures(settings.network, settings.labels, tasks)
 
 
 def page(content: dict[str, Any]) -> str:

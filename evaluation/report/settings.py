@@ -27,6 +27,9 @@ class ReportSettings:
             that the environment variable ``SCALEFLOW_WEIGHTS`` names, if it names any.
         decoder_weights: files of perceptual decoders, for points that were measured with one that does not come with
             ScaleFlow and is not in that folder; each is shown by the one whose hash it names.
+        network: of results of ``scaleflow task-rd``, a run of ``scaleflow nets train`` or its weights: what it finds in
+            the pictures is shown.
+        labels: data of the task, as it was measured on: what should be found is shown as well.
     """
 
     clips: tuple[str, ...] = ()
@@ -37,6 +40,8 @@ class ReportSettings:
     models: tuple[str, ...] = ()
     weights_folder: Path | None = None
     decoder_weights: tuple[Path, ...] = ()
+    network: Path | None = None
+    labels: Path | None = None
 
     def __post_init__(self) -> None:
         rate = self.bits_per_pixel
@@ -44,3 +49,8 @@ class ReportSettings:
             raise UsageError(f"bits_per_pixel {rate:g} is not above 0", fields=("bits_per_pixel",))
         if not 0 <= self.pictures <= MOST_PICTURES:
             raise UsageError(f"pictures {self.pictures} is outside 0..{MOST_PICTURES}", fields=("pictures",))
+        if self.labels is not None and self.network is None:
+            raise UsageError(
+                f"labels {self.labels}: are shown beside findings: say what finds these with network",
+                fields=("labels", "network"),
+            )

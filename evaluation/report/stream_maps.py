@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from scaleflow.codec.decoding.analysis import analyse_stream
 from scaleflow.codec.models.picture_analysis import PictureAnalysis
+from scaleflow.evaluation.report.region_outlines import Rgba, draw_outline
 from scaleflow.evaluation.report.stream_pictures import ChooseModel, Rgb
 
 STEP = 4
@@ -38,8 +39,8 @@ class StreamMap:
     is_flow: bool = False
 
 
-def stream_maps(path: Path, numbers: Sequence[int], choose_model: ChooseModel) -> dict[int, list[StreamMap]]:
-    """Maps of chosen pictures, on one scale for all of them.
+def analyse_pictures(path: Path, numbers: Sequence[int], choose_model: ChooseModel) -> dict[int, PictureAnalysis]:
+    """Chosen pictures of a stream, taken apart.
 
     Raises:
         UsageError: the stream's model does not say where bits go.
@@ -51,10 +52,24 @@ def stream_maps(path: Path, numbers: Sequence[int], choose_model: ChooseModel) -
             found[number] = picture
         if len(found) == len(numbers):
             break
-    return _draw(found)
+    return found
 
 
-def _draw(pictures: dict[int, PictureAnalysis]) -> dict[int, list[StreamMap]]:
+def draw_region(picture: PictureAnalysis) -> Rgba | None:
+    """The outline (height, width, 4) of what is quantized finely, where a map says so; None where nothing is coarser.
+
+    The border lies at half of the octaves between the finest and the coarsest cell.
+    """
+    widths = picture.widths
+    if widths is None or widths.min() == widths.max():
+        return None
+    height, width = picture.planes[0].shape
+    inside = 2 * widths < widths.min() + widths.max()
+    return draw_outline(np.kron(inside, np.ones((picture.cell,) * 2, np.bool_))[:height, :width])
+
+
+def stream_maps(pictures: dict[int, PictureAnalysis]) -> dict[int, list[StreamMap]]:
+    """Maps of pictures, on one scale for all of them."""
     totals = {number: sum_of_kinds(picture) for number, picture in pictures.items()}
     most_bits = max((float(total.max()) for total in totals.values()), default=0.0)
     flows = [picture.flow for picture in pictures.values() if picture.flow is not None]
@@ -62,6 +77,9 @@ def _draw(pictures: dict[int, PictureAnalysis]) -> dict[int, list[StreamMap]]:
     most_motion = max((float(np.percentile(np.hypot(*flow), 99)) for flow in flows), default=0.0)
     scales = [picture.scale for picture in pictures.values() if picture.scale is not None]
     most_scale = max((float(scale.max()) for scale in scales), default=0.0)
+    octaves = max(
+        (int(picture.widths.max()) / 4 for picture in pictures.values() if picture.widths is not None), default=0
+    )
     maps = {}
     for number, picture in pictures.items():
         height, width = (math.ceil(side / STEP) for side in picture.planes[0].shape)
@@ -87,6 +105,11 @@ def _draw(pictures: dict[int, PictureAnalysis]) -> dict[int, list[StreamMap]]:
                 StreamMap(
                     "blur of the reference", heat(picture.scale, most_scale), f"level 0 (sharp) to {most_scale:.2g}"
                 )
+            )
+        if picture.widths is not None and octaves:
+            steps = np.kron(picture.widths, np.ones((picture.cell // STEP,) * 2))
+            drawn.append(
+                StreamMap("quantization steps", heat(steps, 4 * octaves), f"1 to {2**octaves:.3g} times as wide")
             )
         maps[number] = [StreamMap(m.title, m.image[:height, :width], m.range, m.is_flow) for m in drawn]
     return maps

@@ -40,17 +40,24 @@ ChooseModel = Callable[[SfvHeader], VideoModel]
 
 @dataclass(frozen=True)
 class ChosenPictures:
-    """Pictures (height, width, 3) of 8 bit, by number."""
+    """Pictures (height, width, 3) of 8 bit, by number, and how their samples were read."""
 
     width: int
     height: int
     pictures: dict[int, Rgb]
+    properties: VideoProperties
 
 
-def read_pictures(path: Path, numbers: Sequence[int], choose_model: ChooseModel) -> ChosenPictures:
+def read_pictures(
+    path: Path, numbers: Sequence[int], choose_model: ChooseModel, source: VideoProperties | None = None
+) -> ChosenPictures:
     """Decode a video, or a stream of this project, as far as the last picture asked for.
 
     All go the same way, 4:2:0 to RGB, so that differences to see are differences of coding.
+
+    Args:
+        source: what was coded: codecs were given it as y4m, which does not say how its Y'CbCr is to be read. As the
+            file says where None.
 
     Raises:
         DataError: the file cannot be decoded here, or has fewer pictures.
@@ -61,12 +68,12 @@ def read_pictures(path: Path, numbers: Sequence[int], choose_model: ChooseModel)
     if path.suffix == ".sfv":
         with SfvReader(path) as reader:
             decoder = StreamDecoder(reader.header, choose_model(reader.header))
-            return _choose(path, _undamaged(path, decoder.decode(reader)), reader.header.video, numbers)
+            return _choose(path, _undamaged(path, decoder.decode(reader)), reader.header.video, numbers, source)
     if path.suffix == f".{OBJECTS_SUFFIX}":
         with open_objects(path, choose_model) as (properties, pictures):
-            return _choose(path, (picture.planes for picture in pictures), properties, numbers)
+            return _choose(path, (picture.planes for picture in pictures), properties, numbers, source)
     with open_video(path, threads=1) as video:
-        return _choose(path, (picture.planes for picture in video), video.properties, numbers)
+        return _choose(path, (picture.planes for picture in video), video.properties, numbers, source)
 
 
 def _undamaged(path: Path, events: Iterable[Event]) -> Iterator[Planes]:
@@ -79,14 +86,20 @@ def _undamaged(path: Path, events: Iterable[Event]) -> Iterator[Planes]:
 
 
 def _choose(
-    path: Path, pictures: Iterable[Planes], properties: VideoProperties, numbers: Sequence[int]
+    path: Path,
+    pictures: Iterable[Planes],
+    properties: VideoProperties,
+    numbers: Sequence[int],
+    source: VideoProperties | None,
 ) -> ChosenPictures:
+    if source is not None:
+        properties = replace(properties, color_matrix=source.color_matrix, color_range=source.color_range)
     found: dict[int, Rgb] = {}
     for number, planes in enumerate(pictures):
         if number in numbers:
             found[number] = rgb_picture(planes, properties)
         if len(found) == len(numbers):
-            return ChosenPictures(properties.width, properties.height, found)
+            return ChosenPictures(properties.width, properties.height, found, properties)
     raise DataError(f"{path}: has no picture {max(numbers)}")
 
 
@@ -109,7 +122,7 @@ def read_original(clip: EvaluatedClip, numbers: Sequence[int]) -> ChosenPictures
                 found[number] = rgb_picture(planes, properties)
         if content.digest() != clip.content:
             raise DataError(f"{clip.path}: is not what was measured")
-        return ChosenPictures(clip.width, clip.height, found)
+        return ChosenPictures(clip.width, clip.height, found, properties)
 
 
 def open_original(clip: EvaluatedClip) -> VideoReader:

@@ -9,8 +9,9 @@ from pathlib import Path
 from scaleflow.efficient_nets.data.action_clips import ActionClip, ActionData
 from scaleflow.efficient_nets.frame_exit.weights_file import ActionNetwork
 from scaleflow.errors import UsageError
-from scaleflow.evaluation.networks.evaluate_action import ActionSetting, evaluate_action
+from scaleflow.evaluation.networks.evaluate_action import ActionSetting, evaluate_action, identity_of_videos
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
+from scaleflow.evaluation.rate_distortion.clip_regions import ClipRegions
 from scaleflow.evaluation.rate_distortion.codecs import EvaluatedCodec
 from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
 from scaleflow.evaluation.task_rate_distortion.coding import MeasuredTask, TaskProgress
@@ -38,6 +39,7 @@ def measure_action_task(
     results: Path,
     *,
     frames: int | None = None,
+    regions: ClipRegions | None = None,
     workers: int = 1,
     overwrite: bool = False,
     progress: Callable[[TaskProgress], None] = lambda progress: None,
@@ -52,14 +54,18 @@ def measure_action_task(
         raise UsageError(f"{data.place}: two videos have one name when / becomes -: rename one")
 
     def look(shown: Shown, found: MeasuredTask) -> None:
-        videos = data
+        videos = replace(data, clips=tuple(replace(clip, pictures=frames) for clip in data.clips))
+        content = shown.content or identity_of_videos(videos)
+        there = _points_there(networks, content, settings.threads, results)
+        if there is not None:
+            found.points += there
+            for point in there:
+                method = point.network.identity.method
+                progress(TaskProgress(shown.place, *shown.step, method, point=point, was_there=True))
+            return
         if shown.streams is not None:
-            there = _points_there(networks, shown.content, results)
-            if there is not None:
-                found.points += there
-                return
             clips = tuple(replace(clip, path=shown.streams[name].decoded()) for name, clip in names.items())
-            videos = replace(data, place=shown.place, clips=clips, content=shown.content)
+            videos = replace(data, place=shown.place, clips=clips, content=content)
 
         def tell(done: int, total: int) -> None:
             progress(TaskProgress(shown.place, *shown.step, f"video {done} of {total}"))
@@ -77,15 +83,22 @@ def measure_action_task(
         results,
         data.place,
         look,
+        regions=regions,
         workers=workers,
         overwrite=overwrite,
         progress=progress,
     )
 
 
-def _points_there(networks: Sequence[MeasuredActionNetwork], content: str, results: Path) -> list[TaskPoint] | None:
-    """The points of coded files that all networks have looked at by all settings; None where some are missing."""
-    there = [point for point in read_task_points(results) if point.network.identity.content == content]
+def _points_there(
+    networks: Sequence[MeasuredActionNetwork], content: str, threads: int, results: Path
+) -> list[TaskPoint] | None:
+    """The points of videos that all networks have looked at by all settings; None where some are missing."""
+    there = [
+        point
+        for point in read_task_points(results)
+        if (point.network.identity.content, point.network.identity.threads) == (content, threads)
+    ]
     for network in networks:
         identities = [point.network.identity for point in there]
         known = {identity.settings for identity in identities if identity.weights == network.weights}

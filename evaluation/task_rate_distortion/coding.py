@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -55,11 +55,15 @@ def code_clips(
     codecs: Sequence[EvaluatedCodec],
     settings: MeasuringSettings,
     results: Path,
+    masks: Mapping[str, Path],
     workers: int,
     overwrite: bool,
     progress: Callable[[TaskProgress], None],
 ) -> CodedClips:
     """Code clips, each with the number of its pictures and whether these stand alone, which are coded one by one.
+
+    Args:
+        masks: of regions of interest, by the names of the clips.
 
     Raises:
         UsageError, DataError: as :func:`scaleflow.evaluation.rate_distortion.sweep.measure`.
@@ -78,6 +82,7 @@ def code_clips(
             codecs,
             replace(settings, intra_period=1) if still else settings,
             results,
+            masks=masks,
             frames=max(frames for _, frames in chosen),
             workers=workers,
             overwrite=overwrite,

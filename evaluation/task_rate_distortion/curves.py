@@ -47,7 +47,7 @@ class TaskCurve:
 
 def task_curves(points: Sequence[TaskPoint]) -> list[TaskCurve]:
     """Of each codec, network, method and size, in the order of the points."""
-    names = _looks(points)
+    names = looked_names(points)
     groups: dict[tuple[str, str], list[TaskPoint]] = {}
     plain: dict[str, TaskPoint] = {}
     for name, point in zip(names, points, strict=True):
@@ -60,13 +60,26 @@ def task_curves(points: Sequence[TaskPoint]) -> list[TaskCurve]:
             looked,
             codec,
             group[0].network.measure,
-            _curve(codec, group),
+            _curve_over_rate(codec, group),
             _part_curves(codec, group),
             {name: value for name, value in plain[looked].metrics.items() if value is not None}
             if looked in plain
             else {},
         )
         for (looked, codec), group in groups.items()
+    ]
+
+
+def curves_over_cost(points: Sequence[TaskPoint]) -> list[Curve]:
+    """Of each codec at each setting: all networks and methods that look at the same pictures, the cheapest first."""
+    names = looked_names(points)
+    groups: dict[tuple[str, str], list[tuple[str, TaskPoint]]] = {}
+    for name, point in zip(names, points, strict=True):
+        groups.setdefault((point.record.codec, point.record.setting), []).append((name, point))
+    return [
+        _curve(codec, [point for _, point in ordered], [name for name, _ in ordered])
+        for (codec, _), group in groups.items()
+        for ordered in [sorted(group, key=lambda pair: pair[1].network.macs)]
     ]
 
 
@@ -109,8 +122,8 @@ def task_bd_rate(curve: TaskCurve, anchor: TaskCurve) -> BdRate:
     return replace(whole, interval=bootstrap_interval(parts))
 
 
-def _looks(points: Sequence[TaskPoint]) -> list[str]:
-    """Network, method, settings and size, where points differ in them."""
+def looked_names(points: Sequence[TaskPoint]) -> list[str]:
+    """Of each point its network, method, settings and size, where points differ in them."""
     names = curve_names([point.network for point in points])
     found = []
     for name, point in zip(names, points, strict=True):
@@ -125,13 +138,17 @@ def _looks(points: Sequence[TaskPoint]) -> list[str]:
     return found
 
 
-def _curve(codec: str, points: Sequence[TaskPoint]) -> Curve:
+def _curve_over_rate(codec: str, points: Sequence[TaskPoint]) -> Curve:
     ordered = sorted(points, key=lambda point: point.record.bits_per_pixel or 0.0)
+    return _curve(codec, ordered, [point.record.setting for point in ordered])
+
+
+def _curve(codec: str, ordered: Sequence[TaskPoint], settings: Sequence[str]) -> Curve:
     names = dict.fromkeys(name for point in ordered for name in point.metrics)
     return Curve(
         codec,
         None,
-        tuple(point.record.setting for point in ordered),
+        tuple(settings),
         tuple(point.record.bits_per_pixel or math.nan for point in ordered),
         tuple(point.record.bitrate or math.nan for point in ordered),
         {name: tuple(_number(point.metrics.get(name)) for point in ordered) for name in names},

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.models.picture_change import PictureChange
 from scaleflow.codec.picture import VideoProperties
 from scaleflow.codec.video.reader import open_video
 from scaleflow.codec.video.working_format import rgb_picture
 from scaleflow.errors import DataError, UsageError
-from scaleflow.evaluation.networks.coded_video import CodedVideo
+from scaleflow.evaluation.networks.coded_video import CodedVideo, LoadModel, decode_with_changes
 from scaleflow.evaluation.networks.videos import NO_CHANGES
 from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
 from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings, run_command
@@ -35,11 +36,15 @@ class DecodedStream:
     Attributes:
         path: of the coded file.
         command: what decodes it, with ``INPUT`` and ``OUTPUT`` for the files.
+        load: gives the model of an ``.sfv`` file where its decoder is to say what changed: the file is then decoded in
+            this process, once for both, to what the command would write.
     """
 
     path: Path
     command: Sequence[str]
+    load: LoadModel | None = None
     _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, init=False, repr=False)
+    _changes: list[PictureChange | None] | None = field(default=None, init=False, repr=False)
 
     def decoded(self) -> Path:
         """A lossless file of its pictures.
@@ -49,9 +54,18 @@ class DecodedStream:
         """
         if self._folder is None:
             folder = tempfile.TemporaryDirectory(prefix="scaleflow-task-")
-            run_command(self.command, {"INPUT": self.path, "OUTPUT": Path(folder.name) / "decoded.y4m"})
+            destination = Path(folder.name) / "decoded.y4m"
+            if self.load is None:
+                run_command(self.command, {"INPUT": self.path, "OUTPUT": destination})
+            else:
+                self._changes = decode_with_changes(self.path, destination, self.load)
             self._folder = folder
         return Path(self._folder.name) / "decoded.y4m"
+
+    @property
+    def tells_changes(self) -> bool:
+        """Whether it is a file whose decoder may say what changed."""
+        return self.path.suffix == ".sfv"
 
     def changes(self) -> list[PictureChange | None]:
         """What the decoder of an ``.sfv`` file says of changes.
@@ -59,8 +73,12 @@ class DecodedStream:
         Raises:
             UsageError: it is none, or its model does not say.
         """
-        if self.path.suffix != ".sfv":
+        if not self.tells_changes:
             raise UsageError(NO_CHANGES.format(f"{self.path} is none"), fields=("codec",))
+        if self.load is not None:
+            self.decoded()
+            if self._changes is not None:
+                return self._changes
         return self._coded.changes()
 
     def close(self) -> None:
@@ -71,6 +89,7 @@ class DecodedStream:
 
     @cached_property
     def _coded(self) -> CodedVideo:
+        """Where another decoder shows the pictures, which does not say what changed."""
         return CodedVideo(self.path, None)
 
 
@@ -118,15 +137,28 @@ def decoded_streams(
     codec: EvaluatedCodec,
     setting: CodecSetting,
     settings: MeasuringSettings,
+    *,
+    changes: bool = False,
 ) -> dict[str, DecodedStream]:
-    """The coded files of points, by the names of their clips."""
+    """The coded files of points, by the names of their clips; ``changes``: decoders are to say what changed."""
+    load = _loader(codec, setting) if changes and codec.tells_changes else None
     return {
         name: DecodedStream(
             results / point.stream,
             codec.decode_command(setting, point.clip.bit_depth, settings.threads, str(settings.ffmpeg)),
+            load,
         )
         for name, point in rates.items()
     }
+
+
+def _loader(codec: EvaluatedCodec, setting: CodecSetting) -> LoadModel | None:
+    """What gives the model that the codec's command decodes with; None where a perceptual decoder shows pictures."""
+    if codec.decoder_of(setting).is_perceptual:
+        return None
+    device = codec.device_of(setting)
+    model, weights = codec.model_of(setting), codec.weights_of(setting)
+    return partial(load_stream_model, device=device, model=model, weights=weights)
 
 
 def streams_hash(rates: Mapping[str, RatePoint]) -> str:

@@ -73,16 +73,25 @@ def labelled_clips(
         UsageError: no video has as many frames, or frames lie within video files and do not start with their first.
     """
     end = None if frames is None else first + frames
-    groups = {STILLS: data.frames} if data.still else data.videos()
     found = []
-    for name, group in groups.items():
+    for name, group in frames_of_clips(data).items():
         chosen = tuple(group[first:end])
         if chosen:
-            plain = (name or Path(data.place).name).replace("/", "-")
-            found.append(LabelledClip(_clip_file(plain, chosen, folder, frame_rate), chosen, data.still))
+            found.append(LabelledClip(_clip_file(name, chosen, folder, frame_rate), chosen, data.still))
     if not found:
         raise UsageError(f"first {first}: no video of {data.place} has as many frames", fields=("first",))
     return found
+
+
+def frames_of_clips(data: LabelledData) -> dict[str, tuple[LabelledFrame, ...]]:
+    """Frames by the name of the clip that they are coded in."""
+    groups = {STILLS: data.frames} if data.still else data.videos()
+    return {clip_name(name or Path(data.place).name): tuple(group) for name, group in groups.items()}
+
+
+def clip_name(video: str) -> str:
+    """Of the clip of a video."""
+    return video.replace("/", "-")
 
 
 def _clip_file(name: str, frames: Sequence[LabelledFrame], folder: Path, frame_rate: Fraction | None) -> ClipFile:
@@ -100,4 +109,5 @@ def _clip_file(name: str, frames: Sequence[LabelledFrame], folder: Path, frame_r
     place.mkdir(parents=True)
     for number, frame in enumerate(frames):
         (place / f"{number:06}{frame.picture.suffix.lower()}").symlink_to(frame.picture.resolve())
-    return ClipFile(name, place, frame_rate=frame_rate)
+    folders = {frame.picture.parent for frame in frames}
+    return ClipFile(name, place, frame_rate=frame_rate, origin=folders.pop() if len(folders) == 1 else None)

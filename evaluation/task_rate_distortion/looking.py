@@ -9,9 +9,11 @@ from pathlib import Path
 from scaleflow.errors import ScaleFlowError, UsageError
 from scaleflow.evaluation.networks.point import NetworkPoint
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
+from scaleflow.evaluation.rate_distortion.clip_regions import ClipRegions
 from scaleflow.evaluation.rate_distortion.codecs import EvaluatedCodec
 from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
 from scaleflow.evaluation.rate_distortion.point import RatePoint
+from scaleflow.evaluation.rate_distortion.source_clip import open_clip
 from scaleflow.evaluation.task_rate_distortion.coding import MeasuredTask, TaskProgress, code_clips
 from scaleflow.evaluation.task_rate_distortion.decoded_streams import (
     DecodedStream,
@@ -30,11 +32,13 @@ class Shown:
     Attributes:
         place: of the data, with codec and setting, for messages.
         step: number of this one, and of all of them.
+        size: (width, height) of the pictures of the first video.
         rates, streams: of the videos by name; None of what was not coded.
     """
 
     place: str
     step: tuple[int, int]
+    size: tuple[int, int]
     rates: Mapping[str, RatePoint] | None = None
     streams: Mapping[str, DecodedStream] | None = None
 
@@ -42,6 +46,11 @@ class Shown:
     def content(self) -> str:
         """Identity of what is decoded; empty of what was not coded."""
         return "" if self.rates is None else streams_hash(self.rates)
+
+    @property
+    def tells_changes(self) -> bool:
+        """Whether decoders may say what changed."""
+        return self.streams is not None and all(stream.tells_changes for stream in self.streams.values())
 
     def keep(self, made: NetworkPoint, results: Path, found: MeasuredTask) -> TaskPoint:
         """Write the point of what a network made of it, beside the network's own."""
@@ -59,6 +68,8 @@ def look_at_all(
     place: str,
     look: Callable[[Shown, MeasuredTask], None],
     *,
+    regions: ClipRegions | None,
+    changes: bool = False,
     workers: int,
     overwrite: bool,
     progress: Callable[[TaskProgress], None],
@@ -70,6 +81,8 @@ def look_at_all(
     Args:
         clips: as of :func:`scaleflow.evaluation.task_rate_distortion.coding.code_clips`.
         place: of the data, for messages.
+        regions: where the masks come from that codecs are given.
+        changes: decoders are to say what changed, see :class:`DecodedStream`.
 
     Raises:
         UsageError: a codec has the name of what was not coded; or as ``code_clips``.
@@ -78,17 +91,21 @@ def look_at_all(
     for codec in codecs:
         if codec.name == UNCOMPRESSED:
             raise UsageError(f"codec {codec.name}: that is what the pictures themselves are called: name it otherwise")
-    coded = code_clips(clips, codecs, settings, results, workers, overwrite, progress)
+    masks = {} if regions is None else regions.masks_of([(clip, frames) for clip, frames, _ in clips], results)
+    coded = code_clips(clips, codecs, settings, results, masks, workers, overwrite, progress)
     found = MeasuredTask(problems=list(coded.problems))
     chosen = [(codec, setting) for codec in codecs for setting in codec.settings]
-    look(Shown(place, (1, 1 + len(chosen))), found)
+    with open_clip(clips[0][0]) as reader:
+        size = reader.properties.width, reader.properties.height
+    look(Shown(place, (1, 1 + len(chosen)), size), found)
     for number, (codec, setting) in enumerate(chosen, 2):
         rates = coded.of(codec, setting, [clip.name for clip, _, _ in clips])
         if rates is None:
             continue
-        streams = decoded_streams(rates, results, codec, setting, settings)
+        streams = decoded_streams(rates, results, codec, setting, settings, changes=changes)
         try:
-            look(Shown(f"{place}, {codec.name} {setting.label}", (number, 1 + len(chosen)), rates, streams), found)
+            name, step = f"{place}, {codec.name} {setting.label}", (number, 1 + len(chosen))
+            look(Shown(name, step, size, rates, streams), found)
         except ScaleFlowError as error:
             found.problems.append(f"{codec.name} {setting.label}: {error}")
         finally:

@@ -14,10 +14,12 @@ from scaleflow.evaluation.statistics.bd_rate_summary import choose_anchor
 from scaleflow.evaluation.task_rate_distortion.curves import (
     LOSSES,
     TaskCurve,
+    looked_names,
     rate_of_loss,
     task_bd_rate,
     task_curves,
 )
+from scaleflow.evaluation.task_rate_distortion.pareto import COST, on_surface
 from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, TaskPoint
 from scaleflow.output_file import write_whole_file
 
@@ -25,7 +27,8 @@ TABLE = "tasks.csv"
 
 
 def task_lines(points: Sequence[TaskPoint], anchor: str | None = None) -> list[str]:
-    """A table for each network and method: measure of uncompressed pictures, BD-rate, rates of losses, cost.
+    """A table for each network and method: measure of uncompressed pictures, BD-rate, rates of losses, cost; and the
+    settings that no other beats in all of rate, measure and cost.
 
     Raises:
         UsageError: the anchor was not measured.
@@ -38,7 +41,7 @@ def task_lines(points: Sequence[TaskPoint], anchor: str | None = None) -> list[s
     for looked in dict.fromkeys(curve.looked for curve in curves):
         own = [curve for curve in curves if curve.looked == looked]
         lines += ["", *_table(looked, own, anchor)]
-    return lines
+    return [*lines, *_surface_lines(points)]
 
 
 def _table(looked: str, curves: Sequence[TaskCurve], anchor: str) -> list[str]:
@@ -61,6 +64,25 @@ def _table(looked: str, curves: Sequence[TaskCurve], anchor: str) -> list[str]:
         cells += [_range(curve.curve.metrics[name]) for name in ("gmac", "ms")]
         lines.append(f"  {curve.codec:<{width}}" + "".join(f"{cell:>24}" for cell in cells))
     return [*lines, *problems]
+
+
+def _surface_lines(points: Sequence[TaskPoint]) -> list[str]:
+    chosen = [
+        (point, name)
+        for point, name, best in zip(points, looked_names(points), on_surface(points), strict=True)
+        if best
+    ]
+    lines: list[str] = []
+    for measure in dict.fromkeys(point.network.measure for point, _ in chosen):
+        of_measure = [(point, name) for point, name in chosen if point.network.measure == measure]
+        all_of_them = sum(point.network.measure == measure and bool(point.record.bits_per_pixel) for point in points)
+        head = f"{'bpp':>10}{measure:>10}{'GMAC':>10}"
+        lines += ["", f"{len(of_measure)} of {all_of_them} settings, which no other beats in all three:", f"  {head}"]
+        for point, name in sorted(of_measure, key=lambda pair: pair[0].record.bits_per_pixel or 0.0):
+            rate, found, cost = point.record.bits_per_pixel, point.metrics[measure], point.metrics[COST]
+            record = point.record
+            lines.append(f"  {rate:>10.4f}{found:>10.2f}{cost:>10.3g}  {record.codec} {record.setting}, {name}")
+    return lines
 
 
 def _bd_text(curve: TaskCurve, anchor: TaskCurve) -> str:
@@ -88,9 +110,13 @@ def task_row(point: TaskPoint) -> dict[str, Any]:
 
 
 def write_task_table(points: Sequence[TaskPoint], folder: Path) -> Path:
-    """``tasks.csv``, a row for each point, the uncompressed pictures first."""
+    """``tasks.csv``, a row for each point, the uncompressed pictures first.
+
+    ``pareto`` is that of :func:`scaleflow.evaluation.task_rate_distortion.pareto.on_surface`.
+    """
     ordered = sorted(points, key=lambda point: point.record.codec != UNCOMPRESSED)
-    rows = [task_row(point) for point in ordered]
+    surface = on_surface(ordered)
+    rows = [{**task_row(point), "pareto": best} for point, best in zip(ordered, surface, strict=True)]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")

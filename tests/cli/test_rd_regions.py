@@ -115,6 +115,16 @@ def test_other_masks_are_not_mixed_in(measured: Path, davis: Path, tmp_path: Pat
     assert clip.masks_path == str(other)
 
 
+def test_masks_are_found_where_none_are_given(davis: Path, tmp_path: Path) -> None:
+    codecs = ["x265=ffmpeg -c:v libx265 -crf 38"]
+    done = typed(*options(davis, tmp_path / "results", codecs), "--roi-from", "motion")
+    assert done.code == 0, done.stderr
+    (point,) = of_codec(tmp_path / "results", "x265")
+    assert point.metrics["psnr-yuv-roi"] is not None and 0 < (point.metrics["area-roi"] or 0) < 100
+    (masks,) = (tmp_path / "results" / "masks").iterdir()
+    assert point.clip.masks_path == str(masks)
+
+
 def test_the_report_outlines_the_region_and_plots_draw_it(measured: Path, tmp_path: Path) -> None:
     assert typed("report", measured, "-o", tmp_path / "a.html", "--pictures", 2).code == 0
     data = data_of(tmp_path / "a.html")

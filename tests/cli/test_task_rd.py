@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, TaskPoint, read_task_points
@@ -107,6 +108,40 @@ def test_tables_and_figures(measured: Path, camvid: Path, trained: Path, tmp_pat
     assert "Mean IoU" in text and "uncompressed" in text and "x264, skip-conv" in text
 
 
+def test_settings_that_no_other_beats(measured: Path, copy: Path, camvid: Path, trained: Path, tmp_path: Path) -> None:
+    with (measured / "tasks.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["bpp"]]
+    places = [(float(row["bpp"]), -float(row["miou"]), float(row["macs"])) for row in rows]
+    beaten = [any(a != b and all(map(float.__le__, a, b)) for a in places) for b in places]
+    assert [row["pareto"] for row in rows] == [str(not one) for one in beaten] and not all(beaten)
+    with encoders_in_this_process():
+        shown = typed("task-rd", "--data", camvid, "--network", trained, "--out", copy, "--codec", X264).stdout
+    assert f"{beaten.count(False)} of 8 settings, which no other beats in all three" in shown
+    surface = tmp_path / "surface.svg"
+    drawn = typed("plot", measured, "--pareto", "-o", surface)
+    assert drawn.code == 0, drawn.stderr
+    text = surface.read_text()
+    assert text.count('id="surface"') == beaten.count(False) and text.count('id="beaten"') == beaten.count(True)
+    assert "GMAC a frame" in text and "Mean IoU" in text and 'id="budget"' in text
+    costs = tmp_path / "costs.svg"
+    drawn = typed("plot", measured, "--x", "gmac", "--codec", "x264", "--codec", UNCOMPRESSED, "-o", costs)
+    assert drawn.code == 0, drawn.stderr
+    text = costs.read_text()
+    assert "GMAC a frame" in text and "Mean IoU" in text and "x264 at" in text and "PSNR" not in text
+    for arguments, words in (
+        (("--pareto", "--y", "miou"), "leave out --metric"),
+        (("--pareto", "--clip", "val"), "--clip val"),
+        (("--x", "ms", "--codec", "vvenc"), "'vvenc' was not measured"),
+    ):
+        wrong = typed("plot", measured, *arguments, "-o", tmp_path / "wrong.svg")
+        assert wrong.code == 2 and words in wrong.stderr
+
+
+def camvid_of(folder: Path, camvid: Path) -> Path:
+    """A copy whose labels a test may change."""
+    return Path(shutil.copytree(camvid, folder / "camvid"))
+
+
 def test_bad_input_is_one_line(measured: Path, copy: Path, camvid: Path, trained: Path, tmp_path: Path) -> None:
     other = task_rd(camvid, trained, tmp_path / "a", "--task", "keypoints")
     assert other.code == 2 and "was trained for segmentation, not for keypoints" in other.stderr
@@ -114,6 +149,12 @@ def test_bad_input_is_one_line(measured: Path, copy: Path, camvid: Path, trained
     assert named.code == 2 and "name it otherwise" in named.stderr
     far = task_rd(camvid, trained, tmp_path / "c", "--first", 100)
     assert far.code == 2 and "--first 100" in far.stderr
+    label = camvid_of(tmp_path, camvid) / "val" / "labels"
+    one = sorted(label.iterdir())[1]
+    with Image.open(one) as picture:
+        picture.crop((0, 0, 40, 72)).save(one)
+    narrow = task_rd(label.parents[1], trained, tmp_path / "d")
+    assert narrow.code == 1 and "its label 40x72" in narrow.stderr and not (tmp_path / "d" / "points").exists()
     point = sorted((copy / "tasks").iterdir())[0]
     record = json.loads(point.read_text())
     point.write_text(json.dumps(record | {"network": "../../etc/passwd"}))
@@ -141,8 +182,8 @@ def test_videos_of_actions(tmp_path: Path, actions: Path, trained_for_actions: P
     with encoders_in_this_process():
         again = typed("task-rd", *given)
     assert again.code == 0 and json.loads(again.stdout.splitlines()[-1])["points"] == len(points)
-    kept = [path for path in before if path.stat().st_mtime_ns == before[path]]
-    assert len(kept) == len(before) - codecs.count(UNCOMPRESSED)
+    assert all(path.stat().st_mtime_ns == before[path] for path in before)
+    assert all(event["resumed"] for event in events(again.stdout) if event["event"] == "point")
     named = typed("task-rd", *given, "--codec", "uncompressed=scaleflow")
     assert named.code == 2 and "name it otherwise" in named.stderr
 

@@ -5,16 +5,18 @@ const ZOOMS = [["fit", "to fit"], ["1", "100 %"], ["2", "200 %"], ["4", "400 %"]
 /**
  * Two versions of a picture on top of each other, with a divider that is moved.
  *
- * versions: [{name, caption, images, first}], one image for each number in pictures. The original is compared at first
- * with the version that is `first`, or else with the one after it.
+ * versions: [{name, caption, images, outlines, first}], one image for each number in pictures; outlines of regions may
+ * be missing. The original is compared at first with the version that is `first`, or else with the one after it. Over
+ * the pictures lies the region of the right version, or else of the left one, or else of the clip.
  */
 function comparison(clip, versions) {
   const state = { left: 0, right: Math.max(versions.findIndex((version) => version.first), Math.min(1, versions.length - 1)), picture: 0, zoom: "fit" };
   const size = { width: clip.width, height: clip.height };
   const left = element("img", { ...size, alt: "", class: "left", draggable: "false" });
   const right = element("img", { ...size, alt: "", class: "right", draggable: "false" });
-  const outline = clip.outlines && element("img", { ...size, alt: "Outline of the region of interest", class: "outline", draggable: "false" });
-  const pictures = element("div", { class: "pictures" }, left, right, outline);
+  const hasOutlines = clip.outlines || versions.some((version) => version.outlines);
+  const outline = hasOutlines && element("img", { ...size, alt: "Outline of the region of interest", class: "outline", draggable: "false" });
+  const pictures = element("div", { class: "pictures" }, left, right, outline || null);
   const view = element("div", { class: "view", tabindex: 0, "aria-label": "Picture, scrolls when zoomed" }, pictures);
   const divider = element("div", { class: "divider" });
   const stage = element("div", { class: "stage" }, view, divider);
@@ -37,7 +39,11 @@ function comparison(clip, versions) {
       image.src = version.images[state.picture];
       image.alt = `${version.name}, picture ${clip.pictures[state.picture]} of ${clip.name}`;
     }
-    if (outline) outline.src = clip.outlines[state.picture];
+    if (outline) {
+      const drawn = [b, a, clip].map((one) => one.outlines?.[state.picture]).find((image) => image);
+      if (drawn) outline.src = drawn;
+      outline.style.visibility = drawn ? "" : "hidden";
+    }
     captions[0].replaceChildren("left: ", a.caption);
     captions[1].replaceChildren("right: ", b.caption);
     fit();
@@ -84,7 +90,7 @@ function comparison(clip, versions) {
       "div", { class: "controls" },
       choice("Left", names, String(state.left), choose("left")), choice("Right", names, String(state.right), choose("right")),
       choice("Picture", numbers, "0", choose("picture")), choice("Zoom", ZOOMS, "fit", zoomTo),
-      outline && choice("Region", [["shown", "outlined"], ["hidden", "not shown"]], "shown", (value) => { outline.style.display = value === "shown" ? "" : "none"; }),
+      outline ? choice("Region", [["shown", "outlined"], ["hidden", "not shown"]], "shown", (value) => { outline.style.display = value === "shown" ? "" : "none"; }) : null,
     ),
     stage, position, element("div", { class: "sides" }, captions),
   );

@@ -170,7 +170,7 @@ function clipSection(clip) {
   for (const problem of [clip.problem, clip.outlinesProblem]) if (problem) parts.push(element("p", { class: "notice" }, problem));
   for (const point of clip.points)
     if (point.problem) parts.push(element("p", { class: "notice" }, `No pictures of ${point.codec}: ${point.problem}.`));
-  const versions = clip.points.filter((point) => point.images).map((point) => ({ name: point.codec, caption: pointText(point, clip), images: point.images, first: Boolean(point.maps) }));
+  const versions = clip.points.filter((point) => point.images).map((point) => ({ name: point.codec, caption: pointText(point, clip), images: point.images, outlines: point.outlines, first: Boolean(point.maps) }));
   if (clip.original && versions.length) {
     parts.push(comparison(clip, [{ name: "original", caption: "original", images: clip.original }, ...versions]));
     parts.push(element("p", { class: "soft" },
@@ -178,7 +178,7 @@ function clipSection(clip) {
   } else {
     parts.push(element("ul", {}, clip.points.map((point) => element("li", {}, pointText(point, clip)))));
   }
-  parts.push(...pictureCurves(clip), ...clip.points.map((point) => streamMaps(clip, point)));
+  parts.push(foundComparison(clip), frameStrips(clip), ...pictureCurves(clip), ...clip.points.map((point) => streamMaps(clip, point)));
   return element("section", { class: "clip" }, parts.filter((part) => part !== null));
 }
 
@@ -190,6 +190,7 @@ document.getElementById("report").replaceChildren(
   element("p", { class: "soft" },
     `BD-rate: rate at equal quality against ${data.summary.anchor}; negative saves rate. Speeds are of the whole command, start-up included, from the slowest to the fastest point.`),
   commandLines(),
+  ...(data.task ? [taskSection(data.task)] : []),
   element("h2", {}, "Rate and distortion"), ...curves().filter((part) => part !== null),
   ...data.clips.map(clipSection),
 );

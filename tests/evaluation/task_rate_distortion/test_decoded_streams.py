@@ -10,11 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
+from scaleflow.codec.decoding.file import decode_file
+from scaleflow.codec.decoding.stream_model import load_stream_model
+from scaleflow.codec.encoding.file import encode_file
+from scaleflow.codec.encoding.settings import EncodeSettings
+from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.video.reader import open_video
 from scaleflow.errors import DataError
 from scaleflow.evaluation.rate_distortion.clip_files import clip_file
+from scaleflow.evaluation.rate_distortion.codecs import parse_codec
 from scaleflow.evaluation.rate_distortion.source_clip import open_clip, prepare_clip
-from scaleflow.evaluation.task_rate_distortion.decoded_streams import DecodedPictures, DecodedStream
+from scaleflow.evaluation.task_rate_distortion import decoded_streams
+from scaleflow.evaluation.task_rate_distortion.decoded_streams import DecodedPictures, DecodedStream, _loader
 
 COLORS = ((200, 30, 40), (20, 180, 60), (30, 40, 220))
 COPY = ("cp", "INPUT", "OUTPUT")
@@ -56,3 +63,19 @@ def test_too_few_pictures_are_said(stream: tuple[DecodedStream, DecodedPictures]
     coded.close()
     assert not decoded.exists() and coded.decoded().exists()
     coded.close()
+
+
+def test_what_changed_is_known_of_one_decoding(carphone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coded, decoded = tmp_path / "coded.sfv", tmp_path / "decoded.y4m"
+    encode_file(carphone, coded, load_model(), EncodeSettings(quality=10, frames=3))
+    decode_file(coded, decoded, load_stream_model)
+    codec = parse_codec("a=scaleflow --quality 10")
+    load = _loader(codec, codec.settings[0])
+    stream = DecodedStream(coded, ("no", "such", "command"), load)
+    monkeypatch.setattr(decoded_streams, "CodedVideo", None)
+    assert stream.decoded().read_bytes() == decoded.read_bytes()
+    first, *others = stream.changes()
+    assert first is None and len(others) == 2 and all(change is not None for change in others)
+    shown = parse_codec("a=scaleflow --quality 10 --decoder perceptual")
+    assert _loader(shown, shown.settings[0]) is None
+    stream.close()
