@@ -74,9 +74,7 @@ def test_a_trained_decoder_shows_the_same_stream_otherwise(
     assert (tmp_path / "library.y4m").read_bytes() == (tmp_path / "full.y4m").read_bytes()
 
 
-def test_the_shipped_decoder_sharpens_what_the_shipped_codec_decodes(
-    run: Run, carphone: Path, tmp_path: Path
-) -> None:
+def test_the_shipped_decoder_sharpens_what_the_shipped_codec_decodes(run: Run, carphone: Path, tmp_path: Path) -> None:
     """At a low rate; its strength is a mixture with what the fidelity decoder shows."""
     coded, lossless = tmp_path / "coded.sfv", ("--format", "y4m")
     run("encode", carphone, coded, "-q", 6, "--frames", 3)
