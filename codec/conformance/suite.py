@@ -104,13 +104,13 @@ def choose_streams(
     known = {stream.name for stream in streams}
     for name in names:
         if name not in known:
-            raise UsageError(f"streams {name!r} is unknown: choose of {', '.join(sorted(known))}", fields=("streams",))
+            raise UsageError(f"stream {name!r} is unknown: choose of {', '.join(sorted(known))}")
     chosen = tuple(
         stream for stream in streams if (not names or stream.name in names) and precision in (None, stream.precision)
     )
     if not chosen:
         raise UsageError(
             f"streams {', '.join(names)} and precision {precision} leave nothing to check: leave out one of them",
-            fields=("streams", "precision"),
+            fields=("precision",),
         )
     return chosen

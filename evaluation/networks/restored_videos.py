@@ -151,7 +151,7 @@ class RestoredVideos:
             path = folder / f"{number:06}.npy"
             if not path.is_file():
                 np.save(path, self._restored(picture, video.name))
-            yield torch.from_numpy(np.load(path)).float() / 255
+            yield torch.from_numpy(np.load(path, allow_pickle=False)).float() / 255
 
     @torch.inference_mode()
     def _restored(self, picture: Tensor, name: str) -> NDArray[np.uint8]:
