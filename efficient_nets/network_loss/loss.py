@@ -38,8 +38,7 @@ class NetworkLoss:
         if distance == "labels" and self.network.task != LABELLED:
             raise UsageError(
                 f"{run}: was trained for {self.network.task}; distance labels is of {LABELLED}, as clips bring masks "
-                "only: use outputs or features",
-                fields=("distance",),
+                "only: use outputs or features"
             )
 
     def __call__(self, original: Tensor, decoded: Tensor, labels: Tensor | None = None) -> Tensor:

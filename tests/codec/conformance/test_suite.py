@@ -107,7 +107,7 @@ def test_other_lists_are_refused(tmp_path: Path) -> None:
 def test_streams_are_chosen_by_name_and_precision() -> None:
     assert [stream.name for stream in choose_streams(SUITE, ("still", "plain"))] == ["plain", "still"]
     assert {stream.precision for stream in choose_streams(SUITE, (), "bf16")} == {"bf16"}
-    with pytest.raises(UsageError, match="streams 'unknown'"):
+    with pytest.raises(UsageError, match="stream 'unknown'"):
         choose_streams(SUITE, ("unknown",))
     with pytest.raises(UsageError, match="precision bf16"):
         choose_streams(SUITE, ("plain",), "bf16")
