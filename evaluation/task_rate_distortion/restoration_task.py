@@ -46,7 +46,7 @@ class RestorationOfCoded:
         self._lpips = None if lpips is None else _KnownDistance(lpips)
 
     def prediction(self, output: Tensor, size: tuple[int, int]) -> Tensor:
-        """(1, 3, *size) within 0..1."""
+        """Of that size, (1, 3, H, W), within 0..1."""
         picture = output.float()[None]
         if picture.shape[-2:] != size:
             picture = F.interpolate(picture, size=size, mode="bicubic", antialias=True)
