@@ -49,7 +49,7 @@ nitpicky = True
 suppress_warnings = ["ref.python"]  # Names of attributes that several classes have.
 nitpick_ignore_regex = [
     (r"py:.*", r".*\[.*"),  # Annotations that Sphinx takes apart at their commas.
-    (r"py:.*", r"Axes|Categorical|EntropyBottleneck|Figure|GaussianConditional"),  # Imported for the type checker alone.
+    (r"py:.*", r"Axes|Categorical|EntropyBottleneck|Figure|GaussianConditional"),  # Of the type checker alone.
 ]
 
 html_theme = "furo"
