@@ -19,11 +19,12 @@ from scaleflow.adversarial.perceptual_network import PerceptualNetwork
 from scaleflow.adversarial.perceptual_weights import load_perceptual_network
 from scaleflow.codec.models.capabilities import GivesParts, features_of, require_parts
 from scaleflow.codec.models.computation import picture_computation
+from scaleflow.codec.models.model_around import ModelAround
 from scaleflow.codec.models.picture_order import PictureOrder
 from scaleflow.codec.models.registry import WEIGHTS_FOLDER
 from scaleflow.codec.models.scaleflow_picture import planes_of, rounded_to_depth
-from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference, VideoModel
-from scaleflow.codec.picture import Planes, WorkingFormat
+from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Reference, VideoModel
+from scaleflow.codec.picture import Planes
 from scaleflow.errors import DataError, UsageError
 
 DEFAULT_WEIGHTS = WEIGHTS_FOLDER / "default-perceptual.safetensors"
@@ -53,7 +54,7 @@ class PerceptualReference:
         return planes_of(shown, self.geometry)
 
 
-class PerceptualCodec:
+class PerceptualCodec(ModelAround):
     """Implements :class:`scaleflow.codec.models.video_model.VideoModel` around one that gives the parts of pictures.
 
     Args:
@@ -65,20 +66,12 @@ class PerceptualCodec:
         UsageError: the strength is out of range, or the codec does not give parts.
     """
 
-    name: str
-    weights_hash: str
-    working_format: WorkingFormat
-    variable_rate: bool
-    precision: Precision
-
     def __init__(self, codec: VideoModel, network: PerceptualNetwork, strength: float = 1.0) -> None:
         check_strength(strength)
+        super().__init__(codec)
         self._codec: GivesParts = require_parts(codec)
         self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.strength = strength
-        self.name, self.weights_hash = codec.name, codec.weights_hash
-        self.working_format, self.variable_rate = codec.working_format, codec.variable_rate
-        self.precision = codec.precision
         self.stream_features = features_of(codec)
 
     def encode_picture(
@@ -86,7 +79,7 @@ class PerceptualCodec:
     ) -> EncodedPicture:
         """As the codec inside: whoever encodes does not know how a picture will be shown."""
         inner = reference.inner if isinstance(reference, PerceptualReference) else reference
-        return self._codec.encode_picture(planes, geometry, inner, order)
+        return super().encode_picture(planes, geometry, inner, order)
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """See :class:`scaleflow.codec.models.video_model.VideoModel`."""

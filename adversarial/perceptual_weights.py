@@ -8,13 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import save as serialized
 
 from scaleflow.adversarial.perceptual_network import PerceptualConfig, PerceptualNetwork
+from scaleflow.codec.models.companion_weights import read_companion, serialized_companion
 from scaleflow.codec.models.tensor_check import check_tensors
 from scaleflow.errors import DataError, ScaleFlowError
 from scaleflow.json_dataclass import read_dataclass
-from scaleflow.safetensors_file import opened_safetensors
 
 WEIGHTS_FORMAT = "scaleflow-perceptual-1"
 """Layout of the file; another value is refused."""
@@ -25,14 +24,8 @@ _HASH = re.compile("[0-9A-Za-z]{1,128}")
 
 def serialized_perceptual_weights(network: PerceptualNetwork, codec_hash: str, training: tuple[str, ...] = ()) -> bytes:
     """The file; ``codec_hash`` names the codec's weights, ``training`` is what is said of its training."""
-    tensors = {key: value.detach().cpu().half().contiguous() for key, value in network.state_dict().items()}
-    metadata = {
-        "format": WEIGHTS_FORMAT,
-        "codec": codec_hash,
-        "sizes": json.dumps(asdict(network.config)),
-        "training": json.dumps(training),
-    }
-    return serialized(tensors, metadata)
+    sizes = json.dumps(asdict(network.config))
+    return serialized_companion(network.state_dict(), WEIGHTS_FORMAT, codec_hash, training, sizes=sizes)
 
 
 def load_perceptual_network(path: Path) -> tuple[PerceptualNetwork, str]:
@@ -41,21 +34,20 @@ def load_perceptual_network(path: Path) -> tuple[PerceptualNetwork, str]:
     Raises:
         DataError: there is no such file, it is damaged, or none of these.
     """
-    with opened_safetensors(path, "there is no such file of a perceptual decoder", "is no safetensors file") as file:
-        metadata = file.metadata() or {}
-        form = metadata.get("format", "")
-        if form != WEIGHTS_FORMAT:
-            raise DataError(f"{path}: holds {form[:40]!r}, no perceptual decoder ({WEIGHTS_FORMAT!r})")
-        tensors = {key: file.get_tensor(key) for key in file.keys()}
-    belongs_to = metadata.get("codec", "")
-    if not _HASH.fullmatch(belongs_to):
-        raise DataError(f"{path}: does not name the codec's weights that it belongs to: codec is {belongs_to[:40]!r}")
-    config = _read_sizes(metadata.get("sizes", ""), path)
+    found = read_companion(
+        path,
+        WEIGHTS_FORMAT,
+        "perceptual decoder",
+        _HASH,
+        missing="there is no such file of a perceptual decoder",
+        other="is no safetensors file",
+    )
+    config = _read_sizes(found.metadata.get("sizes", ""), path)
     with torch.device("meta"):  # nothing is taken for sizes that the file does not fill
-        check_tensors(tensors, PerceptualNetwork(config).state_dict(), path)
+        check_tensors(found.tensors, PerceptualNetwork(config).state_dict(), path)
     network = PerceptualNetwork(config)
-    network.load_state_dict({key: value.float() for key, value in tensors.items()})
-    return network.eval(), belongs_to
+    network.load_state_dict({key: value.float() for key, value in found.tensors.items()})
+    return network.eval(), found.codec_hash
 
 
 def _read_sizes(text: str, path: Path) -> PerceptualConfig:

@@ -40,10 +40,10 @@ from scaleflow.codec.decoding.stream_decoder import DecodedPicture, StreamDecode
 from scaleflow.codec.distortion import picture_psnr, weighted_psnr
 from scaleflow.codec.encoding.request import VideoSource
 from scaleflow.codec.encoding.settings import EncodeSettings
-from scaleflow.codec.models.picture_order import PictureOrder
+from scaleflow.codec.models.model_around import ModelAround
 from scaleflow.codec.models.registry import load_model
-from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Precision, Reference, VideoModel
-from scaleflow.codec.picture import Planes, WorkingFormat
+from scaleflow.codec.models.video_model import PictureGeometry, Reference, VideoModel
+from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.raw_format import RawVideoFormat
 
 KINDS = ("flip", "lost", "swapped", "cut")
@@ -63,33 +63,19 @@ class _Known:
         return self.decoded
 
 
-class DecodedBefore:
+class DecodedBefore(ModelAround):
     """Implements :class:`scaleflow.codec.models.video_model.VideoModel` by what another one made of each payload, so
     that a file can be read a hundred times."""
 
-    name: str
-    weights_hash: str
-    working_format: WorkingFormat
-    variable_rate: bool
-    precision: Precision
-
     def __init__(self, model: VideoModel) -> None:
-        self._model = model
-        self.name, self.weights_hash, self.precision = model.name, model.weights_hash, model.precision
-        self.working_format, self.variable_rate = model.working_format, model.variable_rate
+        super().__init__(model)
         self._known: dict[tuple[bytes, int], Reference] = {}
-
-    def encode_picture(
-        self, planes: Planes, geometry: PictureGeometry, reference: Reference | None, order: PictureOrder
-    ) -> EncodedPicture:
-        """As the model does."""
-        return self._model.encode_picture(planes, geometry, reference, order)
 
     def decode_picture(self, payload: bytes, geometry: PictureGeometry, reference: Reference | None) -> Reference:
         """As the model does, or did."""
         key = payload, id(reference)
         if key not in self._known:
-            self._known[key] = self._model.decode_picture(payload, geometry, reference)
+            self._known[key] = self._inner.decode_picture(payload, geometry, reference)
         return self._known[key]
 
 

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 import scaleflow
-from scaleflow.codec.video.reader import open_video
-from scaleflow.codec.video.working_format import rgb_picture
+from scaleflow.adversarial.perceptual_codec import decoder_of
+from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.evaluation.ffmpeg import find_ffmpeg
 from scaleflow.evaluation.rate_distortion.clip_files import clip_file
 from scaleflow.evaluation.rate_distortion.source_clip import prepare_clip
+from scaleflow.evaluation.report.stream_pictures import ChooseModel, read_pictures
 
 LABEL_HEIGHT = 22
 """Samples above each part."""
@@ -49,36 +50,21 @@ class Place:
         return cls(Path(clip), int(picture), int(left), int(top))
 
 
-def picture_of(video: Path, number: int) -> NDArray[np.uint8]:
-    """One picture as RGB, (height, width, 3)."""
-    with open_video(video) as reader:
-        for position, picture in enumerate(reader):
-            if position == number:
-                return rgb_picture(picture.planes, reader.properties)
-    raise SystemExit(f"{video}: has no picture {number}")
-
-
 def code_with_x265(source: Path, size: int, folder: Path) -> Path:
-    """The file of x265 whose size is nearest to ``size`` bytes, by bisection over the rate factor."""
+    """The stream of x265 whose size is nearest to ``size`` bytes, by bisection over the rate factor."""
     program = find_ffmpeg(encoders=("libx265",))
     low, high = RATE_FACTORS
-    best = folder / "x265.mkv"
-    nearest = -1
+    tries: list[Path] = []
     while high - low > 0.1:
         factor = round((low + high) / 2, 2)
-        tried = folder / "tried.hevc"
+        tried = folder / f"{factor}.hevc"
+        tries.append(tried)
         options = ["-c:v", "libx265", "-preset", "medium", "-tune", "zerolatency", "-bf", "0", "-crf", str(factor)]
         parameters = ["-x265-params", "log-level=error:info=0:keyint=32:pools=1"]
         command = [str(program), "-v", "error", "-y", "-i", str(source), *options, *parameters, str(tried)]
         subprocess.run(command, check=True)
-        found = tried.stat().st_size
-        if nearest < 0 or abs(found - size) < abs(nearest - size):
-            nearest = found
-            remux = [str(program), "-v", "error", "-y", "-i", str(tried), "-c", "copy", str(best)]
-            subprocess.run(remux, check=True)
-        low, high = (factor, high) if found > size else (low, factor)
-    best.with_suffix(".bytes").write_text(str(nearest))
-    return best
+        low, high = (factor, high) if tried.stat().st_size > size else (low, factor)
+    return min(tries, key=lambda tried: abs(tried.stat().st_size - size))
 
 
 def show(place: Place, options: argparse.Namespace) -> list[tuple[str, NDArray[np.uint8]]]:
@@ -89,22 +75,18 @@ def show(place: Place, options: argparse.Namespace) -> list[tuple[str, NDArray[n
         stream = folder / "clip.sfv"
         scaleflow.encode(str(source), str(stream), quality=options.quality)
         size = stream.stat().st_size
-        scaleflow.decode(str(stream), str(folder / "fidelity.y4m"))
-        scaleflow.decode(
-            str(stream),
-            str(folder / "perceptual.y4m"),
-            decoder="perceptual",
-            decoder_weights=options.decoder_weights,
-        )
         anchor = code_with_x265(source, size, folder)
-        anchor_size = int(anchor.with_suffix(".bytes").read_text())
-        videos = [
-            ("original", source),
-            (f"fidelity, {size} bytes", folder / "fidelity.y4m"),
-            ("perceptual, same stream", folder / "perceptual.y4m"),
-            (f"x265, {anchor_size} bytes", anchor),
+        sharpen = decoder_of("perceptual", weights=options.decoder_weights)
+        videos: list[tuple[str, Path, ChooseModel]] = [
+            ("original", source, load_stream_model),
+            (f"fidelity, {size} bytes", stream, load_stream_model),
+            ("perceptual, same stream", stream, lambda header: sharpen(load_stream_model(header))),
+            (f"x265, {anchor.stat().st_size} bytes", anchor, load_stream_model),
         ]
-        return [(label, _part(picture_of(video, place.picture), place, options)) for label, video in videos]
+        return [
+            (label, _part(read_pictures(video, [place.picture], choose).pictures[place.picture], place, options))
+            for label, video, choose in videos
+        ]
 
 
 def _part(picture: NDArray[np.uint8], place: Place, options: argparse.Namespace) -> NDArray[np.uint8]:

@@ -48,12 +48,12 @@ def conformance(
     started = time.monotonic()
     verdicts = []
     with ProgressReport(use_json=False) as report:
-        choose = check_streams(
+        verdicts_of_streams = check_streams(
             streams,
             lambda header: load_stream_model(header, device=machine.device, weights_folder=weights_folder),
             folder,
         )
-        for number, verdict in enumerate(choose):
+        for number, verdict in enumerate(verdicts_of_streams):
             verdicts.append(verdict)
             if printed.json:
                 print_json(_record(verdict))

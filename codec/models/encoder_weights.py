@@ -7,18 +7,15 @@ alone, and names the weights whose decoders decode what they encode.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
+from scaleflow.codec.models.companion_weights import read_companion, serialized_companion
 from scaleflow.codec.models.tensor_check import check_tensors
-from scaleflow.errors import DataError
-from scaleflow.safetensors_file import opened_safetensors
 
 ENCODER_FORMAT = "scaleflow-encoder-1"
 """Layout of the file; another value is refused."""
@@ -53,8 +50,7 @@ def encoder_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 def serialized_encoder(network: nn.Module, codec_hash: str, training: tuple[str, ...] = ()) -> bytes:
     """The file, in float16; ``codec_hash`` names the codec's weights, ``training`` is what is said of its training."""
-    tensors = {name: value.detach().cpu().half().contiguous() for name, value in encoder_tensors(network).items()}
-    return serialized(tensors, {"format": ENCODER_FORMAT, "codec": codec_hash, "training": json.dumps(training)})
+    return serialized_companion(encoder_tensors(network), ENCODER_FORMAT, codec_hash, training)
 
 
 def read_encoder(path: Path) -> EncoderWeights:
@@ -63,16 +59,10 @@ def read_encoder(path: Path) -> EncoderWeights:
     Raises:
         DataError: there is no such file, it is damaged, or none of these.
     """
-    with opened_safetensors(path, "no such weights file", "not a safetensors file") as file:
-        metadata = file.metadata() or {}
-        form = metadata.get("format", "")
-        if form != ENCODER_FORMAT:
-            raise DataError(f"{path}: holds {form[:40]!r}, no encoder ({ENCODER_FORMAT!r})")
-        tensors = {key: file.get_tensor(key) for key in file.keys()}
-    belongs_to = metadata.get("codec", "")
-    if not _HASH.fullmatch(belongs_to):
-        raise DataError(f"{path}: does not name the codec's weights that it belongs to: codec is {belongs_to[:40]!r}")
-    return EncoderWeights(tensors, belongs_to, path)
+    found = read_companion(
+        path, ENCODER_FORMAT, "encoder", _HASH, missing="no such weights file", other="not a safetensors file"
+    )
+    return EncoderWeights(found.tensors, found.codec_hash, path)
 
 
 def give_encoder(network: nn.Module, encoder: EncoderWeights) -> None:

@@ -17,10 +17,9 @@ from scaleflow.efficient_nets.video.network import VideoNetwork
 from scaleflow.errors import DataError
 from scaleflow.evaluation.networks.measure_point import measure_network, shown_frames
 from scaleflow.evaluation.networks.measure_sampling import measure_sampling
-from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
+from scaleflow.evaluation.networks.point import POINTS_FOLDER, NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.restored_videos import RestoredVideos
 from scaleflow.evaluation.networks.videos import EvaluatedData
-from scaleflow.output_file import write_whole_file
 
 
 @dataclass(frozen=True)
@@ -89,14 +88,12 @@ def evaluate_network(
             size=setting.size,
             threads=threads,
         )
-        path = folder / "points" / f"{identity.key}.json"
 
         def tell(frames: int, point: NetworkPoint | None = None, was_there: bool = False) -> None:
             progress(NetworkPointDone(number, len(settings), setting, frames, point, was_there))  # noqa: B023
 
-        if path.exists():
-            point = NetworkPoint.read(path)
-        else:
+        kept = NetworkPoint.kept(identity, folder)
+        if kept is None:
             plain = dense.for_video(NamedMethod())
             if setting.method.description.resamples is not None:
                 detector = sampling_detector(trained, setting.method)
@@ -106,12 +103,10 @@ def evaluate_network(
                 maps = setting.method.change_maps
                 point = measure_network(identity, network, plain, task, trained.classes, data, repeats, tell, maps)
             point = point if restored is None else restored.added_to(point)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole_file(str(path), (point.to_json() + "\n").encode(), True, follow_links=False)
-            tell(len(point.frames.seconds), point)
-            points.append(point)
-            continue
-        tell(len(point.frames.seconds), point, was_there=True)
+            point.keep(folder)
+        else:
+            point = kept
+        tell(len(point.frames.seconds), point, was_there=kept is not None)
         points.append(point)
     return points
 
@@ -135,7 +130,7 @@ def read_network_points(folder: Path) -> list[NetworkPoint]:
     Raises:
         DataError: there are none, or one cannot be read.
     """
-    points = [NetworkPoint.read(path) for path in sorted((folder / "points").glob("*.json"))]
+    points = [NetworkPoint.read(path) for path in sorted((folder / POINTS_FOLDER).glob("*.json"))]
     if not points:
         raise DataError(f"{folder} holds no points: scaleflow nets eval makes them")
     return sorted(

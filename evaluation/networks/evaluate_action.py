@@ -20,7 +20,6 @@ from scaleflow.efficient_nets.methods.settings_text import parse_settings
 from scaleflow.efficient_nets.video.cost_record import counted
 from scaleflow.errors import UsageError
 from scaleflow.evaluation.networks.point import NetworkFrames, NetworkPoint, PointIdentity
-from scaleflow.output_file import write_whole_file
 
 FRAME_EXIT, FIRST, UNIFORM, CHANCE = "frame-exit", "first frames", "uniform", "exits by chance"
 
@@ -129,9 +128,7 @@ def evaluate_action(
         made.append((CHANCE, f"as {setting}", left, right @ frequency, np.zeros(len(videos))))
     points = [_point(trained, weights, data, threads, watched, *parts) for parts in made]
     for point in points:
-        path = folder / "points" / f"{point.identity.key}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole_file(str(path), (point.to_json() + "\n").encode(), True, follow_links=False)
+        point.keep(folder)
     return points
 
 

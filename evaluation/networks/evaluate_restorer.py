@@ -12,7 +12,6 @@ from scaleflow.efficient_nets.video.cost import Cost
 from scaleflow.evaluation.networks.measure_finder import Finding, measure_finder
 from scaleflow.evaluation.networks.point import NetworkPoint, PointIdentity
 from scaleflow.evaluation.networks.restored_videos import RestoredVideos
-from scaleflow.output_file import write_whole_file
 
 CLOCKWORK = "clockwork"
 
@@ -41,15 +40,14 @@ def evaluate_restorer(
         size=size,
         threads=threads,
     )
-    path = folder / "points" / f"{identity.key}.json"
-    if path.exists():
-        return NetworkPoint.read(path), True
+    kept = NetworkPoint.kept(identity, folder)
+    if kept is not None:
+        return kept, True
 
     def find(picture: Tensor) -> Finding:
         return Finding(picture[None], Cost(), 0.0)  # cost and time are those of the videos
 
     found = measure_finder(identity, task.measure, lambda: task.meter(()), restored.data, find)
     point = restored.added_to(found)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole_file(str(path), (point.to_json() + "\n").encode(), True, follow_links=False)
+    point.keep(folder)
     return point, False

@@ -12,6 +12,10 @@ from scaleflow.errors import DataError, ScaleFlowError
 from scaleflow.evaluation.rate_distortion.point import without_infinities
 from scaleflow.json_dataclass import read_dataclass
 from scaleflow.json_values import read_json
+from scaleflow.output_file import write_whole_file
+
+POINTS_FOLDER = "points"
+"""Within a folder of results."""
 
 LEAST_COST = 1e-9
 """MACs, BOPs or seconds of a frame; anything that is computed takes more."""
@@ -140,6 +144,18 @@ class NetworkPoint:
         """``null`` for what is not a finite number."""
         return json.dumps(without_infinities(asdict(self)), indent=1, allow_nan=False)
 
+    def keep(self, folder: Path) -> None:
+        """Write it into a folder of results."""
+        path = point_file(folder, self.identity.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole_file(str(path), (self.to_json() + "\n").encode(), True, follow_links=False)
+
+    @classmethod
+    def kept(cls, identity: PointIdentity, folder: Path) -> NetworkPoint | None:
+        """What :meth:`keep` wrote; None where it has not. Raises as :meth:`read`."""
+        path = point_file(folder, identity.key)
+        return cls.read(path) if path.exists() else None
+
     @classmethod
     def read(cls, path: Path) -> NetworkPoint:
         """Raises :class:`DataError` naming the file."""
@@ -151,6 +167,11 @@ class NetworkPoint:
             raise DataError(f"{error}: no point that scaleflow nets eval wrote; delete it") from error
         _check(point, path)
         return point
+
+
+def point_file(folder: Path, key: str) -> Path:
+    """Where a folder of results has the point of an identity."""
+    return folder / POINTS_FOLDER / f"{key}.json"
 
 
 def _check(point: NetworkPoint, path: Path) -> None:

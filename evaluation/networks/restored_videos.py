@@ -103,7 +103,10 @@ class RestoredVideos:
         content = hashlib.sha256(identity.encode()).hexdigest()[:16]
         self.data = EvaluatedData(f"{data.place}, restored", videos, content)
 
-    def close(self) -> None:
+    def __enter__(self) -> RestoredVideos:
+        return self
+
+    def __exit__(self, *details: object) -> None:
         """Delete what was restored."""
         self._folder.cleanup()
 

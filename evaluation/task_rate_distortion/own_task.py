@@ -25,7 +25,6 @@ from scaleflow.evaluation.task_rate_distortion.coding import MeasuredTask, TaskP
 from scaleflow.evaluation.task_rate_distortion.looking import Shown
 from scaleflow.evaluation.task_rate_distortion.sweep import look_at_frames
 from scaleflow.evaluation.task_rate_distortion.task_point import NETWORKS_FOLDER
-from scaleflow.output_file import write_whole_file
 
 
 class OwnTask(Protocol):
@@ -123,9 +122,9 @@ def _point(
         size=size,
         threads=threads,
     )
-    path = folder / "points" / f"{identity.key}.json"
-    if path.exists():
-        return NetworkPoint.read(path), True
+    kept = NetworkPoint.kept(identity, folder)
+    if kept is not None:
+        return kept, True
 
     def find(picture: Tensor) -> Finding:
         with counted(task.network) as macs:
@@ -135,6 +134,5 @@ def _point(
         return Finding(found, dense_cost(sum(macs)), seconds)
 
     point = measure_finder(identity, task.measure, task.meter, videos, find, tell)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole_file(str(path), (point.to_json() + "\n").encode(), True, follow_links=False)
+    point.keep(folder)
     return point, False

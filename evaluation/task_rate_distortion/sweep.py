@@ -96,20 +96,22 @@ def measure_task(
             point = shown.keep(done.point, results, found)
             progress(TaskProgress(shown.place, *shown.step, str(done.setting), point=point, was_there=done.was_there))
 
-        place = results / NETWORKS_FOLDER
-        for restored in (None, *(RestoredVideos(videos, restorer) for restorer in restorers)):
-            seen = videos if restored is None else restored.data
+        def look_with_networks(seen: EvaluatedData, restored: RestoredVideos | None = None) -> None:
             for network in networks:
                 own = network.trained, network.dense, network.weights
                 chosen = [item for item in network.settings if shown.tells_changes or item.method.change_maps is None]
                 evaluate_network(*own, task, seen, chosen, place, settings.threads, progress=tell, restored=restored)
-            if restored is not None and not networks:
-                point, was_there = evaluate_restorer(task, restored, shown.size, place, settings.threads)
-                made = shown.keep(point, results, found)
-                details = str(restored.restorer.settings)
-                progress(TaskProgress(shown.place, *shown.step, details, point=made, was_there=was_there))
-            if restored is not None:
-                restored.close()
+
+        place = results / NETWORKS_FOLDER
+        look_with_networks(videos)
+        for restorer in restorers:
+            with RestoredVideos(videos, restorer) as restored:
+                look_with_networks(restored.data, restored)
+                if not networks:
+                    point, was_there = evaluate_restorer(task, restored, shown.size, place, settings.threads)
+                    made = shown.keep(point, results, found)
+                    details = restorer.settings
+                    progress(TaskProgress(shown.place, *shown.step, details, point=made, was_there=was_there))
 
     return look_at_frames(
         data,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scaleflow.errors import DataError, ScaleFlowError
-from scaleflow.evaluation.networks.point import NetworkPoint
+from scaleflow.evaluation.networks.point import NetworkPoint, point_file
 from scaleflow.evaluation.rate_distortion.codec_name import is_codec_name
 from scaleflow.evaluation.rate_distortion.point import without_infinities
 from scaleflow.evaluation.rate_distortion.point_file import LARGEST_RATE, LEAST_RATE
@@ -110,7 +110,7 @@ def _read(path: Path, folder: Path) -> TaskPoint:
             raise DataError(f"{path}: codec {record.codec[:64]!r} is no name of a codec")
         _check_rates([record.bits_per_pixel, record.bitrate], record.codec != UNCOMPRESSED, path)
         _check_rates(record.part_rates, True, path)
-        point = NetworkPoint.read(folder / NETWORKS_FOLDER / "points" / f"{name}.json")
+        point = NetworkPoint.read(point_file(folder / NETWORKS_FOLDER, name))
         if record.part_rates and len(record.part_rates) != len(point.parts):
             raise DataError(f"{path}: has {len(record.part_rates)} rates for {len(point.parts)} parts")
     except ScaleFlowError as error:
