@@ -1,14 +1,15 @@
 """What an installation downloads and unpacks, and whether it codes: wheel and source distribution, installed afresh.
 
     python -m benchmarks.clean_install [--python python3.10 python3.12 ...] [--extras "" all ...] [--source]
-        [--constraint locks/newest.txt] [--requirement torch==2.13.0+cpu ...] [--folder FOLDER]
+        [--constraint locks/newest.txt] [--requirement torch==2.13.0+cpu ...] [--sizes-only] [--folder FOLDER]
 
 The distributions are built by the package ``build`` in an environment of its own. Of each interpreter and each set of
 extras, an environment away from the repository gets the wheel, or with ``--source`` the source distribution, and what
 pip finds for it: in the package index and where pip is set up to look. There the installed command encodes, decodes,
 verifies and explains a computed clip, and checks the streams of ``scaleflow conformance``. A row says packages, bytes
-of the files that were downloaded, bytes of the folder with all packages without compiled ``.pyc`` files, and the
-verdict. Only one environment is there at a time; with CUDA, it has some 6 GB, and its downloads 3 GB.
+of the files that were downloaded (ScaleFlow's own with them), bytes of the files in these, and the verdict. With
+``--sizes-only`` nothing is unpacked and tried. Only one environment is there at a time; with CUDA, it has some 5 GB,
+and its downloads 2.5 GB.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,36 +66,50 @@ def build_distributions(folder: Path) -> tuple[Path, Path]:
     return wheel, source
 
 
-def install(
-    folder: Path, interpreter: str, distribution: Path, extras: str, requirements: list[str], constraint: Path | None
-) -> Installation:
+@dataclass(frozen=True)
+class Wanted:
+    """What is installed beside the distribution, and how far.
+
+    Attributes:
+        requirements: further requirements, such as a build of PyTorch.
+        constraint: a lock; None for the newest versions that pip finds.
+        sizes_only: nothing is unpacked and tried.
+    """
+
+    requirements: list[str]
+    constraint: Path | None
+    sizes_only: bool
+
+
+def install(folder: Path, interpreter: str, distribution: Path, extras: str, wanted: Wanted) -> Installation:
     """One environment below ``folder``, which is empty: downloaded, unpacked from the downloads alone, and tried."""
     _run([interpreter, "-m", "venv", "env"], folder)
-    python, downloads = folder / "env" / "bin" / "python", folder / "downloads"
-    before = _size_of_packages(python, folder)
-    wanted = [f"{distribution}[{extras}]" if extras else str(distribution), *requirements]
+    python, downloads = str(folder / "env" / "bin" / "python"), folder / "downloads"
+    specifications = [f"{distribution}[{extras}]" if extras else str(distribution), *wanted.requirements]
     # By a variable, because it replaces what a machine is set up with, and holds in the environments of builds too.
-    variables = {"PIP_CONSTRAINT": str(constraint)} if constraint else {}
-    _run([str(python), "-m", "pip", "wheel", "-q", "-w", str(downloads), *wanted], folder, **variables)
-    wheels = [path for path in downloads.iterdir() if not path.name.startswith("scaleflow-")]
-    named = [str(path) for path in downloads.glob("*.whl")]
-    _run([str(python), "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-compile", *named], folder)
-    _run([str(python), "-m", "pip", "check"], folder)
+    variables = {"PIP_CONSTRAINT": str(wanted.constraint)} if wanted.constraint else {}
+    _run([python, "-m", "pip", "wheel", "-q", "-w", str(downloads), *specifications], folder, **variables)
+    wheels = sorted(downloads.glob("*.whl"))
+    if wanted.sizes_only:
+        verdict = "no"
+    else:
+        names = [str(path) for path in wheels]
+        _run([python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-compile", *names], folder)
+        _run([python, "-m", "pip", "check"], folder)
+        verdict = try_installation(folder)
     return Installation(
-        _run([str(python), "-c", "import platform; print(platform.python_version())"], folder).strip(),
+        _run([python, "-c", "import platform; print(platform.python_version())"], folder).strip(),
         extras,
-        len(wheels) + 1,
-        sum(path.stat().st_size for path in downloads.iterdir()),
-        _size_of_packages(python, folder) - before,
-        try_installation(folder),
+        len(wheels),
+        sum(path.stat().st_size for path in wheels),
+        sum(map(_unpacked_size, wheels)),
+        verdict,
     )
 
 
-def _size_of_packages(python: Path, folder: Path) -> int:
-    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    packages = Path(_run([str(python), "-c", code], folder).strip())
-    files = (path for path in packages.rglob("*") if path.suffix != ".pyc" and path.is_file())
-    return sum(path.stat().st_size for path in files)
+def _unpacked_size(wheel: Path) -> int:
+    with zipfile.ZipFile(wheel) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
 
 
 def write_clip(path: Path) -> None:
@@ -130,8 +146,10 @@ def main() -> None:
     parser.add_argument("--source", action="store_true")
     parser.add_argument("--constraint", type=lambda text: Path(text).resolve())
     parser.add_argument("--requirement", nargs="+", default=[])
+    parser.add_argument("--sizes-only", action="store_true")
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
+    wanted = Wanted(arguments.requirement, arguments.constraint, arguments.sizes_only)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         wheel, source = build_distributions(Path(name))
         print(f"wheel {wheel.stat().st_size / 1e6:.1f} MB, source distribution {source.stat().st_size / 1e6:.1f} MB")
@@ -140,8 +158,7 @@ def main() -> None:
             for extras in arguments.extras:
                 with tempfile.TemporaryDirectory(dir=name) as place:
                     distribution = source if arguments.source else wheel
-                    settings = (interpreter, distribution, extras, arguments.requirement, arguments.constraint)
-                    print(install(Path(place), *settings).row(), flush=True)
+                    print(install(Path(place), interpreter, distribution, extras, wanted).row(), flush=True)
 
 
 if __name__ == "__main__":

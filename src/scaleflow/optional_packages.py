@@ -22,6 +22,7 @@ EXTRAS = {
     "stlpips_pytorch": "perceptual",
     "tensorboard": "train",
     "torchvision": "networks",
+    "typing_extensions": "train",
     "yaml": "train",
 }
 """Extras of this distribution, by the top-level name of a module that encoding and decoding can do without."""
