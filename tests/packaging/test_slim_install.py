@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from setuptools.config.pyprojecttoml import read_configuration
 
 from scaleflow.optional_packages import EXTRAS, what_to_install
 from tests.codec.conftest import carphone, ffmpeg
 from tests.packaging.conftest import PACKAGES, Environment
+from tests.packaging.requirements import requirements_of
 from tests.places import REPOSITORY
 
 __all__ = ["carphone", "ffmpeg"]
@@ -108,41 +107,26 @@ def test_what_a_failed_import_needs() -> None:
     assert what_to_install(ModuleNotFoundError("of a stranger", name="stranger"), "this") is None
 
 
-def requirements_of(extra: str) -> set[str]:
-    """Names of the distributions that an extra installs by itself; empty text for those that are always installed."""
-    found = set()
-    for text in _requirements():
-        requirement = Requirement(text)
-        marker = requirement.marker
-        if marker is None or (extra and marker.evaluate({"extra": extra})):
-            found |= set().union(*map(requirements_of, requirement.extras)) if requirement.extras else set()
-            found.add(requirement.name)
-    return found
-
-
-def _requirements() -> list[str]:
-    """Of ``pyproject.toml``, in the form that a wheel has them."""
-    project = read_configuration(str(REPOSITORY / "pyproject.toml"), expand=False)["project"]
-    optional = project["optional-dependencies"].items()
-    marked = [(text, extra) for extra, texts in optional for text in texts]
-    return project["dependencies"] + [f'{text.partition(";")[0]}; extra == "{extra}"' for text, extra in marked]
+def names_of(extra: str) -> set[str]:
+    """Of the distributions that are installed with an extra."""
+    return {requirement.name for requirement in requirements_of(extra)}
 
 
 @pytest.mark.parametrize("module", EXTRAS)
 def test_an_extra_has_what_it_is_named_for(module: str) -> None:
     name = DISTRIBUTIONS.get(module, module.replace("_", "-"))
-    assert name in requirements_of(EXTRAS[module])
-    assert name not in requirements_of("")
+    assert name in names_of(EXTRAS[module])
+    assert name not in names_of("")
 
 
 def test_all_extras_together_are_the_whole() -> None:
-    assert requirements_of("test") >= ASKED_FOR
-    assert requirements_of("all") >= ASKED_FOR - {"pytest"}
+    assert names_of("test") >= ASKED_FOR
+    assert names_of("all") >= ASKED_FOR - {"pytest"}
 
 
 def test_imports_are_required_or_of_an_extra() -> None:
     """Whatever a module of ScaleFlow imports is always installed, or a failed import is explained."""
-    always = {name.replace("-", "_") for name in requirements_of("")} | {"scaleflow"} | sys.stdlib_module_names
+    always = {name.replace("-", "_") for name in names_of("")} | {"scaleflow"} | sys.stdlib_module_names
     unknown = {}
     for package in (*PACKAGES, "src/scaleflow"):
         for path in (REPOSITORY / package).rglob("*.py"):
