@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-LARGEST_TIME = 1 << 62
+LARGEST = 1 << 62
 
 
 class Damage(Exception):
@@ -64,8 +64,8 @@ class Fields:
             raise Damage(f"bytes from {start} to {self.position}: wrong checksum")
 
 
-def checked_time(value: int) -> int:
-    """A time, if it is one."""
-    if abs(value) > LARGEST_TIME:
-        raise Damage(f"time {value}: beyond 2^62")
+def checked(value: int) -> int:
+    """A time, number of a picture or place in the file, if it is one."""
+    if abs(value) > LARGEST:
+        raise Damage(f"{value} is beyond 2^62")
     return value

@@ -34,7 +34,7 @@ class Video:
     mastering_display: tuple[int, ...] | None
     light_levels: tuple[int, ...] | None
 
-    def numbers_of_time(self, picture: int) -> int:
+    def regular_time(self, picture: int) -> int:
         """R(n): where pictures are regular, the time of picture n, counted from that of picture 0."""
         return math.floor(picture / (self.frame_rate * self.time_base) + Fraction(1, 2))
 
@@ -88,8 +88,8 @@ def read_header(data: bytes) -> Header:
         features=frozenset(features),
         model=entries.one(1, _text(1)),
         weights_hash=entries.one(2, _bytes(32, 32)),
-        precision=entries.one(3, _among("fp32", "bf16")),
-        intra_period=entries.one(4, _integer(0, 2**64 - 1)),
+        precision=entries.one(3, _text(1)),
+        intra_period=entries.one(4, _integer(0, 2**31 - 1)),
         writer=entries.one(5, _text(0), ""),
         video=_video(_Entries(entries.one(6, _map))),
         audio=tuple(_audio(_Entries(one)) for one in entries.array(7, _map, 16, [])),
@@ -103,7 +103,7 @@ def _video(entries: _Entries) -> Video:
     levels = entries.array(15, any_u32, 2, None)
     if (display and len(display) != 10) or (levels and len(levels) != 2):
         raise Damage("mastering display or light levels: too few numbers")
-    matrix, colour_range, primaries, transfer = (entries.one(key, _text(0), "unknown") for key in (7, 8, 9, 10))
+    matrix, colour_range, primaries, transfer = (entries.one(key, _text(1), "unknown") for key in (7, 8, 9, 10))
     return Video(
         width=entries.one(1, _integer(1, 16384)),
         height=entries.one(2, _integer(1, 16384)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.second_decoder.fields import Damage, Fields, checked_time
+from tests.second_decoder.fields import Damage, Fields, checked
 from tests.second_decoder.header import Header
 
 MARK = bytes.fromhex("1A 53 46")
@@ -98,7 +98,7 @@ def _longest_body(kind: type[Content], header: Header) -> int:
         return longest_payload(header)
     if kind is InterPictures:
         return min(1 << 28, 16 * (longest_payload(header) + 20) + 1)
-    return 1 << 24 if kind is AudioData else 1 << 28
+    return (1 << 24) + 40 if kind is AudioData else 1 << 28
 
 
 def read_head(data: bytes, start: int, header: Header) -> Head:
@@ -114,7 +114,7 @@ def read_head(data: bytes, start: int, header: Header) -> Head:
         kind = KeyFrame if marker == KEY_FRAME else EndOfFile
         length = fields.varint()
         if kind is KeyFrame:
-            time, number = checked_time(fields.svarint()), fields.varint()
+            time, number = checked(fields.svarint()), checked(fields.varint())
         fields.checksum_of(start, 16)
     else:
         tag = fields.unsigned(1)
@@ -123,8 +123,9 @@ def read_head(data: bytes, start: int, header: Header) -> Head:
         kind = InterPictures if tag >> 5 == 0b101 else AudioData
         timed, number = bool(tag & 16), tag & 15
         length = fields.varint()
-    # What precedes the payload of audio counts in its body: a flag of 5 bytes and three numbers of 10.
-    if length > _longest_body(kind, header) + (35 if kind is AudioData else 0):
+        if kind is AudioData and number >= len(header.audio):
+            raise Damage(f"packet at {start}: the header has no audio stream {number}")
+    if length > _longest_body(kind, header):
         raise Damage(f"packet at {start}: a length of {length} is beyond the limit")
     head = Head(kind, start, fields.position, fields.position + length, timed, number, time)
     if head.end > len(data):
@@ -142,7 +143,7 @@ def read_packet(data: bytes, start: int, header: Header) -> tuple[Content, int]:
     elif head.kind is InterPictures:
         content = _inter_pictures(fields, head, longest_payload(header))
     elif head.kind is AudioData:
-        content = _audio(fields, head, len(header.audio))
+        content = _audio(fields, head)
     else:
         content = _end(fields)
     return content, head.end
@@ -151,7 +152,7 @@ def read_packet(data: bytes, start: int, header: Header) -> tuple[Content, int]:
 def _inter_pictures(fields: Fields, head: Head, longest: int) -> InterPictures:
     count = head.number + 1
     sequence = fields.unsigned(1)
-    late = tuple(checked_time(fields.svarint()) if head.timed else 0 for _ in range(count))
+    late = tuple(fields.svarint() if head.timed else 0 for _ in range(count))
     lengths: list[int] = []
     for place in range(count - 1):
         lengths.append(fields.varint() if place == 0 else lengths[-1] + fields.svarint())
@@ -161,20 +162,16 @@ def _inter_pictures(fields: Fields, head: Head, longest: int) -> InterPictures:
     return InterPictures(sequence, late, tuple(fields.take(length) for length in lengths))
 
 
-def _audio(fields: Fields, head: Head, streams: int) -> AudioData:
-    if head.number >= streams:
-        raise Damage(f"packet at {head.start}: the header has no audio stream {head.number}")
+def _audio(fields: Fields, head: Head) -> AudioData:
     times = None
     if head.timed:
         flags = fields.varint()
-        if flags >> 3 >= 1 << 32 or flags >> 4 > 1 << 20:
+        if flags >> 3 >= 1 << 32:
             raise Damage(f"packet at {head.start}: flags {flags} are beyond the limit")
-        presentation = checked_time(fields.svarint()) if flags & 1 else None
-        decoding = checked_time(fields.svarint()) if flags & 2 else None
-        duration = checked_time(fields.varint()) if flags & 4 else None
+        presentation = checked(fields.svarint()) if flags & 1 else None
+        decoding = checked(fields.svarint()) if flags & 2 else None
+        duration = checked(fields.varint()) if flags & 4 else None
         times = AudioTimes(flags >> 3, presentation, decoding, duration)
-    if fields.left > 1 << 24:
-        raise Damage(f"packet at {head.start}: a payload of {fields.left} bytes is beyond the limit")
     return AudioData(head.number, times, fields.take(fields.left))
 
 
@@ -185,9 +182,9 @@ def _end(fields: Fields) -> EndOfFile:
     index = []
     number = time = place = 0
     for _ in range(count):
-        number, time, place = number + fields.varint(), checked_time(time + fields.svarint()), place + fields.varint()
-        index.append((number, time, place))
-    last_duration = checked_time(fields.varint()) if fields.left else None
-    if fields.left:
-        raise Damage(f"{fields.left} bytes after the index")
+        number, time, place = number + fields.varint(), time + fields.svarint(), place + fields.varint()
+        index.append((checked(number), checked(time), checked(place)))
+    last_duration = checked(fields.varint()) if fields.left else None
+    if fields.left or last_duration == 0:
+        raise Damage(f"{fields.left} bytes after the index, which ends with {last_duration}")
     return EndOfFile(pictures, tuple(index), last_duration)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 
-from tests.second_decoder.fields import Damage
+from tests.second_decoder.fields import LARGEST, Damage
 from tests.second_decoder.header import Header, read_header
 from tests.second_decoder.packets import (
     MARK,
@@ -48,8 +49,7 @@ class Stream:
         header: of the file.
         pictures: those that can be decoded, in order.
         audio: all packets that were found.
-        damaged: where sound packets end that are followed by something else.
-        missing: whether pictures are missing.
+        faults: what is wrong with the file, a few words each.
         end: the end packet, None where the file is truncated.
         key_frames: number, time and place of each that was found, as in the index.
     """
@@ -57,8 +57,7 @@ class Stream:
     header: Header
     pictures: list[Picture] = field(default_factory=list)
     audio: list[Sound] = field(default_factory=list)
-    damaged: list[int] = field(default_factory=list)
-    missing: bool = False
+    faults: list[str] = field(default_factory=list)
     end: EndOfFile | None = None
     key_frames: list[tuple[int, int, int]] = field(default_factory=list)
 
@@ -71,7 +70,7 @@ def read_stream(data: bytes) -> Stream:
     """
     header = read_header(data)
     reading = _Reading(Stream(header))
-    position = header.size
+    position = last = header.size
     while reading.stream.end is None and position < len(data):
         try:
             content, end = read_packet(data, position, header)
@@ -79,16 +78,12 @@ def read_stream(data: bytes) -> Stream:
             position = reading.skip(data, position)
             continue
         reading.add(content, position)
-        position = end
-    if reading.stream.end is not None and not _is_trailer(data, position, len(data)):
-        reading.stream.damaged.append(position)
+        last, position = position, end
+    if reading.stream.end is None:
+        reading.stream.faults.append("the file ends without an end packet")
+    elif data[position:] != (position - last).to_bytes(4, "little") + TRAILER:
+        reading.stream.faults.append("the trailer is not what follows the end packet")
     return reading.stream
-
-
-def _is_trailer(data: bytes, position: int, size: int) -> bool:
-    """Whether the file ends behind its end packet as it must."""
-    start = position - int.from_bytes(data[position : position + 4], "little")
-    return size == position + 8 and data[position + 4 :] == TRAILER and data[start : start + 4] == MARK + b"E"
 
 
 class _Reading:
@@ -103,34 +98,47 @@ class _Reading:
     def add(self, content: Content, position: int) -> None:
         """A sound packet."""
         if isinstance(content, KeyFrame):
-            self._key_frame(content, position)
+            self._check_number(content.number, position)
+            self.stream.pictures.append(Picture(content.number, content.time, True, content.payload))
+            self.stream.key_frames.append((content.number, content.time, position))
+            self._expected, self._time, self._lost = content.number + 1, content.time, False
         elif isinstance(content, InterPictures):
-            self._inter_pictures(content)
+            self._inter_pictures(content, position)
         elif isinstance(content, AudioData):
             self._audio(content)
         else:
-            self.stream.missing |= content.pictures != self._expected
+            self._check_number(content.pictures, position)
             self.stream.end = content
 
-    def _key_frame(self, content: KeyFrame, position: int) -> None:
-        self.stream.missing |= content.number != self._expected
-        self.stream.pictures.append(Picture(content.number, content.time, True, content.payload))
-        self.stream.key_frames.append((content.number, content.time, position))
-        self._expected, self._time, self._lost = content.number + 1, content.time, False
+    def _check_number(self, number: int, position: int) -> None:
+        if number != self._expected:
+            self._lose(f"at {position} stands picture {number}, not {self._expected}")
 
-    def _inter_pictures(self, content: InterPictures) -> None:
+    def _lose(self, why: str) -> None:
+        self.stream.faults.append(why)
+        self._lost = True
+
+    def _inter_pictures(self, content: InterPictures, position: int) -> None:
         ahead = (content.sequence - self._expected) % 256
-        if ahead >= 128:
-            return
-        if ahead or self._lost:
-            self._lost = self.stream.missing = True
-            return
+        if self._lost:
+            self.stream.faults.append(f"pictures at {position} follow on no picture")
+        elif ahead >= 128:
+            self.stream.faults.append(f"pictures at {position} come again")
+        elif ahead:
+            self._lose(f"{ahead} pictures are missing before {position}")
+        else:
+            self._follow(content)
+
+    def _follow(self, content: InterPictures) -> None:
         video = self.stream.header.video
         for late, payload in zip(content.late, content.payloads, strict=True):
             number = self._expected
-            self._time += video.numbers_of_time(number) - video.numbers_of_time(number - 1) + late
-            self.stream.pictures.append(Picture(number, self._time, False, payload))
-            self._expected += 1
+            time = self._time + video.regular_time(number) - video.regular_time(number - 1) + late
+            if abs(time) > LARGEST:
+                self._lose(f"picture {number} has the time {time}")
+                return
+            self.stream.pictures.append(Picture(number, time, False, payload))
+            self._expected, self._time = number + 1, time
 
     def _audio(self, content: AudioData) -> None:
         times = content.times
@@ -148,7 +156,7 @@ class _Reading:
 
     def skip(self, data: bytes, position: int) -> int:
         """Where reading goes on after the damage at ``position``."""
-        self.stream.damaged.append(position)
+        self.stream.faults.append(f"at {position} stands no sound packet")
         self._sound.clear()
         header = self.stream.header
         try:
@@ -171,3 +179,16 @@ def _is_sound(data: bytes, position: int, header: Header) -> bool:
     except Damage:
         return False
     return True
+
+
+def hash_audio(audio: list[Sound]) -> str | None:
+    """What "Conformance streams" expects of packets of audio; None without any."""
+    if not audio:
+        return None
+    digest = hashlib.sha256()
+    for sound in audio:
+        times = sound.times or AudioTimes(0, None, None, None)
+        numbers = (sound.stream, times.presentation, times.decoding, times.duration, times.flags, len(sound.payload))
+        digest.update(" ".join("-" if number is None else str(number) for number in numbers).encode() + b"\n")
+        digest.update(sound.payload)
+    return digest.hexdigest()

@@ -18,9 +18,9 @@ from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError
 from scaleflow.roi.coding import whole_widths
 from scaleflow.roi.mask_sources.mask_file import open_mask_file
-from tests.codec.models.specified_map import SpecifiedMap, decode_map
-from tests.entropy.specified_decoder import RangeDecoder
 from tests.roi.conftest import davis, video_of
+from tests.second_decoder.step_map import StepMap, decode_map
+from tests.second_decoder.symbols import SymbolDecoder as SecondSymbolDecoder
 
 __all__ = ["davis"]
 
@@ -57,9 +57,9 @@ def _maps(draw: st.DrawFn) -> list[Widths]:
 @given(_maps())
 def test_maps_come_back_and_a_decoder_from_the_specification_agrees(maps: list[Widths]) -> None:
     payload, _ = _coded(maps)
-    decoder, other = SymbolDecoder(payload), RangeDecoder(payload)
+    decoder, other = SymbolDecoder(payload), SecondSymbolDecoder(payload)
     previous: BinWidthMap | None = None
-    specified: SpecifiedMap | None = None
+    specified: StepMap | None = None
     for widths in maps:
         previous = decode_bin_widths(widths.shape, previous, decoder)
         specified = decode_map(other, *widths.shape, specified)
@@ -73,7 +73,7 @@ def test_long_use_keeps_counts_small() -> None:
     random = np.random.default_rng(0)
     maps = [random.integers(0, 3, (20, 30)).astype(np.int32) for _ in range(12)]
     payload, _ = _coded(maps)
-    other, specified = RangeDecoder(payload), None
+    other, specified = SecondSymbolDecoder(payload), None
     for widths in maps:
         specified = decode_map(other, 20, 30, specified)
         assert specified.widths == {place: int(value) for place, value in np.ndenumerate(widths)}
