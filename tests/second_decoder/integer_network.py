@@ -19,18 +19,23 @@ def shift(values: Integers, bits: Integers | int) -> Integers:
     return (values + (np.int64(1) << (np.asarray(bits, np.int64) - 1))) >> bits
 
 
+def limit(values: Integers) -> Integers:
+    """As networks take and give them."""
+    return np.clip(values, -LARGEST, LARGEST)
+
+
 def convolve(values: Integers, weights: Weights, name: str) -> Integers:
     """A convolution of channels, rows and columns, with zeros around; its size follows from the weights."""
-    matrix, bias = weights.tensors[f"{name}.weight"], weights.tensors[f"{name}.bias"]
+    matrix, bias = weights.integers[f"{name}.weight"], weights.integers[f"{name}.bias"]
     channels, height, width = values.shape
     if matrix.shape[1] == 9 * channels:
         around = np.pad(values, ((0, 0), (1, 1), (1, 1)))
-        windows = np.lib.stride_tricks.sliding_window_view(around, (3, 3), axis=(1, 2))
-        columns = windows.transpose(0, 3, 4, 1, 2).reshape(9 * channels, height * width)
+        parts = [around[:, y : y + height, x : x + width] for y in range(3) for x in range(3)]
+        columns = np.stack(parts, 1).reshape(9 * channels, height * width)
     else:
         columns = values.reshape(channels, height * width)
     sums = bias[:, None] + matrix @ columns
-    return np.clip(shift(sums, 14), -LARGEST, LARGEST).reshape(-1, height, width)
+    return limit(shift(sums, 14)).reshape(-1, height, width)
 
 
 def rectify(values: Integers) -> Integers:

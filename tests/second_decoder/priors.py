@@ -6,15 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.second_decoder.integer_network import (
-    amplify,
-    convolve,
-    gains_of,
-    pixel_shuffle,
-    rectify,
-    scale_rows,
-    shift,
-)
+from tests.second_decoder.integer_network import amplify, convolve, gains_of, limit, pixel_shuffle, rectify, scale_rows
 from tests.second_decoder.presence import Cells
 from tests.second_decoder.symbols import Integers, SymbolDecoder, Tables
 from tests.second_decoder.weights import Weights
@@ -45,9 +37,9 @@ class Prior:
 
     def __init__(self, weights: Weights, kind: str) -> None:
         self._weights, self._kind = weights, kind
-        self._hyper_tables = weights.tables(f"{kind}.hyper_tables")
-        self._tables = weights.tables("gaussian")
-        self._anchors = weights.tensors[f"{kind}.gain"]
+        self._hyper_tables = weights.tables[f"{kind}.hyper_tables"]
+        self._tables = weights.tables["gaussian"]
+        self._anchors = weights.integers[f"{kind}.gain"]
 
     @property
     def channels(self) -> int:
@@ -81,17 +73,17 @@ class Prior:
         return convolve(values, self._weights, f"{self._kind}.synthesis.{name}")
 
     def _features(self, hyper_latents: Integers, place: Place, context: Integers | None) -> Integers:
-        values = np.clip(hyper_latents * 1024, -(1 << 26), 1 << 26)
+        values = limit(hyper_latents * 1024)
         values = rectify(pixel_shuffle(self._convolve(values, "spatial.0")))
         values = rectify(pixel_shuffle(self._convolve(values, "spatial.3")))
         values = values[:, : place.height, : place.width]
         if context is not None:
-            limited = np.clip(context, -(1 << 26), 1 << 26)
+            limited = limit(context)
             values = np.concatenate([values, rectify(self._convolve(limited, "context.0"))])
         return rectify(self._convolve(values, "parameters_network.0"))
 
     def _of_group(self, features: Integers, latents: Integers, name: str) -> tuple[Integers, Integers]:
-        limited = np.clip(latents, -(1 << 26), 1 << 26)
+        limited = limit(latents)
         neighbours = rectify(self._convolve(limited, f"{name}.neighbours.0"))
         merged = rectify(self._convolve(np.concatenate([features, neighbours]), f"{name}.merge.0"))
         mean, scale = np.split(self._convolve(merged, f"{name}.merge.2"), 2)

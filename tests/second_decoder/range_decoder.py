@@ -5,19 +5,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tests.second_decoder.fields import Damage
 
 ONE = 1 << 24
 
 
-def lefts_of(frequencies: Sequence[int]) -> list[int]:
+def lefts_of(frequencies: Sequence[int] | NDArray[np.int64]) -> list[int]:
     """Where each symbol of a row of a frequency table starts, and 2^24."""
-    size, below, lefts = len(frequencies), 0, []
-    for symbol, frequency in enumerate(frequencies):
-        lefts.append(below * (ONE - size) // ONE + symbol)
-        below += frequency
-    if below != ONE or min(frequencies) < 1:
-        raise Damage(f"frequencies sum to {below}")
+    row = np.asarray(frequencies, np.int64)
+    if row.sum() != ONE or row.min() < 1:
+        raise Damage(f"frequencies sum to {row.sum()}, the least is {row.min()}")
+    below = np.cumsum(row) - row
+    lefts: list[int] = (below * (ONE - len(row)) // ONE + np.arange(len(row))).tolist()
     return [*lefts, ONE]
 
 

@@ -24,7 +24,9 @@ class Tables:
     zero_row: int = -1
 
 
-def tables_of(rows: Sequence[Sequence[int]], offsets: Sequence[int] | None = None, zero_row: int = -1) -> Tables:
+def tables_of(
+    rows: Sequence[Sequence[int] | Integers], offsets: Sequence[int] | None = None, zero_row: int = -1
+) -> Tables:
     """Tables of rows of frequencies; without ``offsets``, values start at 0."""
     return Tables(tuple(lefts_of(row) for row in rows), tuple(offsets or [0] * len(rows)), zero_row)
 
@@ -59,6 +61,13 @@ class SymbolDecoder:
             raise Damage("a value beyond 32 bits")
         self._digest.update(np.array(values, "<i4").tobytes())
         self._digest.update(rows.astype("<i4").tobytes())
+        return values
+
+    def small_call(self, rows: Sequence[int] | Integers, tables: Tables, largest: int) -> list[int]:
+        """A call whose values are 0 to ``largest``; others are damage."""
+        values = self.call(rows, tables)
+        if values and not 0 <= min(values) <= max(values) <= largest:
+            raise Damage(f"a value that is not among 0 to {largest}")
         return values
 
     def _row(self, row: int, places: list[int], tables: Tables, values: list[int]) -> list[tuple[int, int]]:

@@ -18,23 +18,17 @@ TYPE_NAMES = {"float16": "torch.float16", "float32": "torch.float32", "int32": "
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by their names.
+    """What symbols depend on.
 
     Attributes:
-        tensors: the integers that symbols depend on.
+        integers: weights, biases and gains by the names of their tensors.
+        tables: such as ``gaussian`` and ``intra.hyper_tables``.
         hash: what headers name the weights by.
     """
 
-    tensors: Mapping[str, Integers]
+    integers: Mapping[str, Integers]
+    tables: Mapping[str, Tables]
     hash: bytes
-
-    def tables(self, name: str) -> Tables:
-        """The four tensors of a table."""
-        sizes = self.tensors[f"{name}.sizes"].tolist()
-        ends = np.cumsum(sizes).tolist()
-        frequencies = self.tensors[f"{name}.frequencies"].tolist()
-        rows = [frequencies[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-        return tables_of(rows, self.tensors[f"{name}.offsets"].tolist(), int(self.tensors[f"{name}.zero_row"][0]))
 
 
 def read_weights(place: Path) -> Weights:
@@ -44,7 +38,16 @@ def read_weights(place: Path) -> Weights:
             raise ValueError(f"{place}: the format is {content.metadata().get('format')!r}, not 'scaleflow-1'")
         tensors = {name: content.get_tensor(name) for name in content.keys()}
     integers = {name: values.astype(np.int64) for name, values in tensors.items() if values.dtype.kind == "i"}
-    return Weights(integers, _hash(tensors))
+    names = [name.removesuffix(".sizes") for name in integers if name.endswith(".sizes")]
+    tables = {name: _tables(integers, name) for name in names}
+    return Weights(integers, tables, _hash(tensors))
+
+
+def _tables(integers: Mapping[str, Integers], name: str) -> Tables:
+    """The four tensors of a table."""
+    ends = np.cumsum(integers[f"{name}.sizes"])
+    rows = np.split(integers[f"{name}.frequencies"], ends[:-1])
+    return tables_of(rows, integers[f"{name}.offsets"].tolist(), int(integers[f"{name}.zero_row"][0]))
 
 
 def _hash(tensors: Mapping[str, NDArray[np.generic]]) -> bytes:

@@ -14,11 +14,13 @@ from scaleflow.codec.models.bin_width_map import WIDEST, BinWidthMap, decode_bin
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
 from scaleflow.codec.models.region_coding import region_of_latents
 from scaleflow.entropy.errors import DamagedSymbolsError
+from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError
 from scaleflow.roi.coding import whole_widths
 from scaleflow.roi.mask_sources.mask_file import open_mask_file
 from tests.roi.conftest import davis, video_of
+from tests.second_decoder.fields import Damage
 from tests.second_decoder.step_map import StepMap, decode_map
 from tests.second_decoder.symbols import SymbolDecoder as SecondSymbolDecoder
 
@@ -111,6 +113,17 @@ def test_any_bytes_are_a_map_or_damage(data: bytes, height: int, width: int) -> 
             assert 0 <= previous.widths.min() and previous.widths.max() <= WIDEST
     except (DataError, DamagedSymbolsError):
         pass
+
+
+@pytest.mark.parametrize("usual", [WIDEST + 1, 300, -1])
+def test_a_first_width_out_of_range_is_damage(usual: int) -> None:
+    encoder, tables = SymbolEncoder(), FrequencyTables.from_rows([([1] * (WIDEST + 1) + [0], 0)])
+    encoder.encode(np.array([usual], np.int32), np.zeros(1, np.uint8), tables)
+    payload = encoder.finish()
+    with pytest.raises(DataError, match="no map can"):
+        decode_bin_widths((2, 2), None, SymbolDecoder(payload))
+    with pytest.raises(Damage, match="0 to 24"):
+        decode_map(SecondSymbolDecoder(payload), 2, 2, None)
 
 
 @pytest.mark.parametrize("has_map", [(True,), (False, True, True, False), (True, False, True)])
