@@ -94,7 +94,11 @@ def install(folder: Path, interpreter: str, distribution: Path, extras: str, wan
         verdict = "no"
     else:
         names = [str(path) for path in wheels]
-        _run([python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-compile", *names], folder)
+        _run(
+            [python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-compile", *names],
+            folder,
+            **variables,
+        )
         _run([python, "-m", "pip", "check"], folder)
         verdict = try_installation(folder)
     return Installation(
