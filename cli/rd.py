@@ -18,6 +18,7 @@ from scaleflow.cli.codec_options import (
 )
 from scaleflow.cli.console import console, print_json
 from scaleflow.cli.decoder_table import decoder_records
+from scaleflow.cli.extra_packages import require_measuring_packages
 from scaleflow.cli.rd_table import summary_lines
 from scaleflow.cli.sweep_regions import SweepRegionOptions, sweep_regions
 from scaleflow.cli.sweep_run import say_problems, sweep_progress
@@ -96,6 +97,7 @@ def rd(
     json: options.Json = False,
 ) -> None:
     """Measure rate-distortion: clips, coded by codecs at several settings, decoded and compared."""
+    require_measuring_packages("rd")
     from scaleflow.evaluation.metrics.names import expand_metrics, with_fidelity
     from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
     from scaleflow.evaluation.rate_distortion.clip_files import find_clips
@@ -104,9 +106,7 @@ def rd(
     from scaleflow.evaluation.rate_distortion.sweep import measure
     from scaleflow.evaluation.statistics.bd_rate_summary import choose_anchor
     from scaleflow.evaluation.statistics.decoder_comparison import compare_decoders
-    from scaleflow.optional_packages import require_packages
 
-    require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
     names = with_fidelity(expand_metrics([name.strip() for name in measuring.metrics.split(",") if name.strip()]))
     codecs = parse_codecs(coders, decoder)
     if measuring.anchor is not None:

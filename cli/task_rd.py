@@ -19,6 +19,7 @@ from scaleflow.cli.codec_options import (
     parse_codecs,
 )
 from scaleflow.cli.console import console, print_json
+from scaleflow.cli.extra_packages import require_measuring_packages
 from scaleflow.cli.flags import in_flags
 from scaleflow.cli.sweep_regions import SweepRegionOptions, sweep_regions
 from scaleflow.cli.sweep_run import say_problems, sweep_progress
@@ -122,15 +123,14 @@ def task_rd(
     Uncompressed pictures are always measured as well. Results are a folder of scaleflow rd, with points of the task
     beside: scaleflow plot and scaleflow report take it.
     """
+    require_measuring_packages("task-rd")
     from scaleflow.evaluation.metrics.names import expand_metrics
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
     from scaleflow.evaluation.statistics.bd_rate_summary import choose_anchor
     from scaleflow.evaluation.task_rate_distortion.tables import point_record, task_lines, write_task_table
     from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, read_task_points
-    from scaleflow.optional_packages import require_packages
 
-    require_packages("scaleflow task-rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
     codecs = parse_codecs(coders, decoder)
     if anchor is not None:
