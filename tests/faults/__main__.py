@@ -36,7 +36,7 @@ def make_inputs(clip: Path, folder: Path) -> None:
     for arguments in (
         ("encode", str(clip.resolve()), "once.sfv", "--quality", "50", "--frames", str(PICTURES)),
         ("decode", "once.sfv", "clip.y4m"),
-        ("encode", "clip.y4m", "in.sfv", "--quality", "20", "--gop", "6"),
+        ("encode", "clip.y4m", "in.sfv", "--quality", "20", "--intra-period", "6"),
     ):
         subprocess.run(program(arguments), cwd=folder, check=True, capture_output=True)
 

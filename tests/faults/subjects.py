@@ -80,7 +80,7 @@ _TRAIN = (
     *("log_every=1", "optimization.precision=fp32", "validation.clips=[]"),
 )
 
-_ENCODE = ("encode", "clip.y4m", "out.sfv", "--quality", "20", "--gop", "6", "--overwrite")
+_ENCODE = ("encode", "clip.y4m", "out.sfv", "--quality", "20", "--intra-period", "6", "--overwrite")
 
 
 def subjects(steps: Sequence[str]) -> dict[str, Subject]:
