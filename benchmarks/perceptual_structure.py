@@ -19,11 +19,11 @@ from pathlib import Path
 
 import torch
 import yaml
+from scaleflow.adversarial.perceptual_network import PerceptualConfig, PerceptualNetwork
 from torch import Tensor, nn
 
 from scaleflow.adversarial.flicker import flicker
 from scaleflow.adversarial.perceptual_loss import LpipsLoss
-from scaleflow.adversarial.perceptual_network import PerceptualConfig, PerceptualNetwork
 from scaleflow.codec.models.clip_coding import code_inter, first_state, padded, plain_coding
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.scaleflow import ScaleFlowNetwork

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
-
-from scaleflow.adversarial.perceptual_codec import PerceptualCodec, decoder_of, with_perceptual_decoder
 from scaleflow.adversarial.perceptual_network import (
     PerceptualConfig,
     PerceptualNetwork,
@@ -19,6 +17,8 @@ from scaleflow.adversarial.perceptual_network import (
     small_perceptual,
     tiny_perceptual,
 )
+
+from scaleflow.adversarial.perceptual_codec import PerceptualCodec, decoder_of, with_perceptual_decoder
 from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
 from scaleflow.codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
 from scaleflow.codec.models.decoded_parts import DecodedParts

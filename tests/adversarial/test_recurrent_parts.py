@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scaleflow.adversarial.perceptual_network import PerceptualNetwork, tiny_perceptual
 
 from scaleflow.adversarial.perceptual_codec import PerceptualCodec, with_perceptual_decoder
-from scaleflow.adversarial.perceptual_network import PerceptualNetwork, tiny_perceptual
 from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
 from scaleflow.codec.frame_coder import CodedFrame, FrameEncoder
 from scaleflow.codec.models.capabilities import require_parts

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-
 from scaleflow.adversarial.perceptual_network import PerceptualNetwork, tiny_perceptual
+
 from scaleflow.adversarial.perceptual_weights import serialized_perceptual_weights
 from scaleflow.codec.models.registry import WEIGHTS_FOLDER
 from scaleflow.codec.models.weights_folder import hash_of_file

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from scaleflow.adversarial.perceptual_network import PerceptualNetwork, tiny_perceptual
 
 from scaleflow.adversarial.perceptual_codec import with_perceptual_decoder
-from scaleflow.adversarial.perceptual_network import PerceptualNetwork, tiny_perceptual
 from scaleflow.adversarial.perceptual_weights import serialized_perceptual_weights
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
 from scaleflow.codec.models.encoder_weights import serialized_encoder

@@ -18,12 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scaleflow.adversarial.moved_detail import move_detail
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.hyperprior import compand
-from scaleflow.codec.models.interpolation import enlarge, sample_at
 from scaleflow.codec.models.layers import Convolution, Downsample, ResidualBlock, Upsample, zero_start
 from scaleflow.codec.models.quality import QualityBias
-from scaleflow.codec.models.transforms import PICTURE_CHANNELS, pack_planes, unpack_planes
+from scaleflow.codec.models.transforms import PICTURE_CHANNELS
 from scaleflow.errors import UsageError
 
 LUMA_CHANNELS = 4
@@ -122,7 +122,8 @@ class PerceptualNetwork(nn.Module):
             parts: of the pictures.
             earlier: detail that was added to the pictures before, packed and not moved yet; None of the first.
         """
-        moved = torch.zeros_like(parts.picture) if earlier is None else move_detail(earlier, parts.flow)
+        nothing = earlier is None or parts.flow is None
+        moved = torch.zeros_like(parts.picture) if nothing else move_detail(earlier, parts.flow)
         seen = F.pixel_unshuffle(torch.cat((parts.picture, moved[:, :LUMA_CHANNELS]), 1), 2)
         quarter = F.leaky_relu(self.bias(self.stem(seen), parts.quality), 0.1)
         eighth = self.down(quarter)
@@ -134,17 +135,3 @@ class PerceptualNetwork(nn.Module):
         joined = [part.to(fine.dtype) for part in (self.finest_up(fine), parts.picture)]
         detail = self.last(F.leaky_relu(self.finest(torch.cat(joined, 1)), 0.1)).float()
         return F.pad(detail, (0, 0, 0, 0, 0, PICTURE_CHANNELS - LUMA_CHANNELS))
-
-
-def move_detail(detail: Tensor, flow: Tensor | None) -> Tensor:
-    """Packed detail of the picture before, at the places where the decoded flow says that it is now.
-
-    Args:
-        detail: packed (N, 6, H / 2, W / 2).
-        flow: of :class:`DecodedParts`; without it (key pictures) nothing stays.
-    """
-    if flow is None:
-        return torch.zeros_like(detail)
-    luma, chroma = unpack_planes(detail)
-    of_luma = sample_at(luma, enlarge(flow, 4), 1, "bilinear")
-    return pack_planes(of_luma, sample_at(chroma, enlarge(flow, 2) / 2, 1, "bilinear"))
