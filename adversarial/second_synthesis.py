@@ -33,7 +33,7 @@ class SecondSynthesis(nn.Module):
     """Decoded parts, and detail that was added before, to the detail that is added now.
 
     Detail is the difference between what is to be shown and the decoded picture. The transforms cost what the codec's
-    cost and a little more: 11.1 thousand multiplications for each sample of luma with the default model, whose two
+    cost and a little more: 11.0 thousand multiplications for each sample of luma with the default model, whose two
     transforms have 1.7 million weights.
 
     Args:

@@ -26,7 +26,7 @@ COMMON = (
 )
 PRESETS = {
     "perceptual": (
-        *("adversarial.network=tiny", "stages.lpips.steps=3", "stages.adversary.steps=9"),
+        *("stages.lpips.steps=3", "stages.adversary.steps=9"),
         *(f"stages.{stage}.{size}" for stage in ("lpips", "adversary") for size in ("batch=1", "warm_up=0")),
     ),
     "adversarial": (

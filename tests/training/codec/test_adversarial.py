@@ -11,6 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from scaleflow.adversarial.perceptual_weights import load_second_synthesis
+from scaleflow.codec.models.capabilities import require_parts
+from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.codec.configuration import AdversarialConfig, ModelConfig, StageConfig, TrainingConfig
@@ -41,14 +44,12 @@ def one_thread() -> Iterator[None]:
 def configuration(*changes: str, name: str = "perceptual") -> TrainingConfig:
     values = preset("perceptual" if name == "perceptual" else "adversarial")
     sizes = ["model.start=random", "model.intra_latents=16", "model.residual_latents=16"]
-    if name == "perceptual":
-        sizes = ["adversarial.network=tiny"]
     stage = "adversary" if name == "perceptual" else "adversarial"
     steps = [f"stages.{stage}.steps=4", f"stages.{stage}.batch=2", f"stages.{stage}.micro_batch=2"]
     if name == "perceptual":
         steps += ["stages.lpips.steps=2", "stages.lpips.batch=2", "stages.lpips.micro_batch=2"]
     common = ["adversarial.lpips=0", "adversarial.ramp=2", "optimization.precision=fp32", "checkpoint_every=2"]
-    override(values, [f"model.name={name}", *sizes, *steps, *common, *changes])
+    override(values, [f"model.name={name}", *([] if name == "perceptual" else sizes), *steps, *common, *changes])
     return configuration_of(values)
 
 
@@ -98,7 +99,7 @@ def test_stages_train_what_they_say() -> None:
     model = make_model(config)
     assert isinstance(model, PerceptualTraining)
     with torch.no_grad():
-        model.generator.last.weight.normal_(0, 0.01)
+        model.generator.key.get_parameter("finish_last.weight").normal_(0, 0.01)
     plain, with_adversary = config.stages
     for stage in (plain, with_adversary):
         grouped = {name for group in model.parameter_groups(stage) for name in group.names}
@@ -126,8 +127,9 @@ def test_the_decoder_learns_from_the_adversary_and_does_not_teach_it() -> None:
         torch.manual_seed(0)
         model.step(clips, stage).loss.backward()
         own = [p.grad for name, p in model.network.named_parameters() if "discriminators" in name]
-        gradients[weight] = (model.generator.last.weight.grad, own)
-    assert not gradients[0.0][0].any() and gradients[1.0][0].any()
+        gradients[weight] = (model.generator.inter.get_parameter("finish_last.weight").grad, own)
+    without, with_adversary = gradients[0.0][0], gradients[1.0][0]
+    assert without is not None and not without.any() and with_adversary is not None and with_adversary.any()
     assert all(torch.equal(a, b) for a, b in zip(gradients[0.0][1], gradients[1.0][1], strict=True))
 
 
@@ -249,6 +251,4 @@ def test_export_writes_the_decoder_alone_and_the_codec_alone(tmp_path: Path) -> 
     report = export_checkpoint(tmp_path / "whole" / "last.ckpt", tmp_path / "codec.safetensors")
     assert report.model == "default"
     with pytest.raises(DataError, match="no perceptual decoder"):
-        from scaleflow.adversarial.perceptual_weights import load_perceptual_network
-
-        load_perceptual_network(tmp_path / "codec.safetensors")
+        load_second_synthesis(tmp_path / "codec.safetensors", require_parts(load_model()))
