@@ -109,7 +109,13 @@ def test_training_sees_what_the_decoder_has(tmp_path: Path) -> None:
 def test_a_decoder_of_the_recurrent_model_is_trained_and_exported(
     codec: RecurrentCodec, weights: Path, coded: list[CodedFrame], tmp_path: Path
 ) -> None:
-    changes = ("stages.lpips.steps=1", "stages.adversary.steps=2", "adversarial.weight=1", "adversarial.ramp=0")
+    changes = (
+        "stages.lpips.steps=1",
+        "stages.long.steps=1",
+        "stages.adversary.steps=2",
+        "adversarial.weight=1",
+        "adversarial.ramp=0",
+    )
     config = configuration(f"model.start={weights}", "optimization.average=0", *changes)
     loop, model = loop_of(config, tmp_path / "run")
     assert isinstance(model, PerceptualTraining) and model.codec.name == "recurrent"

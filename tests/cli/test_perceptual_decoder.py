@@ -41,14 +41,16 @@ def test_a_trained_decoder_shows_the_same_stream_otherwise(
     videos.mkdir()
     (videos / "carphone.mp4").symlink_to(packaged_clip("carphone_pristine.mp4"))
     changes = [
-        f"stages.{stage}.{key}" for stage in ("lpips", "adversary") for key in ("steps=2", "batch=1", "warm_up=0")
+        f"stages.{stage}.{key}"
+        for stage in ("lpips", "long", "adversary")
+        for key in ("steps=2", "batch=1", "warm_up=0")
     ]
     changes += ["stages.adversary.learning_rate=0.02", "optimization.average=0"]  # so that two steps show
     changes += [f"data.path={videos}", "data.crop=64", "data.workers=0", "log_every=1"]
     changes += ["adversarial.lpips=0", "adversarial.squared_error=0", "adversarial.weight=1", "adversarial.ramp=0"]
     shown = run("train", "--preset", "perceptual", "--threads", 1, "--json", "--out", tmp_path / "run", *changes)
     reports = [json.loads(line) for line in shown.stdout.splitlines()]
-    assert [report["stage"] for report in reports] == ["lpips"] * 2 + ["adversary"] * 2
+    assert [report["stage"] for report in reports] == ["lpips"] * 2 + ["long"] * 2 + ["adversary"] * 2
     assert "discriminator accuracy" in reports[-1] and "discriminator accuracy" not in reports[0]
     run("export", tmp_path / "run" / "last.ckpt", weights)
     card = (tmp_path / "run" / "model-card.md").read_text()

@@ -47,7 +47,9 @@ def configuration(*changes: str, name: str = "perceptual") -> TrainingConfig:
     stage = "adversary" if name == "perceptual" else "adversarial"
     steps = [f"stages.{stage}.steps=4", f"stages.{stage}.batch=2", f"stages.{stage}.micro_batch=2"]
     if name == "perceptual":
-        steps += ["stages.lpips.steps=2", "stages.lpips.batch=2", "stages.lpips.micro_batch=2"]
+        for early in ("lpips", "long"):
+            steps += [f"stages.{early}.steps={2 if early == 'lpips' else 1}", f"stages.{early}.batch=2"]
+            steps += [f"stages.{early}.micro_batch=2"]
     common = ["adversarial.lpips=0", "adversarial.ramp=2", "optimization.precision=fp32", "checkpoint_every=2"]
     override(values, [f"model.name={name}", *([] if name == "perceptual" else sizes), *steps, *common, *changes])
     return configuration_of(values)
@@ -100,7 +102,7 @@ def test_stages_train_what_they_say() -> None:
     assert isinstance(model, PerceptualTraining)
     with torch.no_grad():
         model.generator.key.get_parameter("finish_last.weight").normal_(0, 0.01)
-    plain, with_adversary = config.stages
+    plain, _, with_adversary = config.stages
     for stage in (plain, with_adversary):
         grouped = {name for group in model.parameter_groups(stage) for name in group.names}
         known = {name for name, _ in model.network.named_parameters()}
@@ -115,7 +117,7 @@ def test_the_decoder_learns_from_the_adversary_and_does_not_teach_it() -> None:
     config = configuration(*without, "adversarial.weight=1")
     model = make_model(config)
     assert isinstance(model, PerceptualTraining)
-    stage = config.stages[1]
+    stage = config.stages[-1]
     clips = next(iter(Batches().steps(0, stage, 0)))[0].clips
     model.network.train()
     before = {key: value.clone() for key, value in model.network.state_dict().items()}
@@ -167,7 +169,7 @@ def test_the_ramp_begins_anew_with_each_stage() -> None:
     config = configuration("adversarial.weight=1", "adversarial.ramp=4")
     model = make_model(config)
     assert isinstance(model, PerceptualTraining)
-    stage = config.stages[1]
+    stage = config.stages[-1]
     clips = next(iter(Batches().steps(0, stage, 0)))[0].clips
     model.network.train()
     weights = [model.step(clips, stage).scalars["adversarial weight"] for _ in range(5)]
