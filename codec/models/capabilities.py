@@ -66,8 +66,8 @@ class GivesParts(VideoModel, Protocol):
         """Where the weights are, and such networks have to be."""
 
     @property
-    def latent_channels(self) -> tuple[int, int]:
-        """Of the latents of key pictures, and of those of residuals."""
+    def synthesis_transforms(self) -> tuple[nn.Module, nn.Module]:
+        """Of key pictures and of residuals. Both take latents and quality, the second what is beside them as well."""
 
     def decode_picture_and_parts(
         self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
