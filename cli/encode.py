@@ -71,9 +71,7 @@ def encode(
     )
     set_threads(machine.threads)
     with StopRequest() as stop:
-        loaded = load_model(
-            model.model, device=device, precision=machine.precision.value, weights=model.weights
-        )
+        loaded = load_model(model.model, device=device, precision=machine.precision.value, weights=model.weights)
         try:
             with ProgressReport(written.json) as report:
                 summary = encode_file(

@@ -14,7 +14,7 @@ from typing import Any
 
 from scaleflow.cluster import ClusterSettings, check_workers, open_workers
 from scaleflow.codec.container import AudioPacket, DamagedRegion, Item, KeyFrame, SfvHeader, SfvReader, VideoPacket
-from scaleflow.codec.decoding.group_decoding import GroupDecoder, GroupDecoding
+from scaleflow.codec.decoding.group_decoding import DecodedGroup, GroupDecoder, GroupDecoding, PacketGroup
 from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
 from scaleflow.codec.decoding.stream_model import check_weights
 from scaleflow.codec.encoding.request import check_destination
@@ -185,8 +185,8 @@ def decode_file(
             video = header.video
             size = PictureGeometry(video.width, video.height, video.bit_depth)
             work = GroupDecoding(model, size, settings.worker_threads)
-            workers = stack.enter_context(open_workers(work, settings.workers, settings.cluster))
-            report.workers, far = workers, GroupDecoder(work, workers)
+            workers: Workers[PacketGroup, DecodedGroup] = open_workers(work, settings.workers, settings.cluster)
+            report.workers, far = workers, GroupDecoder(work, stack.enter_context(workers))
         decoder = StreamDecoder(
             header,
             model,

@@ -119,6 +119,4 @@ class GroupsInOrder:
             yield group if group.pictures else None
 
     def _plan(self, item: PlannedPicture) -> PlannedCoding:
-        return PlannedCoding(
-            item.picture.planes, item.picture.pts, item.key, self._control.choose(item), item.region
-        )
+        return PlannedCoding(item.picture.planes, item.picture.pts, item.key, self._control.choose(item), item.region)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
+from scaleflow.cluster import open_workers
 from scaleflow.codec.container import SfvHeader, SfvWriter
 from scaleflow.codec.encoding.group_coding import GroupCoding, GroupsInOrder, PictureGroup
 from scaleflow.codec.encoding.key_frames import PlannedItem, plan_key_frames
@@ -29,7 +30,6 @@ from scaleflow.codec.video.excerpt import Excerpt, cut_excerpt
 from scaleflow.codec.video.reader import VideoReader
 from scaleflow.errors import DataError
 from scaleflow.output_file import is_special, open_output_file
-from scaleflow.cluster import open_workers
 from scaleflow.version import scaleflow_version
 from scaleflow.workers import WorkerReport, Workers
 

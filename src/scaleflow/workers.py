@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
@@ -27,8 +27,9 @@ AnyResult = TypeVar("AnyResult")
 class Work(Protocol[Task, Result]):
     """What workers do. Travels to each of them by pickling, once."""
 
-    threads: int
-    """Of each worker."""
+    @property
+    def threads(self) -> int:
+        """Of each worker."""
 
     def begin(self) -> None:
         """Set a worker up, before its first task.
@@ -69,7 +70,7 @@ class Workers(Protocol[Task, Result]):
     def begin(self, task: Task) -> int | None:
         """Give a task to a worker; its number, or None where no worker can take one now."""
 
-    def collect(self) -> dict[int, Result]:
+    def collect(self) -> Mapping[int, Result]:
         """Results by the numbers of their tasks; waits a little where there are none.
 
         Raises:
@@ -127,8 +128,10 @@ class InOrder(Generic[AnyTask, AnyResult]):
                 if self._begin(task):
                     del task  # It may be large, and the next one is made before this name is used again.
                     break
-                self._done.update(self._workers.collect())
-                yield from self._following()
+                if self._is_next_done:
+                    yield from self._following()
+                else:
+                    self._done.update(self._workers.collect())
             if self._stop():
                 self.stopped = True
                 break
@@ -153,8 +156,12 @@ class InOrder(Generic[AnyTask, AnyResult]):
         self._under_way.append(number)
         return True
 
+    @property
+    def _is_next_done(self) -> bool:
+        return bool(self._under_way) and (self._under_way[0] is None or self._under_way[0] in self._done)
+
     def _following(self) -> Iterator[AnyResult | None]:
-        while self._under_way and (self._under_way[0] is None or self._under_way[0] in self._done):
+        while self._is_next_done:
             number = self._under_way.popleft()
             yield None if number is None else self._done.pop(number)
 
