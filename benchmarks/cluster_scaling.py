@@ -4,8 +4,9 @@
         [--network 1.25e9] [--skip-encodes]
 
 Encodes the first pictures of a video on a Ray of this machine with each number of workers of one thread: speed from
-when each worker has done a group, and the efficiency, the speed for each worker over that with one. Then it measures what the arithmetic of more workers needs: processor time to read and plan a picture, to code one, and what a
-task costs the machine that gives it out. ``--network`` is an assumption, in bytes a second.
+when each worker has done a group, and the efficiency, the speed for each worker over that with one. Then it measures
+what the arithmetic of more workers needs: processor time to read and plan a picture, to code one, and what a task costs
+the machine that gives it out. ``--network`` is an assumption, in bytes a second.
 
 For a figure that means anything nothing else may run; processor times hardly depend on it. ``--skip-encodes`` leaves
 out what does.

@@ -46,11 +46,12 @@ class GroupMachineOptions(options.MachineOptions):
         ),
     ] = None
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, *, shared_input: bool = False) -> dict[str, Any]:
         """Fields of the settings of encodes and decodes. Raises :class:`UsageError`."""
-        if self.cluster is None and self.in_flight is not None:
-            raise UsageError("--in-flight goes with --cluster only")
-        cluster = open_cluster(self.cluster, self.workers, self.in_flight)
+        for option, value in (("--in-flight", self.in_flight), ("--shared-input", shared_input)):
+            if self.cluster is None and value:
+                raise UsageError(f"{option} goes with --cluster only")
+        cluster = open_cluster(self.cluster, self.workers, self.in_flight, shared_input)
         workers = 1 if self.workers is None or cluster is not None else self.workers
         return {"workers": workers, "cluster": cluster, "worker_threads": self.threads or 1}
 
@@ -64,13 +65,15 @@ class GroupMachineOptions(options.MachineOptions):
         return "cpu"
 
 
-def open_cluster(address: str | None, workers: int | None, in_flight: int | None = None) -> ClusterSettings | None:
+def open_cluster(
+    address: str | None, workers: int | None, in_flight: int | None = None, shared_input: bool = False
+) -> ClusterSettings | None:
     """The cluster that is named, if one is. Raises :class:`UsageError`."""
     if address is None:
         return None
     from scaleflow.cluster import ClusterSettings
 
-    return ClusterSettings(address, workers=workers, in_flight=in_flight)
+    return ClusterSettings(address, workers=workers, in_flight=in_flight, shared_input=shared_input)
 
 
 def worker_records(workers: Sequence[WorkerReport]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def encode(
     settings = EncodeSettings(
         **rate.settings(),
         **key_frames.settings(),
-        **machine.settings(),
+        **machine.settings(shared_input=machine.shared_input),
         verify=written.verify,
         measure=written.psnr,
         start=part.start,

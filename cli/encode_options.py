@@ -98,6 +98,14 @@ class EncodeMachineOptions(GroupMachineOptions):
     """What it runs on."""
 
     precision: Annotated[options.Precision, typer.Option(help="Arithmetic of the networks.")] = options.Precision.fp32
+    shared_input: Annotated[
+        bool,
+        typer.Option(
+            "--shared-input",
+            help="With --cluster: workers read the input themselves, which all nodes see under its path; otherwise its "
+            "pictures are sent to them.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ class DecodeSettings:
             if not 1 <= value <= most:
                 raise UsageError(f"{name} {value} is outside 1..{most}", fields=(name,))
         check_workers(self.workers, self.cluster)
+        if self.cluster is not None and self.cluster.shared_input:
+            raise UsageError("shared_input is of encodes: packets are small", fields=("shared_input",))
 
     @property
     def decodes_groups_apart(self) -> bool:

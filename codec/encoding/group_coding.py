@@ -7,7 +7,7 @@ is bounded by the groups that are in flight, see :class:`scaleflow.workers.InOrd
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -15,18 +15,20 @@ import torch
 from scaleflow.codec.encoding.key_frames import PlannedItem, PlannedPicture
 from scaleflow.codec.encoding.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from scaleflow.codec.encoding.rate_control import QualityControl
+from scaleflow.codec.encoding.shared_source import SharedSource, picture_checksum
 from scaleflow.codec.models.region_coding import RegionMask
 from scaleflow.codec.models.video_model import VideoModel
-from scaleflow.codec.picture import Picture, Planes, VideoProperties
+from scaleflow.codec.picture import Picture, Planes, SourcePlace, VideoProperties
 from scaleflow.codec.video.audio import AudioPacketData
 from scaleflow.workers import InOrder, Workers
 
 
 @dataclass(frozen=True)
 class PlannedCoding:
-    """A picture, and how a worker is to code it."""
+    """A picture, and how a worker is to code it. Without ``planes`` the worker reads those of ``checksum`` itself."""
 
-    planes: Planes
+    planes: Planes | None
+    checksum: int
     pts: int
     key: bool
     quality: float
@@ -35,10 +37,12 @@ class PlannedCoding:
 
 @dataclass
 class PictureGroup:
-    """Pictures from a key frame on; ``number`` counts groups from 1, ``start`` is in seconds, for people."""
+    """Pictures from a key frame on; ``number`` counts groups from 1, ``start`` is in seconds, for people; ``place`` is
+    that of the first picture in its source, where workers read it."""
 
     number: int
     start: float = 0.0
+    place: SourcePlace | None = None
     pictures: list[PlannedCoding] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -47,31 +51,41 @@ class PictureGroup:
 
 @dataclass(frozen=True)
 class GroupCoding:
-    """Implements :class:`scaleflow.workers.Work`: codes groups."""
+    """Implements :class:`scaleflow.workers.Work`: codes groups; ``source`` is where their pictures are, if not in
+    them."""
 
     model: VideoModel
     properties: VideoProperties
     settings: CoderSettings
     threads: int
+    source: SharedSource | None = None
 
     def begin(self) -> None:
         """See :class:`scaleflow.workers.Work`."""
         torch.set_num_threads(self.threads)
+        if self.source is not None:
+            self.source.check()
 
     def do(self, task: PictureGroup) -> list[CodedPicture]:
         """The pictures of a group, coded."""
         coder = PictureCoder(self.model, self.properties, self.settings)
         return [
-            coder.code(Picture(item.planes, item.pts), key=item.key, quality=item.quality, region=item.region)
-            for item in task.pictures
+            coder.code(Picture(planes, item.pts), key=item.key, quality=item.quality, region=item.region)
+            for planes, item in zip(self._planes(task), task.pictures, strict=True)
         ]
+
+    def _planes(self, group: PictureGroup) -> Sequence[Planes]:
+        sent = [item.planes for item in group.pictures if item.planes is not None]
+        if self.source is None or group.place is None or sent:
+            return sent
+        return self.source.read(group.place, [item.checksum for item in group.pictures])
 
 
 class GroupsInOrder:
     """A stream, coded by workers; pictures and audio come out in the order in which they went in.
 
     Where it is to stop, it ends after the last group that is complete and follows the one before; ``stopped`` then says
-    so.
+    so. Without ``sends`` the pictures stay here, and workers read them from the source.
     """
 
     def __init__(
@@ -81,8 +95,10 @@ class GroupsInOrder:
         properties: VideoProperties,
         workers: Workers[PictureGroup, list[CodedPicture]],
         stop: Callable[[], bool],
+        *,
+        sends: bool = True,
     ) -> None:
-        self._items, self._control, self._properties = items, control, properties
+        self._items, self._control, self._properties, self._sends = items, control, properties, sends
         self._layouts: deque[list[AudioPacketData | None]] = deque()
         self._results = InOrder(self._groups(), workers, stop)
 
@@ -112,6 +128,7 @@ class GroupsInOrder:
                 number, layout, group = number + 1, [], PictureGroup(number + 1)
             if not group.pictures:
                 group.start = float(item.picture.pts * self._properties.time_base)
+                group.place = item.picture.place
             group.pictures.append(self._plan(item))
             layout.append(None)
         if layout:
@@ -119,4 +136,6 @@ class GroupsInOrder:
             yield group if group.pictures else None
 
     def _plan(self, item: PlannedPicture) -> PlannedCoding:
-        return PlannedCoding(item.picture.planes, item.picture.pts, item.key, self._control.choose(item), item.region)
+        picture = item.picture
+        planes, checksum = (picture.planes, 0) if self._sends else (None, picture_checksum(picture.planes))
+        return PlannedCoding(planes, checksum, picture.pts, item.key, self._control.choose(item), item.region)

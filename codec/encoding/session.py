@@ -17,9 +17,10 @@ from scaleflow.codec.encoding.group_coding import GroupCoding, GroupsInOrder, Pi
 from scaleflow.codec.encoding.key_frames import PlannedItem, plan_key_frames
 from scaleflow.codec.encoding.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from scaleflow.codec.encoding.rate_control import QualityControl
-from scaleflow.codec.encoding.region_masks import InLoopMasks, MaskSource, RegionMasks, RegionPlaces
+from scaleflow.codec.encoding.region_masks import InLoopMasks, MaskSource, RegionMasks, RegionPlaces, note_places
 from scaleflow.codec.encoding.request import PIPE, VideoSource
 from scaleflow.codec.encoding.settings import EncodeSettings
+from scaleflow.codec.encoding.shared_source import SharedSource
 from scaleflow.codec.encoding.stream_sink import CountingSink, FileSink
 from scaleflow.codec.encoding.summary import PassStatistics
 from scaleflow.codec.models.capabilities import features_of, require_cpu, require_refinement
@@ -112,10 +113,13 @@ class EncodeSession:
         self._last_duration: int | None = None
         self._damage: tuple[str, ...] = ()
         self._workers: Workers[PictureGroup, list[CodedPicture]] | None = None
+        self._shared: SharedSource | None = None
         if settings.cluster is not None:
             require_cpu(model)
+            if settings.cluster.shared_input:
+                self._shared = SharedSource.of(source, model.working_format, settings.worker_threads)
         if settings.codes_groups_apart:
-            work = GroupCoding(model, self.properties, self._coder_settings, settings.worker_threads)
+            work = GroupCoding(model, self.properties, self._coder_settings, settings.worker_threads, self._shared)
             self._workers = open_workers(work, settings.workers, settings.cluster)
 
     def planned_items(self) -> Iterator[PlannedItem]:
@@ -123,8 +127,8 @@ class EncodeSession:
         reader, self._reader = self._reader, None
         with reader or self._source.open(self._model.working_format) as opened:
             items: Iterable[Picture | AudioPacketData] = opened.items()
-            if self._masks is not None:
-                items = self._masks.place(items, self.properties)
+            if self._masks is not None or self._shared is not None:
+                items = note_places(items, self.properties)
             items = cut_excerpt(items, self._excerpt, self.properties, opened.audio_streams)
             planned = plan_key_frames(items, self.properties, self.settings)
             yield from planned if self._masks is None else self._masks.attach(planned)
@@ -158,7 +162,9 @@ class EncodeSession:
         self, items: Iterable[PlannedItem], control: QualityControl, sink: CountingSink
     ) -> Iterator[CodedPicture | AudioPacketData]:
         if self._workers is not None:
-            groups = GroupsInOrder(items, control, self.properties, self._workers, self.stop)
+            groups = GroupsInOrder(
+                items, control, self.properties, self._workers, self.stop, sends=self._shared is None
+            )
             yield from groups
             self._stopped = groups.stopped
             return

@@ -23,6 +23,8 @@ class ClusterSettings:
         workers: most of its workers to use; None for all that its cores allow.
         in_flight: most groups of pictures that are read and not yet written, which bounds memory; None for two a
             worker.
+        shared_input: workers read the video themselves, which all nodes see under its path; otherwise its pictures are
+            sent to them. Of encodes.
         retries: how often a task is done again whose worker was lost.
         timeout: seconds in which the cluster must answer.
         start_timeout: seconds in which one worker must be ready, at the start and when all were lost.
@@ -39,6 +41,7 @@ class ClusterSettings:
     address: str
     workers: int | None = None
     in_flight: int | None = None
+    shared_input: bool = False
     retries: int = 3
     timeout: float = 30.0
     start_timeout: float = 300.0
@@ -64,7 +67,7 @@ class ClusterSettings:
                 f"workers {self.workers} and cluster {self.address} both say how many workers there are: give one",
                 fields=("workers", "cluster"),
             )
-        require_packages(f"cluster {self.address}", "cluster", ["ray"])
+        require_packages(f"cluster {self.address}", "cluster", ["ray"] if self.is_local else ["ray", "grpc"])
 
     @property
     def is_local(self) -> bool:

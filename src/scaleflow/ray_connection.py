@@ -39,18 +39,24 @@ LOOPBACK = "127.0.0.1"
 
 @contextlib.contextmanager
 def connected(settings: ClusterSettings, threads: int) -> Iterator[Any]:
-    """Ray's module, connected. Where the program has connected before, that connection is used, and stays.
+    """Ray's module, connected. A program that has connected before keeps its connection, which ``local`` then means.
 
     Args:
         threads: of each worker, which takes as many cores.
 
     Raises:
-        UsageError: the cluster cannot be reached in time, or runs other versions of Ray or Python.
+        UsageError: the cluster cannot be reached in time, runs other versions of Ray or Python, or is named while the
+            program is connected.
     """
     with _as_it_was():
         ray = _imported()
         is_there = ray.is_initialized()
     if is_there:
+        if not settings.is_local:
+            raise UsageError(
+                f"cluster {settings.address}: the program is connected to Ray already: give cluster local for that",
+                fields=("cluster",),
+            )
         yield ray
         return
     with contextlib.ExitStack() as stack:
@@ -82,6 +88,7 @@ def _start_local(ray: Any, settings: ClusterSettings, threads: int, stack: conte
     with _as_it_was():
         try:
             ray.init(
+                "local",  # Whatever RAY_ADDRESS says.
                 num_cpus=None if workers is None else workers * threads,
                 include_dashboard=False,
                 configure_logging=False,

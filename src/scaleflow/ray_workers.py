@@ -80,9 +80,11 @@ class RayWorkers(Generic[AnyTask, AnyResult]):
         self._workers: list[_Worker] = []
         self._again: deque[_Begun] = deque()
         self._refused: list[str] = []
+        self._told = 0
         self._failed_starts = 0
         self._last_alive = time.monotonic()
         self._own = Greeting.of_this_process()
+        self._instructions = {self._own.instructions}
 
     def __enter__(self) -> RayWorkers[AnyTask, AnyResult]:
         try:
@@ -124,7 +126,9 @@ class RayWorkers(Generic[AnyTask, AnyResult]):
     def _collect(self) -> dict[int, AnyResult]:
         asked = {ref: worker for worker in self._workers for ref in (worker.opening, *worker.begun) if ref is not None}
         done: dict[int, AnyResult] = {}
-        if asked:
+        if not asked:
+            time.sleep(PATIENCE)
+        else:
             ready, _ = self._ray.wait(list(asked), num_returns=1, timeout=PATIENCE)
             more, _ = self._ray.wait(list(asked), num_returns=len(asked), timeout=0)
             for ref in dict.fromkeys([*ready, *more]):
@@ -205,7 +209,8 @@ class RayWorkers(Generic[AnyTask, AnyResult]):
             if difference is not None:
                 self._refuse(worker, f"{difference}: install the same on all nodes")
                 return
-            if answer.instructions != self._own.instructions:
+            if answer.instructions not in self._instructions:
+                self._instructions.add(answer.instructions)
                 logger.warning(
                     "worker %s computes with %s, this machine with %s: bytes may differ from those of one machine",
                     worker.name,
@@ -218,6 +223,7 @@ class RayWorkers(Generic[AnyTask, AnyResult]):
             self._refuse(worker, str(answer))
             return
         worker.opening, worker.is_ready = None, True
+        self._tell_refused()
         logger.info("worker %s is ready (process %d)", worker.name, worker.greeting.process)
 
     def _lost_at_start(self, worker: _Worker, error: Exception) -> None:
@@ -240,7 +246,14 @@ class RayWorkers(Generic[AnyTask, AnyResult]):
         self._refused.append(f"worker {worker.name} {reason}")
         if not self._workers:
             raise UsageError(f"cluster {self._settings.address}: {self._refused[0]}", fields=("cluster",))
-        logger.warning("%s; it is not used", self._refused[-1])
+        self._tell_refused()
+
+    def _tell_refused(self) -> None:
+        """Once it is known that others work."""
+        if any(worker.is_ready for worker in self._workers):
+            for sentence in self._refused[self._told :]:
+                logger.warning("%s; it is not used", sentence)
+            self._told = len(self._refused)
 
     def _remove(self, worker: _Worker) -> None:
         self._workers.remove(worker)

@@ -16,9 +16,9 @@ __all__ = ["carphone", "ffmpeg", "with_audio"]
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason='Ray is missing: pip install ".[cluster]"')
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_of_two() -> Iterator[None]:
-    """Is started once; what connects later in this process, uses it and leaves it."""
+    """Is started once for a file of tests; what asks for a local one meanwhile uses it and leaves it."""
     from scaleflow.cluster import ClusterSettings
     from scaleflow.ray_connection import connected
 

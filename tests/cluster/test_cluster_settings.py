@@ -59,7 +59,7 @@ def test_without_ray_the_message_says_what_to_install(
     done = typed(*(part.format(input=source, output=output) for part in arguments), "--cluster", "local")
     assert done.code == 2 and done.stdout == "" and not output.exists()
     assert done.stderr == (
-        "scaleflow: cluster local needs a package that is not installed (ray): pip install \".[cluster]\"\n"
+        'scaleflow: cluster local needs a package that is not installed (ray): pip install ".[cluster]"\n'
     )
 
 
@@ -71,7 +71,10 @@ def test_the_window_is_the_clusters() -> None:
 @needs_ray
 def test_processes_and_a_cluster_exclude_each_other() -> None:
     cluster = ClusterSettings("local")
-    for make in (lambda: EncodeSettings(quality=3, workers=2, cluster=cluster), lambda: DecodeSettings(workers=2, cluster=cluster)):
+    for make in (
+        lambda: EncodeSettings(quality=3, workers=2, cluster=cluster),
+        lambda: DecodeSettings(workers=2, cluster=cluster),
+    ):
         with pytest.raises(UsageError, match="workers 2 are processes of this machine, which cluster local replaces"):
             make()
 
@@ -79,11 +82,19 @@ def test_processes_and_a_cluster_exclude_each_other() -> None:
 @needs_ray
 def test_a_cluster_needs_groups_and_a_known_quality() -> None:
     cluster = ClusterSettings("ray://head:10001")
-    with pytest.raises(UsageError, match="cluster ray://head:10001: in one pass .* add two_pass=True"):
+    with pytest.raises(UsageError, match=r"cluster ray://head:10001: in one pass .* add two_pass=True"):
         EncodeSettings(bitrate=5e5, cluster=cluster)
-    with pytest.raises(UsageError, match="cluster ray://head:10001 needs groups of pictures"):
+    with pytest.raises(UsageError, match=r"cluster ray://head:10001 needs groups of pictures"):
         EncodeSettings(quality=3, intra_period=0, cluster=cluster)
     assert EncodeSettings(bitrate=5e5, two_pass=True, cluster=cluster).codes_groups_apart
+
+
+@needs_ray
+def test_only_encodes_have_an_input_to_share(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="shared_input is of encodes"):
+        DecodeSettings(cluster=ClusterSettings("local", shared_input=True))
+    done = typed("encode", "a.mp4", tmp_path / "b.sfv", "--shared-input")
+    assert (done.code, done.stderr) == (2, "scaleflow: --shared-input goes with --cluster only\n")
 
 
 @needs_ray
