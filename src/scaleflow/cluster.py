@@ -33,9 +33,11 @@ class ClusterSettings:
         UsageError: a value is out of range, or Ray is not installed.
 
     Example:
-        >>> from scaleflow.cluster import ClusterSettings
-        >>> ClusterSettings("local:2").local_workers
-        2
+        >>> import scaleflow
+        >>> scaleflow.ClusterSettings("head:10001")
+        Traceback (most recent call last):
+        ...
+        scaleflow.errors.UsageError: cluster 'head:10001' is unknown: give local, local:2 ...
     """
 
     address: str

@@ -49,7 +49,7 @@ def connected(settings: ClusterSettings, threads: int) -> Iterator[Any]:
             program is connected.
     """
     with _as_it_was():
-        ray = _imported()
+        ray = _imported(settings)
         is_there = ray.is_initialized()
     if is_there:
         if not settings.is_local:
@@ -68,13 +68,21 @@ def connected(settings: ClusterSettings, threads: int) -> Iterator[Any]:
         yield ray
 
 
-def _imported() -> Any:
+def _imported(settings: ClusterSettings) -> Any:
     for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
+    if not settings.is_local and _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Heads ask for one by default, and clients send none.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ray
     return ray
+
+
+def _has_token() -> bool:
+    """Whether there is a token where Ray looks for it."""
+    place = os.environ.get("RAY_AUTH_TOKEN_PATH") or os.path.expanduser("~/.ray/auth_token")
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or os.path.isfile(place)
 
 
 def _start_local(ray: Any, settings: ClusterSettings, threads: int, stack: contextlib.ExitStack) -> None:
@@ -106,7 +114,7 @@ def _start_local(ray: Any, settings: ClusterSettings, threads: int, stack: conte
 def _connect(ray: Any, settings: ClusterSettings) -> None:
     host, port = settings.address.removeprefix("ray://").rsplit(":", 1)
     unreachable = f"cluster {settings.address}: cannot be reached within {settings.timeout:g} s"
-    remedy = "is 'ray start --head --ray-client-server-port PORT' running there?"
+    remedy = "is 'ray start --head --ray-client-server-port PORT' running there, and does it ask for the same token?"
     try:
         socket.create_connection((host, int(port)), timeout=settings.timeout).close()
     except (OSError, OverflowError) as error:

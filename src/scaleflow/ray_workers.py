@@ -266,7 +266,11 @@ class RayWorkers(Generic[AnyTask, AnyResult]):
             return None
         ready = [worker for worker in self._workers if worker.is_ready]
         chosen = min(ready, key=lambda worker: len(worker.begun), default=None)
-        return chosen if chosen is not None and len(chosen.begun) < AHEAD[self._settings.is_local] else None
+        if chosen is None:
+            return None
+        # While others still start, the next task is rather theirs.
+        most = AHEAD[self._settings.is_local] if chosen.finished else 1
+        return chosen if len(chosen.begun) < most else None
 
     def _give(self, worker: _Worker, begun: _Begun) -> None:
         worker.begun[worker.actor.do.remote(begun.content)] = begun
