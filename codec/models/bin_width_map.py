@@ -86,7 +86,7 @@ def encode_bin_widths(
 
 def decode_bin_widths(size: tuple[int, int], previous: BinWidthMap | None, decoder: SymbolDecoder) -> BinWidthMap:
     """Inverse of :func:`encode_bin_widths`. Raises :class:`DataError` where a width is out of range."""
-    usual = int(decoder.decode(_FIRST_ROW, _FIRST_TABLE)[0]) if previous is None else 0
+    usual = int(_within(decoder.decode(_FIRST_ROW, _FIRST_TABLE), WIDEST)[0]) if previous is None else 0
     coder = _MapCoder(size, previous, usual)
     for rows, columns in coder.passes():
         predicted, contexts = coder.predict(rows, columns)
@@ -159,10 +159,14 @@ class _MapCoder:
 def _decode(
     decoder: SymbolDecoder, indices: NDArray[np.uint8], counts: NDArray[np.int64], largest: int
 ) -> NDArray[np.int32]:
-    symbols = decoder.decode(indices, _tables(counts))
+    symbols = _within(decoder.decode(indices, _tables(counts)), largest)
+    _count(counts, indices, symbols)
+    return symbols
+
+
+def _within(symbols: NDArray[np.int32], largest: int) -> NDArray[np.int32]:
     if symbols.size and not 0 <= symbols.min() <= symbols.max() <= largest:
         raise DataError("damaged picture: its map of bin widths holds what no map can")
-    _count(counts, indices, symbols)
     return symbols
 
 

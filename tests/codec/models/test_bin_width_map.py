@@ -14,13 +14,15 @@ from scaleflow.codec.models.bin_width_map import WIDEST, BinWidthMap, decode_bin
 from scaleflow.codec.models.quality_symbol import QualityState, decode_quality, encode_quality
 from scaleflow.codec.models.region_coding import region_of_latents
 from scaleflow.entropy.errors import DamagedSymbolsError
+from scaleflow.entropy.frequency_tables import FrequencyTables
 from scaleflow.entropy.symbol_coder import SymbolDecoder, SymbolEncoder
 from scaleflow.errors import DataError
 from scaleflow.roi.coding import whole_widths
 from scaleflow.roi.mask_sources.mask_file import open_mask_file
-from tests.codec.models.specified_map import SpecifiedMap, decode_map
-from tests.entropy.specified_decoder import RangeDecoder
 from tests.roi.conftest import davis, video_of
+from tests.second_decoder.fields import Damage
+from tests.second_decoder.step_map import StepMap, decode_map
+from tests.second_decoder.symbols import SymbolDecoder as SecondSymbolDecoder
 
 __all__ = ["davis"]
 
@@ -57,9 +59,9 @@ def _maps(draw: st.DrawFn) -> list[Widths]:
 @given(_maps())
 def test_maps_come_back_and_a_decoder_from_the_specification_agrees(maps: list[Widths]) -> None:
     payload, _ = _coded(maps)
-    decoder, other = SymbolDecoder(payload), RangeDecoder(payload)
+    decoder, other = SymbolDecoder(payload), SecondSymbolDecoder(payload)
     previous: BinWidthMap | None = None
-    specified: SpecifiedMap | None = None
+    specified: StepMap | None = None
     for widths in maps:
         previous = decode_bin_widths(widths.shape, previous, decoder)
         specified = decode_map(other, *widths.shape, specified)
@@ -73,7 +75,7 @@ def test_long_use_keeps_counts_small() -> None:
     random = np.random.default_rng(0)
     maps = [random.integers(0, 3, (20, 30)).astype(np.int32) for _ in range(12)]
     payload, _ = _coded(maps)
-    other, specified = RangeDecoder(payload), None
+    other, specified = SecondSymbolDecoder(payload), None
     for widths in maps:
         specified = decode_map(other, 20, 30, specified)
         assert specified.widths == {place: int(value) for place, value in np.ndenumerate(widths)}
@@ -111,6 +113,17 @@ def test_any_bytes_are_a_map_or_damage(data: bytes, height: int, width: int) -> 
             assert 0 <= previous.widths.min() and previous.widths.max() <= WIDEST
     except (DataError, DamagedSymbolsError):
         pass
+
+
+@pytest.mark.parametrize("usual", [WIDEST + 1, 300, -1])
+def test_a_first_width_out_of_range_is_damage(usual: int) -> None:
+    encoder, tables = SymbolEncoder(), FrequencyTables.from_rows([([1] * (WIDEST + 1) + [0], 0)])
+    encoder.encode(np.array([usual], np.int32), np.zeros(1, np.uint8), tables)
+    payload = encoder.finish()
+    with pytest.raises(DataError, match="no map can"):
+        decode_bin_widths((2, 2), None, SymbolDecoder(payload))
+    with pytest.raises(Damage, match="0 to 24"):
+        decode_map(SecondSymbolDecoder(payload), 2, 2, None)
 
 
 @pytest.mark.parametrize("has_map", [(True,), (False, True, True, False), (True, False, True)])

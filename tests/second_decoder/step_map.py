@@ -1,22 +1,20 @@
-"""A second decoder of maps of bin widths, written from docs/default-model.md with plain integers."""
+"""Maps of quantization steps: docs/default-model.md, "Map of quantization steps"."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
+from tests.second_decoder.range_decoder import ONE
+from tests.second_decoder.symbols import SymbolDecoder, Tables, tables_of
 
-from scaleflow.entropy.frequency_tables import FrequencyTables
-from tests.entropy.specified_decoder import RangeDecoder, decode_call
-
-ONE = 1 << 24
+WIDEST = 24
 START = [64, 2000, 100, 40, 24, 3000, 200, 40, 24, 400, 80, 32, 16, 3000, 200, 40, 24, 400, 80, 32, 16]
 
 Place = tuple[int, int]
 
 
 @dataclass
-class SpecifiedMap:
+class StepMap:
     """Widths by position, and the counts that the next map starts from."""
 
     widths: dict[Place, int] = field(default_factory=dict)
@@ -24,12 +22,12 @@ class SpecifiedMap:
     others: list[list[int]] = field(default_factory=lambda: [[1] * 25 for _ in range(25)])
 
 
-def decode_map(decoder: RangeDecoder, height: int, width: int, before: SpecifiedMap | None) -> SpecifiedMap:
+def decode_map(decoder: SymbolDecoder, height: int, width: int, before: StepMap | None) -> StepMap:
     """The next map of a payload."""
-    result = SpecifiedMap()
+    result = StepMap()
     usual = 0
     if before is None:
-        usual = decode_call(decoder, [0], _tables([[1] * 25]))[0]
+        usual = decoder.small_call([0], _tables([[1] * 25]), WIDEST)[0]
     else:
         result.flags = [list(row) for row in before.flags]
         result.others = [list(row) for row in before.others]
@@ -39,10 +37,10 @@ def decode_map(decoder: RangeDecoder, height: int, width: int, before: Specified
             continue
         predictions = [_predict(place, height, width, result, before, usual) for place in places]
         contexts = [context for _, context in predictions]
-        flags = decode_call(decoder, contexts, _tables(result.flags))
+        flags = decoder.small_call(contexts, _tables(result.flags), 1)
         _count(result.flags, contexts, flags)
         rows = [width for (width, _), flag in zip(predictions, flags, strict=True) if flag]
-        others = decode_call(decoder, rows, _tables(result.others))
+        others = decoder.small_call(rows, _tables(result.others), WIDEST)
         _count(result.others, rows, others)
         remaining = iter(others)
         for place, (predicted, _), flag in zip(places, predictions, flags, strict=True):
@@ -51,7 +49,7 @@ def decode_map(decoder: RangeDecoder, height: int, width: int, before: Specified
 
 
 def _predict(
-    place: Place, height: int, width: int, now: SpecifiedMap, before: SpecifiedMap | None, usual: int
+    place: Place, height: int, width: int, now: StepMap, before: StepMap | None, usual: int
 ) -> tuple[int, int]:
     row, column = place
     around = [(row + dy, column + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
@@ -78,20 +76,20 @@ def _earlier(neighbour: Place, place: Place) -> bool:
     return order.index((neighbour[0] % 2, neighbour[1] % 2)) < order.index((place[0] % 2, place[1] % 2))
 
 
-def _tables(counts: list[list[int]]) -> FrequencyTables:
+def _tables(counts: list[list[int]]) -> Tables:
     rows = []
     for row in counts:
         size = len(row) + 1
         frequencies = [1 + count * (ONE - size) // sum(row) for count in [*row, 0]]
         frequencies[frequencies.index(max(frequencies))] += ONE - sum(frequencies)
-        rows.append(np.array(frequencies, np.int32))
-    return FrequencyTables(rows, [0] * len(rows))
+        rows.append(frequencies)
+    return tables_of(rows)
 
 
 def _count(counts: list[list[int]], rows: list[int], symbols: list[int]) -> None:
     for row, symbol in zip(rows, symbols, strict=True):
         counts[row][symbol] += 24
-    for number, row in enumerate(counts):
-        while sum(row) > 4096:
-            row = [(count + 1) // 2 for count in row]
-        counts[number] = row
+    for number, own in enumerate(counts):
+        while sum(own) > 4096:
+            own = [(count + 1) // 2 for count in own]
+        counts[number] = own

@@ -1,4 +1,4 @@
-"""A second decoder, written from docs/bitstream.md with plain integers, reads what the encoder writes."""
+"""Calls of the coder: the second decoder reads what the encoder writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from scaleflow.entropy.gaussian_tables import gaussian_tables
 from scaleflow.entropy.scale_grid import ScaleGrid
 from scaleflow.entropy.symbol_coder import SymbolEncoder
-from tests.entropy.specified_decoder import RangeDecoder, decode_call
+from tests.second_decoder.symbols import SymbolDecoder, tables_of
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -25,6 +25,7 @@ def test_a_decoder_from_the_specification_agrees(seed: int) -> None:
         symbols[:2] = [-(2**31), 2**31 - 1][: len(symbols)]
         encoder.encode(symbols, indices.astype(np.uint8), tables)
         calls.append((indices.tolist(), symbols.tolist()))
-    decoder = RangeDecoder(encoder.finish())
+    decoder = SymbolDecoder(encoder.finish())
+    specified = tables_of([row.tolist() for row in tables.rows], tables.offsets.tolist(), 0)
     for indices, expected in calls:
-        assert decode_call(decoder, indices, tables) == expected
+        assert decoder.call(indices, specified) == expected
