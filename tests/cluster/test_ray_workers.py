@@ -80,6 +80,7 @@ class Fatal(StandInModel):
         return super().encode_picture(planes, geometry, reference, order)
 
 
+@pytest.mark.cluster
 def test_a_group_over_which_workers_are_lost_is_named(carphone: Path, tmp_path: Path) -> None:
     cluster = ClusterSettings("local:2", retries=1)
     with pytest.raises(DataError, match=r"group \d at \d\.\d{3} s: 2 workers were lost over it, the last one \S+-\d"):
@@ -87,6 +88,7 @@ def test_a_group_over_which_workers_are_lost_is_named(carphone: Path, tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.cluster
 def test_a_failure_on_a_worker_is_that_of_one_process(carphone: Path, tmp_path: Path) -> None:
     settings = _settings(cluster=ClusterSettings("local:2"), frames=8)
     with pytest.raises(DataError, match="the stand-in fails here"):
@@ -109,6 +111,7 @@ def test_software_that_would_code_otherwise_is_told(change: dict[str, str], mess
     assert told is None if message is None else re.match(message, told or "")
 
 
+@pytest.mark.cluster
 def test_workers_of_other_software_are_refused(
     carphone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -121,6 +124,7 @@ def test_workers_of_other_software_are_refused(
     assert caplog.messages == [] and not list(tmp_path.iterdir())
 
 
+@pytest.mark.cluster
 def test_what_arrives_is_what_was_sent(carphone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that has other weights than this process does not code."""
     from scaleflow.ray_workers import RayWorkers
@@ -139,6 +143,7 @@ def test_what_arrives_is_what_was_sent(carphone: Path, tmp_path: Path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.cluster
 def test_workers_read_a_shared_input_themselves(with_audio: Path, tmp_path: Path) -> None:
     """An excerpt, which begins within a group of the source; nothing but checksums travels."""
     excerpt = {"start": 0.7, "frames": 22}
@@ -148,6 +153,7 @@ def test_workers_read_a_shared_input_themselves(with_audio: Path, tmp_path: Path
     assert (tmp_path / "far.sfv").read_bytes() == (tmp_path / "alone.sfv").read_bytes()
 
 
+@pytest.mark.cluster
 def test_a_sweep_measures_its_points_on_workers(carphone: Path, tmp_path: Path) -> None:
     """They are those of one process, and are kept."""
     codec = "x264=ffmpeg -c:v libx264 -preset ultrafast -bf 0 -crf {22,30,38}"
