@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from scaleflow.cli import options
+from scaleflow.cli.cluster_options import worker_records, worker_text
 from scaleflow.cli.codec_options import (
     CodecOptions,
     SweepDecoderOptions,
@@ -108,6 +109,7 @@ def rd(
     from scaleflow.evaluation.statistics.decoder_comparison import compare_decoders
 
     names = with_fidelity(expand_metrics([name.strip() for name in measuring.metrics.split(",") if name.strip()]))
+    who = machine.given()
     codecs = parse_codecs(coders, decoder)
     if measuring.anchor is not None:
         earlier = read_points(out) if any((out / "points").glob("*.json")) else []
@@ -130,6 +132,7 @@ def rd(
             elif done.problem is not None:
                 console.print(f"scaleflow: {done.clip}, {done.codec} {done.setting}: {done.problem}", markup=False)
             details = f"{done.number}/{done.total} points, {done.clip}, {done.codec} {done.setting}"
+            details += worker_text(done.workers)
             shown(done.number, done.total, details)
 
         masks = {} if regions is None else regions.masks_of([(file, coded.frames) for file in files], out)
@@ -141,7 +144,7 @@ def rd(
             masks=masks,
             change=change,
             frames=coded.frames,
-            workers=machine.workers,
+            **who,
             overwrite=overwrite,
             progress=show,
         )
@@ -183,4 +186,4 @@ def _record(done: PointDone) -> dict[str, object]:
         record |= {"bpp": done.point.bits_per_pixel, "metrics": done.point.metrics, "resumed": done.was_there}
     if done.problem is not None:
         record["problem"] = done.problem
-    return record
+    return record | worker_records(done.workers)

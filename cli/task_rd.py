@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from scaleflow.cli import options
+from scaleflow.cli.cluster_options import worker_text
 from scaleflow.cli.codec_options import (
     CodecOptions,
     SweepDecoderOptions,
@@ -132,6 +133,7 @@ def task_rd(
     from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, read_task_points
 
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
+    who = machine.given()
     codecs = parse_codecs(coders, decoder)
     if anchor is not None:
         earlier = [point.record.codec for point in read_task_points(out) if point.record.codec != UNCOMPRESSED]
@@ -158,9 +160,10 @@ def task_rd(
                 console.print(f"scaleflow: {done.details}: {done.coded.problem}", markup=False)
             if json and done.point is not None:
                 print_json({"event": "point", **point_record(done.point), "resumed": done.was_there})
-            shown(done.number, done.total, f"{done.part}, {done.details}")
+            workers = () if done.coded is None else done.coded.workers
+            shown(done.number, done.total, f"{done.part}, {done.details}{worker_text(workers)}")
 
-        given = {"regions": regions, "workers": machine.workers, "overwrite": overwrite}
+        given = {"regions": regions, "overwrite": overwrite, **who}
         found = run(codecs, settings, out, **given, progress=show)
     if any((out / "points").glob("*.json")):
         write_results(read_points(out), out)

@@ -159,3 +159,14 @@ def require_refinement(model: VideoModel) -> RefinesLatents:
         )
     model.check_refinement()
     return model
+
+
+def require_cpu(model: VideoModel) -> None:
+    """Raises :class:`UsageError` where a model that is to be sent to a cluster is elsewhere than on a CPU."""
+    device = getattr(model, "device", None)
+    if isinstance(device, torch.device) and device.type != "cpu":
+        raise UsageError(
+            f"model {model.name} is on device {device}, and workers of a cluster compute on CPUs: load it with device "
+            "cpu",
+            fields=("device",),
+        )

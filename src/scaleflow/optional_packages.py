@@ -19,6 +19,7 @@ EXTRAS = {
     "pycocotools": "evaluate",
     "pydantic": "train",
     "pytorch_msssim": "evaluate",
+    "ray": "cluster",
     "stlpips_pytorch": "perceptual",
     "tensorboard": "train",
     "torchvision": "networks",
