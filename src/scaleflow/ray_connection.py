@@ -113,20 +113,25 @@ def _start_local(ray: Any, settings: ClusterSettings, threads: int, stack: conte
 
 def _connect(ray: Any, settings: ClusterSettings) -> None:
     host, port = settings.address.removeprefix("ray://").rsplit(":", 1)
-    unreachable = f"cluster {settings.address}: cannot be reached within {settings.timeout:g} s"
-    remedy = "is 'ray start --head --ray-client-server-port PORT' running there, and does it ask for the same token?"
     try:
         socket.create_connection((host, int(port)), timeout=settings.timeout).close()
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{unreachable} ({reason}): {remedy}", fields=("cluster",)) from error
+        raise _unreachable(settings, getattr(error, "strerror", None) or str(error)) from error
     with _as_it_was():
         try:
             ray.init(settings.address, log_to_driver=False, logging_level=logging.CRITICAL)
         except (RuntimeError, OSError, ValueError) as error:
             if isinstance(error, ConnectionError):
-                raise UsageError(f"{unreachable} ({_first_line(error)}): {remedy}", fields=("cluster",)) from error
+                raise _unreachable(settings, _first_line(error)) from error
             raise UsageError(f"cluster {settings.address}: {_first_line(error)}", fields=("cluster",)) from error
+
+
+def _unreachable(settings: ClusterSettings, reason: str) -> UsageError:
+    return UsageError(
+        f"cluster {settings.address}: cannot be reached within {settings.timeout:g} s ({reason}): is a head of Ray "
+        "running there whose Ray Client server has this port, and does it ask for the same token?",
+        fields=("cluster",),
+    )
 
 
 def _disconnect(ray: Any) -> None:

@@ -102,7 +102,7 @@ def test_a_head_that_cannot_be_reached(carphone: Path, tmp_path: Path) -> None:
     output = tmp_path / "coded.sfv"
     done = typed("encode", carphone, output, "--frames", 2, "--cluster", "ray://127.0.0.1:1")
     assert done.code == 2 and done.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
-    assert "ray://127.0.0.1:1: cannot be reached within 30 s (Connection refused): is 'ray start" in done.stderr
+    assert "ray://127.0.0.1:1: cannot be reached within 30 s (Connection refused): is a head of Ray" in done.stderr
 
 
 @needs_ray
