@@ -82,6 +82,8 @@ def disturb(
     if not lost and strangers and fault != "KILL":  # nobody can take away what is killed; the next writer does
         lost = f"left behind: {', '.join(sorted(strangers))}"
     (folder / subject.source).write_bytes(whole)
+    if fault == "input cut" and not subject.replaces:  # it is of the cut input, and nothing to go on with
+        shutil.rmtree(folder / subject.output, ignore_errors=True)
     return Outcome(code, ended, lost or _going_on(subject, ordinary, folder, names))
 
 

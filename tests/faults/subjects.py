@@ -74,6 +74,11 @@ class Subject:
     goes_on: tuple[str, ...] = ()
     overwrites: bool = True
 
+    @property
+    def replaces(self) -> bool:
+        """Whether it writes anew what lies there."""
+        return self.overwrites and not self.goes_on
+
 
 _TRAIN = (
     *("train", "--preset", "tiny", "--threads", "1", "data.workers=1", "data.crop=64", "checkpoint_every=1"),
@@ -108,10 +113,9 @@ def prepare(subject: Subject, inputs: Path, folder: Path) -> None:
         shutil.copy(inputs / name, folder / name)
     (folder / "videos").mkdir()
     shutil.copy(inputs / "clip.y4m", folder / "videos" / "clip.y4m")
-    overwritten = subject.overwrites and not subject.goes_on
-    if overwritten and subject.output == "pictures":
+    if subject.replaces and subject.output == "pictures":
         (folder / "pictures").mkdir()
         for number in range(3):
             (folder / "pictures" / f"{number + 1:06d}.png").write_bytes(b"an earlier picture")
-    elif overwritten:
+    elif subject.replaces:
         (folder / subject.output).write_bytes(b"an earlier output")
