@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scaleflow.adversarial.perceptual_network import move_detail
+from scaleflow.adversarial.moved_detail import move_detail
 
 
 def flicker(original: Tensor, decoded: Tensor, flows: Sequence[Tensor]) -> Tensor:

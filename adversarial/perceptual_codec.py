@@ -1,4 +1,4 @@
-"""A codec whose decoder shows pictures as the perceptual network finishes them.
+"""A codec whose decoder shows pictures by a second synthesis, for perception.
 
 Streams, prediction and exactness are those of the codec inside: what it predicts from is not changed, and its decoded
 symbols do not depend on the choice.
@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scaleflow.adversarial.perceptual_network import PerceptualNetwork
-from scaleflow.adversarial.perceptual_weights import load_perceptual_network
+from scaleflow.adversarial.perceptual_weights import load_second_synthesis
+from scaleflow.adversarial.second_synthesis import SecondSynthesis
 from scaleflow.codec.models.capabilities import GivesParts, features_of, require_parts
 from scaleflow.codec.models.computation import picture_computation
 from scaleflow.codec.models.model_around import ModelAround
@@ -25,7 +25,7 @@ from scaleflow.codec.models.registry import WEIGHTS_FOLDER
 from scaleflow.codec.models.scaleflow_picture import planes_of, rounded_to_depth
 from scaleflow.codec.models.video_model import EncodedPicture, PictureGeometry, Reference, VideoModel
 from scaleflow.codec.picture import Planes
-from scaleflow.errors import DataError, UsageError
+from scaleflow.errors import UsageError
 
 DEFAULT_WEIGHTS = WEIGHTS_FOLDER / "default-perceptual.safetensors"
 """What is shipped, for the shipped weights of the default model."""
@@ -59,18 +59,18 @@ class PerceptualCodec(ModelAround):
 
     Args:
         codec: decodes, and encodes as it always does.
-        network: of the perceptual decoder, on the same device.
+        synthesis: the perceptual decoder's, on the same device.
         strength: share of the detail that is shown: 0 shows what the codec decodes, 1 all of it.
 
     Raises:
         UsageError: the strength is out of range, or the codec does not give parts.
     """
 
-    def __init__(self, codec: VideoModel, network: PerceptualNetwork, strength: float = 1.0) -> None:
+    def __init__(self, codec: VideoModel, synthesis: SecondSynthesis, strength: float = 1.0) -> None:
         check_strength(strength)
         super().__init__(codec)
         self._codec: GivesParts = require_parts(codec)
-        self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._synthesis = synthesis.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.strength = strength
         self.stream_features = features_of(codec)
 
@@ -87,7 +87,7 @@ class PerceptualCodec(ModelAround):
         inner = None if reference is None else reference.inner
         decoded, parts = self._codec.decode_picture_and_parts(payload, geometry, inner)
         with picture_computation(parts.picture.device, self.precision):
-            detail = self._network(parts, None if reference is None else reference.detail)
+            detail = self._synthesis(parts, None if reference is None else reference.detail)
         return PerceptualReference(decoded, parts.picture, detail, self.strength, geometry)
 
 
@@ -137,15 +137,5 @@ def with_perceptual_decoder(codec: VideoModel, weights: Path | None = None, stre
         DataError: the file cannot be read, or belongs to other weights of a codec.
     """
     inner = require_parts(codec)
-    path = weights or DEFAULT_WEIGHTS
-    network, belongs_to = load_perceptual_network(path)
-    if belongs_to != codec.weights_hash:
-        raise DataError(
-            f"{path}: this perceptual decoder belongs to weights {belongs_to} of a codec, and {codec.weights_hash} "
-            f"decode here: name the file that belongs to these as decoder_weights, or decode for fidelity",
-            fields=("decoder_weights",),
-        )
-    taken = network.config.key_latents, network.config.inter_latents
-    if taken != inner.latent_channels:
-        raise DataError(f"{path}: takes latents of {taken} channels, the codec's have {inner.latent_channels}")
-    return PerceptualCodec(inner, network.to(inner.device), strength)
+    synthesis = load_second_synthesis(weights or DEFAULT_WEIGHTS, inner)
+    return PerceptualCodec(inner, synthesis.to(inner.device), strength)

@@ -2,69 +2,38 @@
 
     python -m benchmarks.perceptual_structure RUN.yaml CLIP [CLIP ...] [--steps 400] [--frames 5] [--quality 4 12 20]
 
-The first is :class:`scaleflow.adversarial.perceptual_network.PerceptualNetwork`, at the multiplications of the second:
-copies of the codec's synthesis transforms of key pictures and of residuals, which go on learning from their trained
-weights. Both begin with what the fidelity decoder shows, and learn from the same clips by the configuration's losses,
-without an adversary. CLIPs are decoded in tensors, with latents rounded as in use.
+The first, of :mod:`benchmarks.network_behind`, sees the decoded picture and its latents; the second is what ScaleFlow
+has, :class:`scaleflow.adversarial.second_synthesis.SecondSynthesis`. Both have the same multiplications, see what they
+added to the picture before, begin with what the fidelity decoder shows, and learn from the same clips by the
+configuration's losses, without an adversary. CLIPs are decoded in tensors, with latents rounded as in use.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 import yaml
 from torch import Tensor, nn
 
+from benchmarks.network_behind import NetworkBehind
 from scaleflow.adversarial.flicker import flicker
 from scaleflow.adversarial.perceptual_loss import LpipsLoss
-from scaleflow.adversarial.perceptual_network import PerceptualConfig, PerceptualNetwork
-from scaleflow.codec.models.clip_coding import code_inter, first_state, padded, plain_coding
-from scaleflow.codec.models.decoded_parts import DecodedParts
-from scaleflow.codec.models.scaleflow import ScaleFlowNetwork
+from scaleflow.codec.models.clip_coding import padded
 from scaleflow.codec.models.scaleflow_picture import CELL
 from scaleflow.codec.models.transforms import SAMPLE_RANGE, pack_planes
 from scaleflow.codec.video.reader import open_video
 from scaleflow.training.codec.clip_batches import ClipBatches
 from scaleflow.training.codec.configuration import StageConfig, TrainingConfig
 from scaleflow.training.codec.configuration_file import configuration_of
-from scaleflow.training.codec.models.clip_training import key_picture_quality
 from scaleflow.training.codec.models.perceptual import PerceptualTraining
 from scaleflow.training.codec.models.trainable import ClipBatch
 from scaleflow.training.data.sources import open_source
 from scaleflow.training.loop.distributed import join_processes
-
-AS_A_SYNTHESIS = {"quarter": 40, "eighth": 80, "sixteenth": 128}
-"""Sizes of the network behind the decoder that cost 10.8 kMAC/pixel, as the synthesis transforms do."""
-
-
-@dataclass(frozen=True)
-class SynthesisParts(DecodedParts):
-    """With what a synthesis transform sees; the last two are None of key pictures."""
-
-    prediction: Tensor | None
-    motion: Tensor | None
-
-
-class SecondSynthesis(nn.Module):
-    """Stands in the place of the network behind the decoder: its detail is the difference to the decoder's picture."""
-
-    def __init__(self, network: ScaleFlowNetwork) -> None:
-        super().__init__()
-        self.intra = copy.deepcopy(network.intra.synthesis)
-        self.residual = copy.deepcopy(network.residual.synthesis)
-
-    def forward(self, parts: SynthesisParts, earlier: Tensor | None) -> Tensor:
-        """As :meth:`PerceptualNetwork.forward`; what was shown before is not seen."""
-        if parts.prediction is None:
-            return self.intra(parts.latents, parts.quality).float() - parts.picture
-        change = self.residual(parts.latents, parts.quality, parts.motion, parts.prediction)
-        return (parts.prediction + change).float() - parts.picture
 
 
 class StructureTraining(PerceptualTraining):
@@ -73,28 +42,14 @@ class StructureTraining(PerceptualTraining):
     def __init__(self, config: TrainingConfig, second: bool) -> None:
         assert config.adversarial is not None
         super().__init__(config.model, config.adversarial, config.optimization)
-        sizes = PerceptualConfig(**AS_A_SYNTHESIS)
-        shown = SecondSynthesis(self._coding) if second else PerceptualNetwork(sizes)
-        self.network["generator"] = shown.requires_grad_(True).train().to(memory_format=torch.channels_last)
+        if not second:
+            behind = NetworkBehind()
+            self.network["generator"] = behind.requires_grad_(True).train().to(memory_format=torch.channels_last)
 
     @property
     def generator(self) -> nn.Module:  # type: ignore[override]
         """What is compared."""
         return self.network["generator"]
-
-    def decode(self, pictures: list[Tensor], quality: Tensor) -> Sequence[SynthesisParts]:
-        """With predictions and motion."""
-        network, intra_quality = self._coding, key_picture_quality(quality)
-        decoded, coded = network.intra(pictures[0], intra_quality)
-        state = first_state(network, decoded)
-        parts = [SynthesisParts(state.reference.float(), coded.values.float(), None, intra_quality, None, None)]
-        for picture in pictures[1:]:
-            inter = code_inter(network, picture, state, quality, plain_coding(network, quality))
-            state = inter.next_state()
-            picture_and_latents = state.reference.float(), inter.residual.values.float()
-            flow, prediction = inter.prediction.flow.float(), inter.prediction.picture.float()
-            parts.append(SynthesisParts(*picture_and_latents, flow, quality, prediction, inter.motion.values.float()))
-        return parts
 
 
 def train(model: StructureTraining, clips: Iterator[ClipBatch], stage: StageConfig) -> None:
@@ -126,7 +81,7 @@ def measure(
     shown: list[Tensor] = []
     detail: Tensor | None = None
     for parts in decoded:
-        detail = model.generator(parts, None if parts.key else detail)
+        detail = model.generator(parts, detail)
         shown.append(parts.picture if fidelity else parts.picture + detail)
     original, result = torch.stack(pictures, 1), torch.stack(shown, 1)
     error = (original - result).square().mean() * (255 / SAMPLE_RANGE) ** 2

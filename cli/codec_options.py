@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from scaleflow.cli import options
+from scaleflow.cli.cluster_options import Cluster, open_cluster
 from scaleflow.cli.threads import set_threads
 from scaleflow.errors import UsageError
 from scaleflow.quality_range import is_quality
@@ -56,8 +57,21 @@ class SweepMachineOptions:
 
     PANEL: ClassVar[str] = "Machine"
 
-    workers: Annotated[int, typer.Option(min=1, help="Points that are measured at the same time.")] = 1
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Points that are measured at the same time; with --cluster most of its workers to use.",
+            show_default="1, or all of the cluster",
+        ),
+    ] = None
+    cluster: Cluster = None
     threads: Annotated[int, typer.Option(min=1, help="Threads of each encoder and decoder.")] = 1
+
+    def given(self) -> dict[str, Any]:
+        """What says to a sweep by whom points are measured. Raises :class:`UsageError`."""
+        cluster = open_cluster(self.cluster, self.workers)
+        return {"workers": 1 if self.workers is None or cluster is not None else self.workers, "cluster": cluster}
 
 
 def parse_codecs(coders: CodecOptions, decoder: SweepDecoderOptions) -> list[EvaluatedCodec]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scaleflow.cli import options
+from scaleflow.cli.cluster_options import GroupMachineOptions, worker_records, worker_text
 from scaleflow.cli.console import ProgressReport, check_json, console, print_json
 from scaleflow.cli.threads import set_threads
 
@@ -44,7 +45,7 @@ def decode(
     part: options.PartOptions,
     limits: options.StreamLimitOptions,
     decoder: options.ShownOptions,
-    machine: options.MachineOptions,
+    machine: GroupMachineOptions,
     written: DecodeOutputOptions,
 ) -> None:
     """Decode an .sfv file to a video."""
@@ -60,6 +61,7 @@ def decode(
         written.overwrite,
         max_pixels=limits.max_pixels,
         max_stand_ins=limits.max_stand_ins,
+        **machine.settings(),
     )
     check_decode(source, output, settings)
     set_threads(machine.threads)
@@ -67,7 +69,7 @@ def decode(
         summary = decode_file(
             source,
             output,
-            decoder.loader(machine.device),
+            decoder.loader(machine.model_device),
             settings,
             progress=lambda now: show_decoding(report, "decode", now),
         )
@@ -85,10 +87,10 @@ def show_decoding(report: ProgressReport, stage: str, now: DecodeProgress) -> No
         "bytes_total": now.bytes_total,
         "seconds": round(now.seconds, 3),
         "pictures_per_second": round(speed, 3),
+        **worker_records(now.workers),
     }
-    report.update(
-        stage, now.bytes_read, now.bytes_total, now.seconds, f"{now.pictures} pictures, {speed:.1f}/s", record
-    )
+    details = f"{now.pictures} pictures, {speed:.1f}/s{worker_text(now.workers)}"
+    report.update(stage, now.bytes_read, now.bytes_total, now.seconds, details, record)
 
 
 def report_decoding(output: str | None, summary: DecodeSummary, use_json: bool) -> None:

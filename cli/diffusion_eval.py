@@ -14,6 +14,7 @@ from scaleflow.cli.console import ProgressReport, print_json
 from scaleflow.cli.diffusion_run import Run, Seed, load_adaptor, load_codec, load_restoration
 from scaleflow.cli.threads import set_threads
 from scaleflow.errors import UsageError
+from scaleflow.optional_packages import require_packages
 
 if TYPE_CHECKING:
     from scaleflow.evaluation.restoration.coded_clip import CodedClip
@@ -46,13 +47,12 @@ def evaluate(
     The codec codes and decodes the pictures first. MACs, time, LPIPS, PSNR, and a Fréchet distance of AlexNet's
     features, which is no FID.
     """
+    require_packages("LPIPS", "evaluate", ("lpips", "torchvision"))
     from scaleflow.adversarial.lpips_network import LEAST_SIDE, find_backbone, load_lpips
     from scaleflow.efficient_nets.clockwork.weights_file import ADAPTOR_FOLDER, ADAPTOR_WEIGHTS
     from scaleflow.evaluation.restoration.evaluate import measure_settings, standard_settings
     from scaleflow.evaluation.restoration.tables import markdown_table, write_tables
-    from scaleflow.optional_packages import require_packages
 
-    require_packages("LPIPS", "evaluate", ("lpips", "torchvision"))
     if crop and crop < LEAST_SIDE:
         raise UsageError(f"--crop {crop}: {LEAST_SIDE} and more are needed, for LPIPS")
     model = load_restoration(run, "cpu")

@@ -21,9 +21,9 @@ from scaleflow.cli.diffusion_run import (
     print_step,
     print_step_as_json,
 )
+from scaleflow.cli.extra_packages import require_training_packages
 from scaleflow.cli.interruption import StopRequest
 from scaleflow.cli.threads import set_threads
-from scaleflow.cli.training_packages import require_training_packages
 
 if TYPE_CHECKING:
     from scaleflow.training.restoration.configuration import DiffusionTrainingConfig, DistillationConfig

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scaleflow.cli import encode_options, options, region_options
+from scaleflow.cli.cluster_options import worker_records, worker_text
 from scaleflow.cli.console import ProgressReport, check_json, console, print_json
 from scaleflow.cli.interruption import StopRequest
 from scaleflow.cli.threads import set_threads
@@ -43,8 +44,7 @@ def encode(
     settings = EncodeSettings(
         **rate.settings(),
         **key_frames.settings(),
-        workers=machine.workers,
-        worker_threads=machine.threads or 1,
+        **machine.settings(shared_input=machine.shared_input),
         verify=written.verify,
         measure=written.psnr,
         start=part.start,
@@ -53,6 +53,7 @@ def encode(
         overwrite=written.overwrite,
         max_pixels=raw.max_pixels,
     )
+    device = machine.model_device
     video = video_source(source, raw)
     check_request(video, output, settings)
     check_input(source, raw)
@@ -70,9 +71,7 @@ def encode(
     )
     set_threads(machine.threads)
     with StopRequest() as stop:
-        loaded = load_model(
-            model.model, device=machine.device, precision=machine.precision.value, weights=model.weights
-        )
+        loaded = load_model(model.model, device=device, precision=machine.precision.value, weights=model.weights)
         try:
             with ProgressReport(written.json) as report:
                 summary = encode_file(
@@ -100,6 +99,7 @@ def show_encoding(report: ProgressReport, now: EncodeProgress) -> None:
     speed = now.pictures / now.seconds if now.seconds > 0 else 0.0
     details = (
         f"{now.pictures} pictures, {speed:.1f}/s, {size_text(round(now.file_bits / 8))}, quality {now.quality:.3g}"
+        f"{worker_text(now.workers)}"
     )
     record = {
         "pictures": now.pictures,
@@ -108,6 +108,7 @@ def show_encoding(report: ProgressReport, now: EncodeProgress) -> None:
         "seconds": round(now.seconds, 3),
         "pictures_per_second": round(speed, 3),
         "quality": now.quality,
+        **worker_records(now.workers),
     }
     report.update(now.stage, now.pictures, now.total, now.seconds, details, record)
 

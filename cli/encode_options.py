@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from scaleflow.cli import options, region_options
+from scaleflow.cli.cluster_options import GroupMachineOptions
 from scaleflow.cli.values import parse_bitrate, parse_times
 
 
@@ -93,11 +94,18 @@ class EncodeModelOptions:
 
 
 @dataclass(frozen=True)
-class EncodeMachineOptions(options.MachineOptions):
+class EncodeMachineOptions(GroupMachineOptions):
     """What it runs on."""
 
     precision: Annotated[options.Precision, typer.Option(help="Arithmetic of the networks.")] = options.Precision.fp32
-    workers: Annotated[int, typer.Option(help="Processes that code groups of pictures side by side.")] = 1
+    shared_input: Annotated[
+        bool,
+        typer.Option(
+            "--shared-input",
+            help="With --cluster: workers read the input themselves, which all nodes see under its path; otherwise its "
+            "pictures are sent to them.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import typer
 
 from scaleflow.cli import options
 from scaleflow.cli.console import print_json
-from scaleflow.cli.training_packages import require_training_packages
+from scaleflow.cli.extra_packages import require_training_packages
 
 
 def export(

@@ -39,8 +39,9 @@ from scaleflow.cli import (
 from scaleflow.cli.console import console, start_logging
 from scaleflow.cli.interruption import EXIT_INTERRUPTED, EXIT_TERMINATED
 from scaleflow.cli.verbs import Verbs
-from scaleflow.errors import ScaleFlowError
+from scaleflow.errors import ScaleFlowError, UsageError
 from scaleflow.limits import is_out_of_memory
+from scaleflow.optional_packages import what_to_install
 
 EXIT_BROKEN_PIPE = 141
 
@@ -57,6 +58,15 @@ class _CommandGroup(TyperGroup):
                 traceback.print_exc()
             elif code != EXIT_BROKEN_PIPE:
                 console.print(f"scaleflow: {error}", markup=False)
+        except ModuleNotFoundError as error:
+            advice = what_to_install(error, f"scaleflow {ctx.invoked_subcommand}")
+            if advice is None:
+                raise
+            code = UsageError.exit_code
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            else:
+                console.print(f"scaleflow: {advice}", markup=False)
         except BrokenPipeError:
             code = EXIT_BROKEN_PIPE
         except OSError as error:

@@ -10,9 +10,9 @@ import typer
 
 from scaleflow.cli import options
 from scaleflow.cli.console import console, print_json
+from scaleflow.cli.extra_packages import require_training_packages
 from scaleflow.cli.interruption import StopRequest
 from scaleflow.cli.threads import set_threads
-from scaleflow.cli.training_packages import require_training_packages
 from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from scaleflow.cli import options
+from scaleflow.cli.extra_packages import require_measuring_packages
 from scaleflow.errors import UsageError
 
 
@@ -67,6 +68,7 @@ def plot(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Draw rate-distortion curves for a paper."""
+    require_measuring_packages("plot")
     from scaleflow.evaluation.plot import (
         COSTS,
         PlotSettings,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from scaleflow.cli import options
+from scaleflow.cli.cluster_options import worker_records, worker_text
 from scaleflow.cli.codec_options import (
     CodecOptions,
     SweepDecoderOptions,
@@ -18,6 +19,7 @@ from scaleflow.cli.codec_options import (
 )
 from scaleflow.cli.console import console, print_json
 from scaleflow.cli.decoder_table import decoder_records
+from scaleflow.cli.extra_packages import require_measuring_packages
 from scaleflow.cli.rd_table import summary_lines
 from scaleflow.cli.sweep_regions import SweepRegionOptions, sweep_regions
 from scaleflow.cli.sweep_run import say_problems, sweep_progress
@@ -96,6 +98,7 @@ def rd(
     json: options.Json = False,
 ) -> None:
     """Measure rate-distortion: clips, coded by codecs at several settings, decoded and compared."""
+    require_measuring_packages("rd")
     from scaleflow.evaluation.metrics.names import expand_metrics, with_fidelity
     from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
     from scaleflow.evaluation.rate_distortion.clip_files import find_clips
@@ -104,10 +107,9 @@ def rd(
     from scaleflow.evaluation.rate_distortion.sweep import measure
     from scaleflow.evaluation.statistics.bd_rate_summary import choose_anchor
     from scaleflow.evaluation.statistics.decoder_comparison import compare_decoders
-    from scaleflow.optional_packages import require_packages
 
-    require_packages("scaleflow rd", "evaluate", ["bjontegaard", "polars"])
     names = with_fidelity(expand_metrics([name.strip() for name in measuring.metrics.split(",") if name.strip()]))
+    who = machine.given()
     codecs = parse_codecs(coders, decoder)
     if measuring.anchor is not None:
         earlier = read_points(out) if any((out / "points").glob("*.json")) else []
@@ -130,6 +132,7 @@ def rd(
             elif done.problem is not None:
                 console.print(f"scaleflow: {done.clip}, {done.codec} {done.setting}: {done.problem}", markup=False)
             details = f"{done.number}/{done.total} points, {done.clip}, {done.codec} {done.setting}"
+            details += worker_text(done.workers)
             shown(done.number, done.total, details)
 
         masks = {} if regions is None else regions.masks_of([(file, coded.frames) for file in files], out)
@@ -141,7 +144,7 @@ def rd(
             masks=masks,
             change=change,
             frames=coded.frames,
-            workers=machine.workers,
+            **who,
             overwrite=overwrite,
             progress=show,
         )
@@ -183,4 +186,4 @@ def _record(done: PointDone) -> dict[str, object]:
         record |= {"bpp": done.point.bits_per_pixel, "metrics": done.point.metrics, "resumed": done.was_there}
     if done.problem is not None:
         record["problem"] = done.problem
-    return record
+    return record | worker_records(done.workers)

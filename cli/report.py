@@ -10,6 +10,7 @@ import typer
 
 from scaleflow.cli import blind_test_options, options
 from scaleflow.cli.console import ProgressReport
+from scaleflow.cli.extra_packages import require_measuring_packages
 from scaleflow.cli.threads import set_threads
 from scaleflow.cli.values import size_text
 from scaleflow.errors import UsageError
@@ -62,6 +63,7 @@ def report(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a report to look at: one HTML file with curves, pictures side by side and maps; or a blind test."""
+    require_measuring_packages("report")
     from scaleflow.evaluation.blind_test import write_blind_test
     from scaleflow.evaluation.report import ReportSettings, write_report
 

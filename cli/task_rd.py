@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from scaleflow.cli import options
+from scaleflow.cli.cluster_options import worker_text
 from scaleflow.cli.codec_options import (
     CodecOptions,
     SweepDecoderOptions,
@@ -19,6 +20,7 @@ from scaleflow.cli.codec_options import (
     parse_codecs,
 )
 from scaleflow.cli.console import console, print_json
+from scaleflow.cli.extra_packages import require_measuring_packages
 from scaleflow.cli.flags import in_flags
 from scaleflow.cli.sweep_regions import SweepRegionOptions, sweep_regions
 from scaleflow.cli.sweep_run import say_problems, sweep_progress
@@ -122,16 +124,16 @@ def task_rd(
     Uncompressed pictures are always measured as well. Results are a folder of scaleflow rd, with points of the task
     beside: scaleflow plot and scaleflow report take it.
     """
+    require_measuring_packages("task-rd")
     from scaleflow.evaluation.metrics.names import expand_metrics
     from scaleflow.evaluation.rate_distortion.results import read_points
     from scaleflow.evaluation.rate_distortion.results_files import write_results
     from scaleflow.evaluation.statistics.bd_rate_summary import choose_anchor
     from scaleflow.evaluation.task_rate_distortion.tables import point_record, task_lines, write_task_table
     from scaleflow.evaluation.task_rate_distortion.task_point import UNCOMPRESSED, read_task_points
-    from scaleflow.optional_packages import require_packages
 
-    require_packages("scaleflow task-rd", "evaluate", ["bjontegaard", "polars"])
     names = expand_metrics([name.strip() for name in metrics.split(",") if name.strip()])
+    who = machine.given()
     codecs = parse_codecs(coders, decoder)
     if anchor is not None:
         earlier = [point.record.codec for point in read_task_points(out) if point.record.codec != UNCOMPRESSED]
@@ -158,9 +160,10 @@ def task_rd(
                 console.print(f"scaleflow: {done.details}: {done.coded.problem}", markup=False)
             if json and done.point is not None:
                 print_json({"event": "point", **point_record(done.point), "resumed": done.was_there})
-            shown(done.number, done.total, f"{done.part}, {done.details}")
+            workers = () if done.coded is None else done.coded.workers
+            shown(done.number, done.total, f"{done.part}, {done.details}{worker_text(workers)}")
 
-        given = {"regions": regions, "workers": machine.workers, "overwrite": overwrite}
+        given = {"regions": regions, "overwrite": overwrite, **who}
         found = run(codecs, settings, out, **given, progress=show)
     if any((out / "points").glob("*.json")):
         write_results(read_points(out), out)

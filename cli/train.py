@@ -11,8 +11,8 @@ import typer
 
 from scaleflow.cli import options
 from scaleflow.cli.console import console, print_json
+from scaleflow.cli.extra_packages import require_training_packages
 from scaleflow.cli.interruption import StopRequest
-from scaleflow.cli.training_packages import require_training_packages
 from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:

@@ -20,10 +20,11 @@ LARGEST_SIDE = 16384
 
 @dataclass(frozen=True)
 class SourcePlace:
-    """Which picture of its source one is: its number from 0, and its seconds from the first."""
+    """Which picture of its source one is: its number from 0, its seconds from the first, and its time there."""
 
     number: int
     seconds: float
+    pts: int
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Picture:
 
     ``planes`` are ``uint8`` (8 bit) or ``uint16`` (10 bit) arrays: for ``yuv420`` one of shape (height, width) and two
     of shape (ceil(height / 2), ceil(width / 2)); for ``rgb`` three of shape (height, width). ``pts`` is the time at
-    which to show it, in units of the video's time base. ``place`` is set where masks belong to the pictures.
+    which to show it, in units of the video's time base. ``place`` is set where masks belong to the pictures, or
+    where workers read the source.
     """
 
     planes: Planes

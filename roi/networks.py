@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import get_args
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
+from scaleflow.codec.models.companion_weights import read_companion, serialized_companion
 from scaleflow.codec.models.hyperprior import compand
 from scaleflow.codec.models.quality import quantization_step
 from scaleflow.codec.models.region_coding import LatentKind
 from scaleflow.codec.models.scaleflow import COARSEST_MOTION_STEP, FINEST_MOTION_STEP
+from scaleflow.codec.models.tensor_check import check_tensors
 from scaleflow.codec.models.transforms import SAMPLE_RANGE
 from scaleflow.errors import DataError
 from scaleflow.output_file import write_whole_file
 from scaleflow.quality_range import HIGHEST_QUALITY
-from scaleflow.safetensors_file import opened_safetensors
 
 MOST_STRENGTH = 64.0
 WEIGHTS_FORMAT = "scaleflow-regions-3"
 """Layout of a file of these weights; another value is refused."""
+
+_HASH = re.compile("[0-9a-f]{1,128}")
+"""What the hash of a codec's weights looks like."""
 
 FEATURES = 64
 
@@ -139,10 +143,9 @@ class RegionNetworks(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write the weights, in float16."""
-        tensors = {key: value.detach().cpu().half().contiguous() for key, value in self.state_dict().items()}
         sizes: dict[str, str] = {kind: str(size) for kind, size in self.latents.items()}
-        metadata = {"format": WEIGHTS_FORMAT, "codec": self.codec_hash, **sizes}
-        write_whole_file(str(path), serialized(tensors, metadata), True)
+        data = serialized_companion(self.state_dict(), WEIGHTS_FORMAT, self.codec_hash, (), **sizes)
+        write_whole_file(str(path), data, True)
 
 
 def load_region_networks(path: Path) -> RegionNetworks:
@@ -151,17 +154,22 @@ def load_region_networks(path: Path) -> RegionNetworks:
     Raises:
         DataError: there is no such file, it is damaged, or none of these.
     """
-    with opened_safetensors(path, "there is no such file of region networks", "is no safetensors file") as file:
-        metadata = file.metadata() or {}
-        tensors = {key: file.get_tensor(key).float() for key in file.keys()}
-    if metadata.get("format") != WEIGHTS_FORMAT:
-        raise DataError(f"{path}: holds {metadata.get('format')!r}, not region networks ({WEIGHTS_FORMAT!r})")
+    found = read_companion(
+        path,
+        WEIGHTS_FORMAT,
+        "region networks",
+        _HASH,
+        missing="there is no such file of region networks",
+        other="is no safetensors file",
+    )
     try:
-        latents: dict[LatentKind, int] = {kind: int(metadata[kind]) for kind in get_args(LatentKind)}
+        latents: dict[LatentKind, int] = {kind: int(found.metadata[kind]) for kind in get_args(LatentKind)}
         if not all(1 <= size <= MOST_LATENTS for size in latents.values()):
             raise ValueError(f"channels {latents} are outside 1..{MOST_LATENTS}")
-        networks = RegionNetworks(latents, metadata["codec"])
-        networks.load_state_dict(tensors)
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError) as error:
         raise DataError(f"{path}: these weights do not fit: {str(error).splitlines()[0]}") from error
+    with torch.device("meta"):  # nothing is taken for sizes that the file does not fill
+        check_tensors(found.tensors, RegionNetworks(latents, found.codec_hash).state_dict(), path)
+    networks = RegionNetworks(latents, found.codec_hash)
+    networks.load_state_dict({key: value.float() for key, value in found.tensors.items()})
     return networks.eval()

@@ -44,7 +44,8 @@ FORBIDDEN = {
 }
 
 ALLOWED = {
-    ("scaleflow.codec.encoding.group_workers", "pickle.loads"),  # of the process that started this one
+    ("scaleflow.worker_processes", "pickle.loads"),  # of the process that started this one
+    ("scaleflow.remote_worker", "pickle.loads"),  # of the cluster's own caller, who may run anything there
     ("scaleflow.codec.models.ssf2020", "torch.hub.download_url_to_file"),  # of a model that the user names, with a hash
 }
 """Calls of what else may run or fetch something, by module."""

@@ -7,14 +7,19 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
+from scaleflow.cluster import ClusterSettings, check_workers, open_workers
 from scaleflow.codec.container import AudioPacket, DamagedRegion, Item, KeyFrame, SfvHeader, SfvReader, VideoPacket
+from scaleflow.codec.decoding.group_decoding import DecodedGroup, GroupDecoder, GroupDecoding, PacketGroup
 from scaleflow.codec.decoding.stream_decoder import Damage, DecodedPicture, Event, Loss, StreamDecoder
 from scaleflow.codec.decoding.stream_model import check_weights
 from scaleflow.codec.encoding.request import check_destination
-from scaleflow.codec.models.video_model import VideoModel
+from scaleflow.codec.models.capabilities import require_cpu
+from scaleflow.codec.models.video_model import PictureGeometry, VideoModel
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.audio import AudioPacketData
 from scaleflow.codec.video.excerpt import LONGEST_INTERLEAVING, Excerpt, ExcerptClock, ExcerptCutter
@@ -22,6 +27,7 @@ from scaleflow.codec.video.picture_writer import is_picture_output
 from scaleflow.codec.video.writer import open_output
 from scaleflow.errors import DataError, UsageError
 from scaleflow.limits import DEFAULT_MAX_PIXELS, DEFAULT_MAX_STAND_INS, check_limit, check_picture_size
+from scaleflow.workers import WorkerReport, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +47,9 @@ class DecodeSettings:
         max_pixels: largest picture, in samples of luma; a file of larger ones is refused before memory is taken.
         max_stand_ins: pictures that may stand in for lost ones of which there is no trace, see
             :class:`scaleflow.codec.decoding.stream_decoder.StreamDecoder`.
+        workers: processes that decode groups of pictures side by side.
+        cluster: decodes groups of pictures in their place, where it is given.
+        worker_threads: threads of each worker; a single process decodes in this one as it is set up.
 
     Raises:
         UsageError: a value is out of range.
@@ -59,6 +68,9 @@ class DecodeSettings:
     overwrite: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
     max_stand_ins: int = DEFAULT_MAX_STAND_INS
+    workers: int = 1
+    cluster: ClusterSettings | None = None
+    worker_threads: int = 1
 
     def __post_init__(self) -> None:
         check_limit("max_pixels", self.max_pixels)
@@ -69,16 +81,29 @@ class DecodeSettings:
             raise UsageError(f"duration {self.duration:g} is not above 0 and at most 1e9 seconds", fields=("duration",))
         if self.frames is not None and self.frames < 1:
             raise UsageError(f"frames {self.frames} is not at least 1", fields=("frames",))
+        for name, value, most in (("workers", self.workers, 256), ("worker_threads", self.worker_threads, 1024)):
+            if not 1 <= value <= most:
+                raise UsageError(f"{name} {value} is outside 1..{most}", fields=(name,))
+        check_workers(self.workers, self.cluster)
+        if self.cluster is not None and self.cluster.shared_input:
+            raise UsageError("shared_input is of encodes: packets are small", fields=("shared_input",))
+
+    @property
+    def decodes_groups_apart(self) -> bool:
+        """Whether groups of pictures are decoded side by side."""
+        return self.workers > 1 or self.cluster is not None
 
 
 @dataclass(frozen=True)
 class DecodeProgress:
-    """Where a decode stands: pictures so far, bytes of the stream read of how many (None in a pipe), seconds spent."""
+    """Where a decode stands: pictures so far, bytes of the stream read of how many (None in a pipe), seconds spent;
+    ``workers`` says who of a cluster does what."""
 
     pictures: int
     bytes_read: int
     bytes_total: int | None
     seconds: float
+    workers: tuple[WorkerReport, ...] = ()
 
 
 @dataclass
@@ -150,13 +175,28 @@ def decode_file(
     check_decode(source, destination, settings)
     report = _Report(source, progress)
     excerpt = Excerpt(settings.start, settings.duration, settings.frames)
-    with SfvReader(source) as reader:
+    with SfvReader(source) as reader, ExitStack() as stack:
         header = reader.header
         check_picture_size(header.video.width, header.video.height, settings.max_pixels, reader.name)
         model = choose_model(header)
         check_weights(header, model)
-        decoder = StreamDecoder(header, model, max_pixels=settings.max_pixels, max_stand_ins=settings.max_stand_ins)
-        clock, cutter, events = _decode_excerpt(reader, decoder, excerpt)
+        far = None
+        if settings.cluster is not None:
+            require_cpu(model)
+        if settings.decodes_groups_apart:
+            video = header.video
+            size = PictureGeometry(video.width, video.height, video.bit_depth)
+            work = GroupDecoding(model, size, settings.worker_threads)
+            workers: Workers[PacketGroup, DecodedGroup] = open_workers(work, settings.workers, settings.cluster)
+            report.workers, far = workers, GroupDecoder(work, stack.enter_context(workers))
+        decoder = StreamDecoder(
+            header,
+            model,
+            max_pixels=settings.max_pixels,
+            max_stand_ins=settings.max_stand_ins,
+            decode=None if far is None else far.decode,
+        )
+        clock, cutter, events = _decode_excerpt(reader, decoder, excerpt, far)
         with open_output(
             destination,
             header.video,
@@ -223,6 +263,7 @@ class _Report:
         self._progress = progress
         self._started = time.monotonic()
         self._size = os.path.getsize(source) if os.path.isfile(source) else None
+        self.workers: Workers[Any, Any] | None = None
 
     def note(self, event: DecodedPicture | Damage | Loss, reader: SfvReader) -> None:
         """What has come out of the decoder."""
@@ -233,7 +274,8 @@ class _Report:
         self.summary.repeated += event.repeated
         if self._progress is not None:
             seconds = time.monotonic() - self._started
-            self._progress(DecodeProgress(self.summary.pictures, reader.position, self._size, seconds))
+            who = () if self.workers is None else self.workers.report()
+            self._progress(DecodeProgress(self.summary.pictures, reader.position, self._size, seconds, who))
 
     def finish(self) -> DecodeSummary:
         """The summary, complete."""
@@ -242,20 +284,24 @@ class _Report:
 
 
 def _decode_excerpt(
-    reader: SfvReader, decoder: StreamDecoder, excerpt: Excerpt
+    reader: SfvReader, decoder: StreamDecoder, excerpt: Excerpt, far: GroupDecoder | None = None
 ) -> tuple[ExcerptClock, ExcerptCutter, Iterator[Event]]:
-    """The events of an excerpt and some around it, and what tells which belong to it."""
+    """The events of an excerpt and some around it, and what tells which belong to it.
+
+    ``far`` reads ahead; what is left out because of what was shown by then is so only after it.
+    """
     header = reader.header
+    ahead = far.items if far is not None else iter
     if excerpt.is_all or not (excerpt.start or excerpt.duration is not None):
         clock = ExcerptClock(excerpt, header.video, header.audio, 0)
         cutter = ExcerptCutter(excerpt, clock, header.video, header.audio)
-        return clock, cutter, decoder.decode(_before_end(reader, clock, cutter))
+        return clock, cutter, decoder.decode(_before_end(ahead(reader), clock, cutter))
     if not reader.seekable:
         early = _until_first_picture(reader)
         first_pts = next((item.pts for item in early if isinstance(item, VideoPacket)), 0)
         clock = ExcerptClock(excerpt, header.video, header.audio, first_pts)
         cutter = ExcerptCutter(excerpt, clock, header.video, header.audio)
-        return clock, cutter, decoder.decode(_before_end(chain(early, reader), clock, cutter))
+        return clock, cutter, decoder.decode(_before_end(ahead(chain(early, reader)), clock, cutter))
     if not len(reader.key_frames):
         raise DataError(f"{reader.name}: holds no key frame")
     clock = ExcerptClock(excerpt, header.video, header.audio, reader.key_frames[0].pts)
@@ -265,7 +311,7 @@ def _decode_excerpt(
     if clock.start_pts - delay > reader.key_frames[0].pts:
         reader.seek_to_key_frame(clock.start_pts - delay)  # Otherwise at the start, where audio may come first.
     key = reader.key_frames.at_or_before(clock.start_pts)
-    items = _before_end(_from_key_frame(reader, key), clock, cutter)
+    items = _before_end(ahead(_from_key_frame(reader, key)), clock, cutter)
     return clock, cutter, decoder.decode(items, from_picture=key.frame_number)
 
 

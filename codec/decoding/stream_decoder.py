@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from scaleflow.codec.container import AudioPacket, DamagedRegion, Item, SfvHeader, VideoPacket
@@ -88,9 +88,11 @@ class StreamDecoder:
         conceals: bool = True,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         max_stand_ins: int = DEFAULT_MAX_STAND_INS,
+        decode: Callable[[VideoPacket], Planes] | None = None,
     ) -> None:
         """With ``changes``, pictures say where they changed; of the default model only. Without ``conceals``, the last
-        good picture is repeated for all that are lost, which takes no time.
+        good picture is repeated for all that are lost, which takes no time. ``decode`` gives the picture of a packet
+        that follows those it was asked for, or raises :class:`DataError`, in place of a decoder here.
 
         Raises:
             DataError: the pictures are larger than ``max_pixels``.
@@ -101,6 +103,9 @@ class StreamDecoder:
         self._most_stand_ins = max_stand_ins
         self._allowance = max_stand_ins
         self._decoder = FrameDecoder(model, width=video.width, height=video.height, bit_depth=video.bit_depth)
+        self._decode_packet = decode or (
+            lambda packet: self._decoder.decode(packet.payload, key=packet.kind == "intra")
+        )
         self._clock = FrameClock(video)
         self._time_base = video.time_base
         self._shown: Planes | None = None
@@ -145,7 +150,7 @@ class StreamDecoder:
                 if self._changes:
                     planes, change = self._decoder.decode_with_change(packet.payload, key=key)
                 else:
-                    planes = self._decoder.decode(packet.payload, key=key)
+                    planes = self._decode_packet(packet)
             except DataError as error:
                 time = float(packet.pts * self._time_base)
                 yield Damage(packet.offset, str(error), packet.frame_number, time)

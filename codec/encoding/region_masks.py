@@ -52,26 +52,28 @@ RegionPlaces = MaskSource | OpenMasks | InLoopMasks
 """All that says to an encoder where regions of interest are."""
 
 
+def note_places(
+    items: Iterable[Picture | AudioPacketData], properties: VideoProperties
+) -> Iterator[Picture | AudioPacketData]:
+    """Note where in the source each picture stands, before parts of it are cut away."""
+    number, first_pts = 0, 0
+    for item in items:
+        if isinstance(item, Picture):
+            first_pts = item.pts if not number else first_pts
+            seconds = float((item.pts - first_pts) * properties.time_base)
+            item = replace(item, place=SourcePlace(number, seconds, item.pts))
+            number += 1
+        yield item
+
+
 class RegionMasks:
     """Gives planned pictures their masks."""
 
     def __init__(self, source: MaskSource) -> None:
         self._source = source
 
-    def place(
-        self, items: Iterable[Picture | AudioPacketData], properties: VideoProperties
-    ) -> Iterator[Picture | AudioPacketData]:
-        """Note where in the source each picture stands, before parts of it are cut away."""
-        number, first_pts = 0, 0
-        for item in items:
-            if isinstance(item, Picture):
-                first_pts = item.pts if not number else first_pts
-                item = replace(item, place=SourcePlace(number, float((item.pts - first_pts) * properties.time_base)))
-                number += 1
-            yield item
-
     def attach(self, items: Iterable[PlannedItem]) -> Iterator[PlannedItem]:
-        """Fetch the mask of each picture that :meth:`place` saw."""
+        """Fetch the mask of each picture that :func:`note_places` saw."""
         for item in items:
             if isinstance(item, PlannedPicture) and item.picture.place is not None:
                 place = item.picture.place

@@ -11,17 +11,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
+from scaleflow.cluster import open_workers
 from scaleflow.codec.container import SfvHeader, SfvWriter
-from scaleflow.codec.encoding.group_workers import WorkerPool
+from scaleflow.codec.encoding.group_coding import GroupCoding, GroupsInOrder, PictureGroup
 from scaleflow.codec.encoding.key_frames import PlannedItem, plan_key_frames
 from scaleflow.codec.encoding.picture_coder import CodedPicture, CoderSettings, PictureCoder
 from scaleflow.codec.encoding.rate_control import QualityControl
-from scaleflow.codec.encoding.region_masks import InLoopMasks, MaskSource, RegionMasks, RegionPlaces
+from scaleflow.codec.encoding.region_masks import InLoopMasks, MaskSource, RegionMasks, RegionPlaces, note_places
 from scaleflow.codec.encoding.request import PIPE, VideoSource
 from scaleflow.codec.encoding.settings import EncodeSettings
+from scaleflow.codec.encoding.shared_source import SharedSource
 from scaleflow.codec.encoding.stream_sink import CountingSink, FileSink
 from scaleflow.codec.encoding.summary import PassStatistics
-from scaleflow.codec.models.capabilities import features_of, require_refinement
+from scaleflow.codec.models.capabilities import features_of, require_cpu, require_refinement
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Picture
 from scaleflow.codec.video.audio import AudioPacketData
@@ -30,6 +32,7 @@ from scaleflow.codec.video.reader import VideoReader
 from scaleflow.errors import DataError
 from scaleflow.output_file import is_special, open_output_file
 from scaleflow.version import scaleflow_version
+from scaleflow.workers import WorkerReport, Workers
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class EncodeProgress:
     """Where an encode stands.
 
     ``stage`` names the pass, ``total`` is an estimate of its pictures, ``file_bits`` and ``seconds`` are of this pass,
-    ``quality`` is that of the last picture.
+    ``quality`` is that of the last picture, ``workers`` says who of a cluster does what.
     """
 
     stage: str
@@ -46,6 +49,7 @@ class EncodeProgress:
     file_bits: float
     seconds: float
     quality: float
+    workers: tuple[WorkerReport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,24 +112,23 @@ class EncodeSession:
         self._stopped = False
         self._last_duration: int | None = None
         self._damage: tuple[str, ...] = ()
-        self._pool: WorkerPool | None = None
-        if settings.workers > 1:
-            self._pool = WorkerPool(
-                model,
-                self.properties,
-                self._coder_settings,
-                workers=settings.workers,
-                threads=settings.worker_threads,
-                stop=stop,
-            )
+        self._workers: Workers[PictureGroup, list[CodedPicture]] | None = None
+        self._shared: SharedSource | None = None
+        if settings.cluster is not None:
+            require_cpu(model)
+            if settings.cluster.shared_input:
+                self._shared = SharedSource.of(source, model.working_format, settings.worker_threads)
+        if settings.codes_groups_apart:
+            work = GroupCoding(model, self.properties, self._coder_settings, settings.worker_threads, self._shared)
+            self._workers = open_workers(work, settings.workers, settings.cluster)
 
     def planned_items(self) -> Iterator[PlannedItem]:
         """Read the source: pictures with the decision on key frames, and audio packets."""
         reader, self._reader = self._reader, None
         with reader or self._source.open(self._model.working_format) as opened:
             items: Iterable[Picture | AudioPacketData] = opened.items()
-            if self._masks is not None:
-                items = self._masks.place(items, self.properties)
+            if self._masks is not None or self._shared is not None:
+                items = note_places(items, self.properties)
             items = cut_excerpt(items, self._excerpt, self.properties, opened.audio_streams)
             planned = plan_key_frames(items, self.properties, self.settings)
             yield from planned if self._masks is None else self._masks.attach(planned)
@@ -150,15 +153,20 @@ class EncodeSession:
             sink.write(coded)
             if self._progress is not None:
                 seconds = time.monotonic() - started
+                who = () if self._workers is None else self._workers.report()
                 self._progress(
-                    EncodeProgress(stage, statistics.pictures, total, sink.file_bits, seconds, coded.quality)
+                    EncodeProgress(stage, statistics.pictures, total, sink.file_bits, seconds, coded.quality, who)
                 )
 
     def _coded(
         self, items: Iterable[PlannedItem], control: QualityControl, sink: CountingSink
     ) -> Iterator[CodedPicture | AudioPacketData]:
-        if self._pool is not None:
-            yield from self._pool.code(items, control)
+        if self._workers is not None:
+            groups = GroupsInOrder(
+                items, control, self.properties, self._workers, self.stop, sends=self._shared is None
+            )
+            yield from groups
+            self._stopped = groups.stopped
             return
         coder = PictureCoder(self._model, self.properties, self._coder_settings)
         for item in items:
@@ -202,7 +210,7 @@ class EncodeSession:
                 raise DataError(f"{self._source.path}: {self._why_empty()}")
             if self.interrupted and replaces:
                 raise DataError(f"interrupted: {self._destination} stays as it was")
-            if self.interrupted and self._pool is None and sink.group_length != self.settings.intra_period:
+            if self.interrupted and self._workers is None and sink.group_length != self.settings.intra_period:
                 sink.drop_last_group()
             if not self.interrupted:
                 sink.end_with(self._last_duration)
@@ -222,7 +230,7 @@ class EncodeSession:
     @property
     def interrupted(self) -> bool:
         """Whether coding stopped before the end of the source because that was asked for."""
-        return self._stopped or (self._pool is not None and self._pool.stopped)
+        return self._stopped
 
     def _deliver(self, spool: BinaryIO) -> None:
         """Copy a file that had to be complete before it could be judged to where it belongs."""
@@ -241,14 +249,21 @@ class EncodeSession:
         return f"has no picture from {self.settings.start:g} s on" if self.settings.start else "holds no picture"
 
     def __enter__(self) -> EncodeSession:
-        if self._pool is not None:
-            self._pool.__enter__()
+        if self._workers is not None:
+            try:
+                self._workers.__enter__()
+            except BaseException:
+                self._close_source()
+                raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.__exit__(kind, error, trace)
+        if self._workers is not None:
+            self._workers.__exit__(kind, error, trace)
+        self._close_source()
+
+    def _close_source(self) -> None:
         if self._reader is not None:
             self._reader.close()

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scaleflow.cluster import ClusterSettings, check_workers
 from scaleflow.errors import UsageError
 from scaleflow.limits import DEFAULT_MAX_PIXELS, check_limit
 from scaleflow.quality_range import HIGHEST_QUALITY, round_quality
@@ -33,7 +34,8 @@ class EncodeSettings:
         key_times: seconds from the first picture at which to set key frames.
         intra_quality_offset: how much higher the quality of key frames is, as 31 pictures may be predicted from one.
         workers: processes that code groups of pictures side by side.
-        worker_threads: threads of each worker process; a single worker codes in this process as it is set up.
+        cluster: codes groups of pictures in their place, where it is given.
+        worker_threads: threads of each worker; a single process codes in this one as it is set up.
         verify: decode every picture and refuse an encode whose reconstruction differs.
         measure: decode every picture and report the PSNR reached.
         start, duration: seconds of the source to encode, from its first picture on.
@@ -68,6 +70,7 @@ class EncodeSettings:
     key_times: tuple[float, ...] = ()
     intra_quality_offset: float = 10.0
     workers: int = 1
+    cluster: ClusterSettings | None = None
     worker_threads: int = 1
     verify: bool = False
     measure: bool = False
@@ -112,17 +115,25 @@ class EncodeSettings:
             raise UsageError(
                 "two_pass goes with bitrate or bits_per_pixel only", fields=("two_pass", "bitrate", "bits_per_pixel")
             )
-        if self.workers > 1 and self.has_rate and not self.two_pass:
+        check_workers(self.workers, self.cluster)
+        who, fields = f"workers {self.workers}", ("workers",)
+        if self.cluster is not None:
+            who, fields = f"cluster {self.cluster.address}", ("cluster",)
+        if self.codes_groups_apart and self.has_rate and not self.two_pass:
             raise UsageError(
-                f"workers {self.workers}: in one pass each picture's quality follows from the sizes before, which "
-                "other processes do not know yet; add two_pass=True or use workers 1",
-                fields=("workers", "two_pass"),
+                f"{who}: in one pass each picture's quality follows from the sizes before, which other processes do "
+                f"not know yet; add two_pass=True or leave out {fields[0]}",
+                fields=(*fields, "two_pass"),
             )
-        if self.workers > 1 and not self.intra_period:
+        if self.codes_groups_apart and not self.intra_period:
             raise UsageError(
-                f"workers {self.workers} needs groups of pictures: set intra_period above 0",
-                fields=("workers", "intra_period"),
+                f"{who} needs groups of pictures: set intra_period above 0", fields=(*fields, "intra_period")
             )
+
+    @property
+    def codes_groups_apart(self) -> bool:
+        """Whether groups of pictures are coded side by side."""
+        return self.workers > 1 or self.cluster is not None
 
     @property
     def has_rate(self) -> bool:

@@ -66,8 +66,8 @@ class GivesParts(VideoModel, Protocol):
         """Where the weights are, and such networks have to be."""
 
     @property
-    def latent_channels(self) -> tuple[int, int]:
-        """Of the latents of key pictures, and of those of residuals."""
+    def synthesis_transforms(self) -> tuple[nn.Module, nn.Module]:
+        """Of key pictures and of residuals. Both take latents and quality, the second what is beside them as well."""
 
     def decode_picture_and_parts(
         self, payload: bytes, geometry: PictureGeometry, reference: Reference | None
@@ -159,3 +159,14 @@ def require_refinement(model: VideoModel) -> RefinesLatents:
         )
     model.check_refinement()
     return model
+
+
+def require_cpu(model: VideoModel) -> None:
+    """Raises :class:`UsageError` where a model that is to be sent to a cluster is elsewhere than on a CPU."""
+    device = getattr(model, "device", None)
+    if isinstance(device, torch.device) and device.type != "cpu":
+        raise UsageError(
+            f"model {model.name} is on device {device}, and workers of a cluster compute on CPUs: load it with device "
+            "cpu",
+            fields=("device",),
+        )

@@ -18,14 +18,22 @@ class DecodedParts:
         flow: to the picture before, at a quarter of the size in samples of luma, (N, 2, H / 4, W / 4); None of key
             pictures.
         quality: (N,), 0..63.
+        beside: what the synthesis of residuals takes after latents and quality, of which the packed prediction is the
+            last; empty of key pictures.
     """
 
     picture: Tensor
     latents: Tensor
     flow: Tensor | None
     quality: Tensor
+    beside: tuple[Tensor, ...] = ()
 
     @property
     def key(self) -> bool:
         """Whether the pictures stand alone."""
         return self.flow is None
+
+    @property
+    def prediction(self) -> Tensor:
+        """Of pictures that do not stand alone, packed."""
+        return self.beside[-1]

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaleflow.codec.models.layers import full_precision, round_through
+from scaleflow.optional_packages import require_packages
 
 if TYPE_CHECKING:
     from compressai.entropy_models import EntropyBottleneck, GaussianConditional
@@ -162,7 +163,12 @@ class MeanScaleHyperprior(nn.Module):
             self.add_priors()
 
     def add_priors(self) -> None:
-        """Priors in floating point, as they are before training."""
+        """Priors in floating point, as they are before training.
+
+        Raises:
+            UsageError: CompressAI is not installed.
+        """
+        require_packages("the estimate of rates for refinement and training", "compressai", ("compressai",))
         from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 
         device = next(self.parameters()).device

@@ -20,6 +20,7 @@ from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.codec.models.video_model import Precision, VideoModel
 from scaleflow.codec.models.weights_folder import FOLDER_VARIABLE, find_weights
 from scaleflow.errors import DataError, UsageError
+from scaleflow.optional_packages import require_packages
 from scaleflow.safetensors_file import opened_safetensors
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def load_model(
             the weights of either.
 
     Raises:
-        UsageError: unknown name, or a device that is not there.
+        UsageError: unknown name, a device that is not there, or an ``ssf2020`` model without CompressAI.
         DataError: weights that are missing or do not fit.
 
     Example:
@@ -161,6 +162,7 @@ def _load(name: str, weights: Path | None) -> ScaleFlowCodec | RecurrentCodec | 
             f"weights does not go with model {name!r}: name the file as model ssf2020:PATH",
             fields=("weights", "model"),
         )
+    require_packages(f"model {name!r}", "compressai", ("compressai",))
     from scaleflow.codec.models.ssf2020_codec import load_ssf2020
 
     return load_ssf2020(name)

@@ -75,9 +75,9 @@ class ScaleFlowCodec(nn.Module):
         return self.intra_prior.gain.anchors.device
 
     @property
-    def latent_channels(self) -> tuple[int, int]:
+    def synthesis_transforms(self) -> tuple[nn.Module, nn.Module]:
         """See :class:`scaleflow.codec.models.capabilities.GivesParts`."""
-        return self.network.config.intra_latents, self.network.config.residual_latents
+        return self.network.intra.synthesis, self.network.residual.synthesis
 
     def encode_picture(
         self,
@@ -222,7 +222,8 @@ class ScaleFlowCodec(nn.Module):
         level = torch.tensor([decoded.quality.code / QUALITY_STEPS], device=self.device)
         if isinstance(parts, IntraPicture):
             return decoded, DecodedParts(decoded.packed, parts.latents.values, None, level)
-        return decoded, DecodedParts(decoded.packed, parts.residual.values, parts.prediction.flow.float(), level)
+        flow, beside = parts.prediction.flow.float(), (parts.motion.values, parts.prediction.picture)
+        return decoded, DecodedParts(decoded.packed, parts.residual.values, flow, level, beside)
 
     def _decode_picture(
         self, decoder: SymbolDecoder, geometry: PictureGeometry, reference: Reference | None

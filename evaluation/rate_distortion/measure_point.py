@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scaleflow.codec.decoding.stream_model import load_stream_model
 from scaleflow.codec.video.reader import open_video
-from scaleflow.errors import DataError, UsageError
+from scaleflow.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.metrics.comparison import Comparison, compare
 from scaleflow.evaluation.metrics.names import AREA_INSIDE, BITS_INSIDE, with_regions
@@ -176,6 +176,16 @@ def measure_point(task: PointTask, results: Path, scratch: Path, earlier: RatePo
     if earlier is not None and earlier.stream_hash == point.stream_hash:
         return point.with_metrics_of(earlier)
     return point
+
+
+def attempt_point(
+    task: PointTask, results: Path, scratch: Path, earlier: RatePoint | None
+) -> tuple[PointTask, RatePoint | None, str | None]:
+    """A point as :func:`measure_point` gives it, or why it cannot be measured."""
+    try:
+        return task, measure_point(task, results, scratch, earlier), None
+    except (ScaleFlowError, OSError) as error:
+        return task, None, str(error)
 
 
 def is_as_measured(point: RatePoint, results: Path) -> bool:

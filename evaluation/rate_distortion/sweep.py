@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from types import FrameType
 import torch
 
 from scaleflow.child_processes import deaf_children, listen
+from scaleflow.cluster import ClusterSettings, check_workers, open_workers
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.evaluation.rate_distortion.clip_change import ClipChange
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
@@ -26,25 +28,41 @@ from scaleflow.evaluation.rate_distortion.codecs import EvaluatedCodec
 from scaleflow.evaluation.rate_distortion.measure_point import (
     MeasuringSettings,
     PointTask,
+    attempt_point,
     is_as_measured,
-    measure_point,
 )
 from scaleflow.evaluation.rate_distortion.point import RatePoint
 from scaleflow.evaluation.rate_distortion.point_file import read_points_in
+from scaleflow.evaluation.rate_distortion.remote_point import RemotePoint, point_work
 from scaleflow.evaluation.rate_distortion.source_clip import prepare_clip
 from scaleflow.output_file import write_whole_file
 from scaleflow.partial_file import only_writer
+from scaleflow.workers import WorkerReport, as_they_finish
 
 logger = logging.getLogger(__name__)
 
 MOST_WORKERS = 256
+
+SCRATCH = ".scratch-"
+"""How folders in that of the results begin that hold what is to be deleted."""
+
+_Waiting = tuple[PointTask, Path, Path, RatePoint | None]
+_Finished = tuple[PointTask, RatePoint | None, str | None]
+
+
+@dataclass(frozen=True)
+class _Executor:
+    """What runs tasks, and who of a cluster does what."""
+
+    run: Callable[[Sequence[_Waiting]], Iterator[_Finished]]
+    report: Callable[[], tuple[WorkerReport, ...]] = tuple
 
 
 @dataclass(frozen=True)
 class PointDone:
     """Progress: the ``number``-th of ``total`` points; ``point`` where it was measured, ``problem`` where it failed.
 
-    ``was_there``: an earlier run had measured it.
+    ``was_there``: an earlier run had measured it. ``workers`` says who of a cluster does what.
     """
 
     number: int
@@ -55,6 +73,7 @@ class PointDone:
     point: RatePoint | None = None
     problem: str | None = None
     was_there: bool = False
+    workers: tuple[WorkerReport, ...] = ()
 
 
 @dataclass
@@ -75,6 +94,7 @@ def measure(
     change: ClipChange | None = None,
     frames: int = 96,
     workers: int = 1,
+    cluster: ClusterSettings | None = None,
     overwrite: bool = False,
     progress: Callable[[PointDone], None] | None = None,
 ) -> MeasuredPoints:
@@ -88,6 +108,7 @@ def measure(
         change: what is done to all pictures before they are coded.
         frames: most pictures of each clip.
         workers: points that are measured at the same time.
+        cluster: measures them in place of processes of this machine; its nodes must see the folder under its name.
         overwrite: delete points of these clips and codecs that were measured otherwise, which is refused else, since
             curves of different pictures or encoders do not compare.
 
@@ -104,6 +125,7 @@ def measure(
             raise UsageError(
                 f"codec {codec.name} codes regions of interest: say with masks where they are", fields=("masks",)
             )
+    check_workers(workers, cluster)
     for folder in (results / "points", results / "streams"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +135,10 @@ def measure(
         for left_over in (results / "streams").glob(".*.partial*"):
             if left_over.is_symlink() or left_over.is_file():
                 left_over.unlink()
-        return _measure(clips, codecs, settings, results, masks or {}, change, frames, workers, overwrite, progress)
+        with _scratch_folder(results, cluster) as scratch, _executor(workers, cluster, settings, results) as executor:
+            return _measure(
+                clips, codecs, settings, results, masks or {}, change, frames, scratch, executor, overwrite, progress
+            )
 
 
 def _measure(
@@ -124,44 +149,43 @@ def _measure(
     masks: Mapping[str, Path],
     change: ClipChange | None,
     frames: int,
-    workers: int,
+    scratch: Path,
+    executor: _Executor,
     overwrite: bool,
     progress: Callable[[PointDone], None] | None,
 ) -> MeasuredPoints:
     found = MeasuredPoints()
     total = len(clips) * sum(len(codec.settings) for codec in codecs)
     number = 0
-    with tempfile.TemporaryDirectory(prefix="scaleflow-rd-") as scratch_name, _executor(workers, settings) as run_all:
-        scratch = Path(scratch_name)
-        for clip in clips:
-            try:
-                source = prepare_clip(clip, frames, scratch, masks.get(clip.name), change)
-            except ScaleFlowError as error:
-                logger.warning("%s is left out: %s", clip.name, error)
-                found.problems.append(f"{clip.name}: {error}")
-                number += sum(len(codec.settings) for codec in codecs)
-                continue
-            tasks = [PointTask(source, codec, setting, settings) for codec in codecs for setting in codec.settings]
-            earlier = _earlier_points(results, tasks, overwrite)
-            waiting = []
-            for task in tasks:
-                there = earlier.get(task.key)
-                if there is not None and _is_complete(there, task, results):
-                    number += 1
-                    found.points.append(there)
-                    _tell(progress, task, number, total, there, None, True)
-                else:
-                    waiting.append((task, results, scratch, there))
-            for task, point, problem in run_all(waiting):
+    for clip in clips:
+        try:
+            source = prepare_clip(clip, frames, scratch, masks.get(clip.name), change)
+        except ScaleFlowError as error:
+            logger.warning("%s is left out: %s", clip.name, error)
+            found.problems.append(f"{clip.name}: {error}")
+            number += sum(len(codec.settings) for codec in codecs)
+            continue
+        tasks = [PointTask(source, codec, setting, settings) for codec in codecs for setting in codec.settings]
+        earlier = _earlier_points(results, tasks, overwrite)
+        waiting = []
+        for task in tasks:
+            there = earlier.get(task.key)
+            if there is not None and _is_complete(there, task, results):
                 number += 1
-                if point is not None:
-                    path = _point_path(results, task)
-                    write_whole_file(str(path), point.to_json().encode(), True, follow_links=False)
-                    found.points.append(point)
-                else:
-                    found.problems.append(f"{clip.name}, {task.codec.name} {task.setting.label}: {problem}")
-                _tell(progress, task, number, total, point, problem, False)
-            source.remove()
+                found.points.append(there)
+                _tell(progress, task, number, total, there, None, True)
+            else:
+                waiting.append((task, results, scratch, there))
+        for task, point, problem in executor.run(waiting):
+            number += 1
+            if point is not None:
+                path = _point_path(results, task)
+                write_whole_file(str(path), point.to_json().encode(), True, follow_links=False)
+                found.points.append(point)
+            else:
+                found.problems.append(f"{clip.name}, {task.codec.name} {task.setting.label}: {problem}")
+            _tell(progress, task, number, total, point, problem, False, executor.report())
+        source.remove()
     return found
 
 
@@ -173,10 +197,11 @@ def _tell(
     point: RatePoint | None,
     problem: str | None,
     was_there: bool,
+    workers: tuple[WorkerReport, ...] = (),
 ) -> None:
     if progress is not None:
         clip, codec, setting = task.source.clip.name, task.codec.name, task.setting.label
-        progress(PointDone(number, total, clip, codec, setting, point, problem, was_there))
+        progress(PointDone(number, total, clip, codec, setting, point, problem, was_there, workers))
 
 
 def _point_path(results: Path, task: PointTask) -> Path:
@@ -229,25 +254,38 @@ def _earlier_points(results: Path, tasks: Sequence[PointTask], overwrite: bool) 
     return found
 
 
-_Waiting = tuple[PointTask, Path, Path, RatePoint | None]
-_Finished = tuple[PointTask, RatePoint | None, str | None]
+@contextmanager
+def _scratch_folder(results: Path, cluster: ClusterSettings | None) -> Iterator[Path]:
+    """For clips as they are coded, and decoded pictures: beside the results where all nodes of a cluster see it."""
+    if cluster is None:
+        with tempfile.TemporaryDirectory(prefix="scaleflow-rd-") as name:
+            yield Path(name)
+        return
+    for left_over in results.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=results.resolve()) as name:
+        yield Path(name)
 
 
 @contextmanager
 def _executor(
-    workers: int, settings: MeasuringSettings
-) -> Iterator[Callable[[Sequence[_Waiting]], Iterator[_Finished]]]:
-    """What runs tasks: this process alone, or a pool of them."""
+    workers: int, cluster: ClusterSettings | None, settings: MeasuringSettings, results: Path
+) -> Iterator[_Executor]:
+    """This process alone, a pool of them, or a cluster."""
+    if cluster is not None:
+        with point_work(results, settings.threads) as work, open_workers(work, 1, cluster) as far:
+            yield _Executor(lambda waiting: as_they_finish([RemotePoint.of(*one) for one in waiting], far), far.report)
+        return
     if not 1 <= workers <= MOST_WORKERS:
         raise UsageError(f"workers {workers} is outside 1..{MOST_WORKERS}", fields=("workers",))
     if workers == 1:
-        yield lambda waiting: (_attempt(*one) for one in waiting)
+        yield _Executor(lambda waiting: (attempt_point(*one) for one in waiting))
         return
     # forked children would inherit locks of torch's threads
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings.threads,))
     try:
-        yield lambda waiting: _in_pool(pool, waiting)
+        yield _Executor(lambda waiting: _in_pool(pool, waiting))
         pool.shutdown()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -258,7 +296,7 @@ def _executor(
 
 def _in_pool(pool: ProcessPoolExecutor, waiting: Sequence[_Waiting]) -> Iterator[_Finished]:
     with deaf_children():
-        futures: list[Future[_Finished]] = [pool.submit(_attempt, *one) for one in waiting]
+        futures: list[Future[_Finished]] = [pool.submit(attempt_point, *one) for one in waiting]
     try:
         for future in as_completed(futures):
             yield future.result()
@@ -266,15 +304,6 @@ def _in_pool(pool: ProcessPoolExecutor, waiting: Sequence[_Waiting]) -> Iterator
         raise DataError(
             "a process was killed, perhaps for want of memory: try fewer workers", fields=("workers",)
         ) from error
-
-
-def _attempt(task: PointTask, results: Path, scratch: Path, earlier: RatePoint | None) -> _Finished:
-    try:
-        return task, measure_point(task, results, scratch, earlier), None
-    except ScaleFlowError as error:
-        return task, None, str(error)
-    except OSError as error:
-        return task, None, str(error)
 
 
 def _start_worker(threads: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scaleflow.cluster import ClusterSettings
 from scaleflow.efficient_nets.data.action_clips import ActionClip, ActionData
 from scaleflow.efficient_nets.frame_exit.weights_file import ActionNetwork
 from scaleflow.errors import UsageError
@@ -41,6 +42,7 @@ def measure_action_task(
     frames: int | None = None,
     regions: ClipRegions | None = None,
     workers: int = 1,
+    cluster: ClusterSettings | None = None,
     overwrite: bool = False,
     progress: Callable[[TaskProgress], None] = lambda progress: None,
 ) -> MeasuredTask:
@@ -85,6 +87,7 @@ def measure_action_task(
         look,
         regions=regions,
         workers=workers,
+        cluster=cluster,
         overwrite=overwrite,
         progress=progress,
     )

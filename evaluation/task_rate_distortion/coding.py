@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from scaleflow.cluster import ClusterSettings
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
 from scaleflow.evaluation.rate_distortion.codecs import CodecSetting, EvaluatedCodec
 from scaleflow.evaluation.rate_distortion.measure_point import MeasuringSettings
@@ -57,6 +58,7 @@ def code_clips(
     results: Path,
     masks: Mapping[str, Path],
     workers: int,
+    cluster: ClusterSettings | None,
     overwrite: bool,
     progress: Callable[[TaskProgress], None],
 ) -> CodedClips:
@@ -85,6 +87,7 @@ def code_clips(
             masks=masks,
             frames=max(frames for _, frames in chosen),
             workers=workers,
+            cluster=cluster,
             overwrite=overwrite,
             progress=tell,
         )

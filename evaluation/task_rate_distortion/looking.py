@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scaleflow.cluster import ClusterSettings
 from scaleflow.errors import ScaleFlowError, UsageError
 from scaleflow.evaluation.networks.point import NetworkPoint
 from scaleflow.evaluation.rate_distortion.clip_files import ClipFile
@@ -71,6 +72,7 @@ def look_at_all(
     regions: ClipRegions | None,
     changes: bool = False,
     workers: int,
+    cluster: ClusterSettings | None,
     overwrite: bool,
     progress: Callable[[TaskProgress], None],
 ) -> MeasuredTask:
@@ -92,7 +94,7 @@ def look_at_all(
         if codec.name == UNCOMPRESSED:
             raise UsageError(f"codec {codec.name}: that is what the pictures themselves are called: name it otherwise")
     masks = {} if regions is None else regions.masks_of([(clip, frames) for clip, frames, _ in clips], results)
-    coded = code_clips(clips, codecs, settings, results, masks, workers, overwrite, progress)
+    coded = code_clips(clips, codecs, settings, results, masks, workers, cluster, overwrite, progress)
     found = MeasuredTask(problems=list(coded.problems))
     chosen = [(codec, setting) for codec in codecs for setting in codec.settings]
     with open_clip(clips[0][0]) as reader:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from scaleflow.cluster import ClusterSettings
 from scaleflow.codec.models.weights_hash import hash_tensors
 from scaleflow.efficient_nets.data.labelled_frames import LabelledData
 from scaleflow.efficient_nets.methods.known_methods import DENSE
@@ -63,6 +64,7 @@ def measure_own_task(
     frame_rate: Fraction | None = None,
     regions: ClipRegions | None = None,
     workers: int = 1,
+    cluster: ClusterSettings | None = None,
     overwrite: bool = False,
     progress: Callable[[TaskProgress], None] = lambda progress: None,
 ) -> MeasuredTask:
@@ -96,6 +98,7 @@ def measure_own_task(
         frame_rate=frame_rate,
         regions=regions,
         workers=workers,
+        cluster=cluster,
         overwrite=overwrite,
         progress=progress,
     )

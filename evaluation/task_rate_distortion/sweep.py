@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from scaleflow.cluster import ClusterSettings
 from scaleflow.efficient_nets.data.labelled_frames import LabelledData
 from scaleflow.efficient_nets.networks.task_network import TaskNetwork
 from scaleflow.efficient_nets.tasks.task import TaskMeasure
@@ -57,6 +58,7 @@ def measure_task(
     restorers: Sequence[Restorer] = (),
     regions: ClipRegions | None = None,
     workers: int = 1,
+    cluster: ClusterSettings | None = None,
     overwrite: bool = False,
     progress: Callable[[TaskProgress], None] = lambda progress: None,
 ) -> MeasuredTask:
@@ -76,6 +78,7 @@ def measure_task(
         restorers: networks also look at pictures that each of these has restored.
         regions: where the masks come from that codecs of regions of interest are given.
         workers: points of coding that are measured at the same time; networks look at one file after the other.
+        cluster: measures points of coding in their place.
 
     Raises:
         UsageError: settings do not go together; or as ``measure``.
@@ -125,6 +128,7 @@ def measure_task(
         regions=regions,
         changes=bool(told),
         workers=workers,
+        cluster=cluster,
         overwrite=overwrite,
         progress=progress,
     )
@@ -143,6 +147,7 @@ def look_at_frames(
     regions: ClipRegions | None,
     changes: bool = False,
     workers: int,
+    cluster: ClusterSettings | None,
     overwrite: bool,
     progress: Callable[[TaskProgress], None],
 ) -> MeasuredTask:
@@ -169,6 +174,7 @@ def look_at_frames(
             regions=regions,
             changes=changes,
             workers=workers,
+            cluster=cluster,
             overwrite=overwrite,
             progress=progress,
         )

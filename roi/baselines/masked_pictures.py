@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleflow.codec.encoding.region_masks import OpenMasks, RegionMasks
+from scaleflow.codec.encoding.region_masks import OpenMasks, note_places
 from scaleflow.codec.picture import Picture, VideoProperties
 from scaleflow.codec.video.reader import VideoReader
 from scaleflow.codec.video.video_writer import VideoWriter
@@ -23,7 +23,7 @@ def pictures_with_masks(reader: VideoReader, masks: OpenMasks) -> Iterator[tuple
         DataError: a picture cannot be read, or has no mask.
     """
     source = masks(reader.properties, reader.frame_count)
-    for picture in RegionMasks(source).place(reader, reader.properties):
+    for picture in note_places(reader, reader.properties):
         if isinstance(picture, Picture) and picture.place is not None:
             yield picture, source.mask_at(picture.place.number, picture.place.seconds)
 

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
+    "ClusterSettings",
     "DataError",
     "DecodeSettings",
     "EncodeSettings",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from scaleflow.cluster import ClusterSettings as ClusterSettings
     from scaleflow.codec.decoding.file import DecodeSettings as DecodeSettings
     from scaleflow.codec.decoding.video_decoder import VideoDecoder as VideoDecoder
     from scaleflow.codec.decoding.video_decoder import VideoFrame as VideoFrame
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _PLACES = {
+    "ClusterSettings": "cluster",
     "DataError": "errors",
     "DecodeSettings": "codec.decoding.file",
     "EncodeSettings": "codec.encoding.settings",

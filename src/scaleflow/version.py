@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 
 def scaleflow_version() -> str:
@@ -11,3 +14,19 @@ def scaleflow_version() -> str:
         return version("scaleflow")
     except PackageNotFoundError:
         return "0+source"
+
+
+@functools.cache
+def code_hash() -> str:
+    """SHA-256 of all modules of the package, as hexadecimal digits: tells apart sources of one version."""
+    package = Path(__file__).resolve().parent
+    digest = hashlib.sha256()
+    # Folders of the repository are links here, which rglob does not follow on all versions of Python.
+    folders = sorted(path for path in package.iterdir() if path.is_dir())
+    for folder in folders:
+        for path in sorted(folder.resolve().rglob("*.py")):
+            digest.update(f"{folder.name}/{path.relative_to(folder.resolve())}\n".encode())
+            digest.update(path.read_bytes())
+    for path in sorted(package.glob("*.py")):
+        digest.update(f"{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()

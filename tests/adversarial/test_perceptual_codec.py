@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+import copy
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +11,21 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from scaleflow.adversarial.moved_detail import move_detail
 from scaleflow.adversarial.perceptual_codec import PerceptualCodec, decoder_of, with_perceptual_decoder
-from scaleflow.adversarial.perceptual_network import (
-    PerceptualConfig,
-    PerceptualNetwork,
-    move_detail,
-    small_perceptual,
-    tiny_perceptual,
-)
-from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
+from scaleflow.adversarial.perceptual_weights import load_second_synthesis, serialized_second_synthesis
+from scaleflow.adversarial.second_synthesis import LUMA_CHANNELS, SecondSynthesis
 from scaleflow.codec.frame_coder import CodedFrame, FrameDecoder, FrameEncoder
 from scaleflow.codec.models.decoded_parts import DecodedParts
+from scaleflow.codec.models.presence import positions_of
 from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
-from scaleflow.codec.models.transforms import PICTURE_CHANNELS
+from scaleflow.codec.models.scaleflow_picture import CELL, ScaleFlowReference
+from scaleflow.codec.models.video_model import PictureGeometry
 from scaleflow.codec.picture import Planes
 from scaleflow.codec.video.reader import open_video
 from scaleflow.errors import DataError, UsageError
+from tests.adversarial.changed_decoder import changed_synthesis
 from tests.adversarial.test_discriminators import counted_macs
 
 PICTURES = 3
@@ -42,13 +40,8 @@ def codec() -> ScaleFlowCodec:
 
 
 @pytest.fixture(scope="module")
-def network() -> PerceptualNetwork:
-    """Random weights that change a picture visibly."""
-    torch.manual_seed(0)
-    network = PerceptualNetwork(tiny_perceptual())
-    with torch.no_grad():
-        network.last.weight.normal_(0, 0.05)
-    return network
+def synthesis(codec: ScaleFlowCodec) -> SecondSynthesis:
+    return changed_synthesis(codec)
 
 
 @pytest.fixture(scope="module")
@@ -70,23 +63,34 @@ def same(one: Planes, other: Planes) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_a_new_network_adds_nothing(codec: ScaleFlowCodec, coded: list[CodedFrame]) -> None:
-    pictures = shown(PerceptualCodec(codec, PerceptualNetwork(tiny_perceptual())), coded)
-    assert all(same(ours, frame.planes) for ours, frame in zip(pictures, coded, strict=True))
+def test_a_new_synthesis_shows_what_the_codec_decodes(codec: ScaleFlowCodec, coded: list[CodedFrame]) -> None:
+    """But for the luma of cells whose residual the encoder left out, which the codec's synthesis adds nothing to."""
+    pictures = shown(PerceptualCodec(codec, SecondSynthesis(codec)), coded)
+    assert same(pictures[0], coded[0].planes)
+    height, width = coded[0].planes[0].shape
+    reference = None
+    for ours, frame in zip(pictures, coded, strict=True):
+        reference = codec.decode_picture(frame.payload, PictureGeometry(width, height), reference)
+        assert isinstance(reference, ScaleFlowReference)
+        present = reference.said_present[1]
+        cells = np.ones(reference.size, bool) if present is None else positions_of(present, reference.size)
+        mended = np.kron(cells, np.ones((CELL, CELL), bool))[:height, :width]
+        assert mended.any() and np.array_equal(ours[0][mended], frame.planes[0][mended])
+        assert all(np.array_equal(one, other) for one, other in zip(ours[1:], frame.planes[1:], strict=True))
 
 
 def test_what_is_predicted_from_does_not_change(
-    codec: ScaleFlowCodec, network: PerceptualNetwork, coded: list[CodedFrame]
+    codec: ScaleFlowCodec, synthesis: SecondSynthesis, coded: list[CodedFrame]
 ) -> None:
     """At no strength is what is shown what is predicted from: with 0, later pictures are exactly the encoder's."""
-    pictures = shown(PerceptualCodec(codec, network), coded)
+    pictures = shown(PerceptualCodec(codec, synthesis), coded)
     assert all(not same(ours, frame.planes) for ours, frame in zip(pictures, coded, strict=True))
-    plain = shown(PerceptualCodec(codec, network, 0.0), coded)
+    plain = shown(PerceptualCodec(codec, synthesis, 0.0), coded)
     assert all(same(ours, frame.planes) for ours, frame in zip(plain, coded, strict=True))
 
 
-def test_strength_lies_between(codec: ScaleFlowCodec, network: PerceptualNetwork, coded: list[CodedFrame]) -> None:
-    full, half = (shown(PerceptualCodec(codec, network, strength), coded) for strength in (1.0, 0.5))
+def test_strength_lies_between(codec: ScaleFlowCodec, synthesis: SecondSynthesis, coded: list[CodedFrame]) -> None:
+    full, half = (shown(PerceptualCodec(codec, synthesis, strength), coded) for strength in (1.0, 0.5))
     for number, frame in enumerate(coded):
         whole = full[number][0].astype(int) - frame.planes[0]
         part = half[number][0].astype(int) - frame.planes[0]
@@ -96,27 +100,23 @@ def test_strength_lies_between(codec: ScaleFlowCodec, network: PerceptualNetwork
 
 
 def test_detail_depends_on_what_was_added_before(
-    codec: ScaleFlowCodec, network: PerceptualNetwork, coded: list[CodedFrame]
+    codec: ScaleFlowCodec, synthesis: SecondSynthesis, coded: list[CodedFrame]
 ) -> None:
-    model = PerceptualCodec(codec, network)
-    height, width = coded[0].planes[0].shape
-    first = FrameDecoder(model, width=width, height=height)
-    for frame in coded[:2]:
-        first.decode(frame.payload, key=frame.key)
-    key_again = FrameDecoder(model, width=width, height=height)
-    assert same(key_again.decode(coded[0].payload, key=True), shown(model, coded)[0])
-    moved = PerceptualNetwork(network.config)
-    moved.load_state_dict(network.state_dict())
+    blind = copy.deepcopy(synthesis)
     with torch.no_grad():
-        moved.stem.weight[:, 4 * PICTURE_CHANNELS :] = 0  # blind for the past
-    blind = shown(PerceptualCodec(codec, moved), coded)
-    seeing = shown(model, coded)
-    assert same(blind[0], seeing[0]) and not same(blind[1], seeing[1])
-
-
-def test_encoding_is_the_codec_s(codec: ScaleFlowCodec, network: PerceptualNetwork, coded: list[CodedFrame]) -> None:
+        blind.inter.get_parameter("finish_first.weight")[:, -LUMA_CHANNELS:] = 0
+    forgetting, seeing = (shown(PerceptualCodec(codec, one), coded) for one in (blind, synthesis))
+    assert same(forgetting[0], seeing[0]) and not same(forgetting[1], seeing[1])
     height, width = coded[0].planes[0].shape
-    encoders = [FrameEncoder(model, width=width, height=height) for model in (codec, PerceptualCodec(codec, network))]
+    decoder = FrameDecoder(PerceptualCodec(codec, synthesis), width=width, height=height)
+    for frame in coded:
+        decoder.decode(frame.payload, key=frame.key)
+    assert same(decoder.decode(coded[0].payload, key=True), seeing[0])  # nothing is seen in key pictures
+
+
+def test_encoding_is_the_codec_s(codec: ScaleFlowCodec, synthesis: SecondSynthesis, coded: list[CodedFrame]) -> None:
+    height, width = coded[0].planes[0].shape
+    encoders = [FrameEncoder(model, width=width, height=height) for model in (codec, PerceptualCodec(codec, synthesis))]
     for number, frame in enumerate(coded):
         payloads = {e.encode(frame.planes, key=number == 0, quality=20.0).payload for e in encoders}
         assert len(payloads) == 1
@@ -129,43 +129,41 @@ def test_detail_moves_with_the_flow() -> None:
     assert torch.allclose(move_detail(detail, flow), detail, atol=1e-5)
     flow[:, 1] = 2.0  # from two samples of luma below: one packed sample
     assert torch.allclose(move_detail(detail, flow)[:, :, 2:-2], detail[:, :, 3:-1], atol=1e-4)
-    assert not move_detail(detail, None).any()
 
 
-def test_cost_is_what_the_configuration_says() -> None:
-    for config in (small_perceptual(), tiny_perceptual()):
-        network = PerceptualNetwork(config)
-        parts = DecodedParts(
-            torch.zeros(1, 6, 32, 32), torch.zeros(1, 256, 4, 4), torch.zeros(1, 2, 16, 16), torch.tensor([20.0])
-        )
-        with torch.no_grad():
-            macs = counted_macs(network, lambda n=network, p=parts: n(p, p.picture))  # type: ignore[misc]
-        assert macs / 64**2 / 1000 == pytest.approx(config.kilo_macs_per_pixel, rel=1e-6)
-    assert small_perceptual().kilo_macs_per_pixel < 15
+def test_cost_is_what_its_docstring_says(codec: ScaleFlowCodec) -> None:
+    synthesis = SecondSynthesis(codec)
+    picture, latents, quality = torch.zeros(1, 6, 32, 32), torch.zeros(1, 256, 4, 4), torch.tensor([20.0])
+    beside = torch.zeros(1, 32, 4, 4), picture
+    parts = DecodedParts(picture, latents, torch.zeros(1, 2, 16, 16), quality, beside)
+    with torch.no_grad():
+        macs = counted_macs(synthesis, lambda: synthesis(parts, picture))
+    stated, weights = re.findall(r"(\d+\.\d) (?:thousand|million)", re.sub(r"\s+", " ", SecondSynthesis.__doc__ or ""))
+    assert macs / 64**2 / 1000 == pytest.approx(float(stated), abs=0.05)
+    assert macs / 64**2 < 15_000
+    assert sum(value.numel() for value in synthesis.parameters()) / 1e6 == pytest.approx(float(weights), abs=0.05)
+    assert len(serialized_second_synthesis(synthesis, "abc")) < 8e6
 
 
-def test_weights_files_come_back(network: PerceptualNetwork, tmp_path: Path) -> None:
+def test_weights_files_come_back(codec: ScaleFlowCodec, synthesis: SecondSynthesis, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
-    path.write_bytes(serialized_perceptual_weights(network, "abc", ("lpips: 3 steps",)))
-    loaded, belongs_to = load_perceptual_network(path)
-    assert belongs_to == "abc" and loaded.config == network.config
-    for name, value in network.state_dict().items():
+    path.write_bytes(serialized_second_synthesis(synthesis, codec.weights_hash, ("lpips: 3 steps",)))
+    loaded = load_second_synthesis(path, codec)
+    for name, value in synthesis.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value.half().float())
-    assert len(serialized_perceptual_weights(PerceptualNetwork(small_perceptual()), "abc")) < 8e6
 
 
-def altered(network: PerceptualNetwork, **changes: object) -> bytes:
+def altered(codec: ScaleFlowCodec, synthesis: SecondSynthesis, /, **changes: object) -> bytes:
     """A weights file with other tensors (``tensors``, by name, None to leave it out) or other metadata."""
-    tensors = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    tensors = {name: value.half().contiguous() for name, value in synthesis.state_dict().items()}
     given = changes.pop("tensors", {})
     assert isinstance(given, dict)
     tensors = {name: value for name, value in (tensors | given).items() if value is not None}
-    metadata = {"format": "scaleflow-perceptual-1", "codec": "abc", "sizes": json.dumps(asdict(network.config))}
+    metadata = {"format": "scaleflow-perceptual-2", "codec": codec.weights_hash}
     return save(tensors, {key: str(value) for key, value in (metadata | changes).items() if value is not None})
 
 
-def sizes(**changes: object) -> str:
-    return json.dumps(asdict(tiny_perceptual()) | changes)
+BIAS = "inter.finish_last.bias"
 
 
 @pytest.mark.parametrize(
@@ -173,69 +171,52 @@ def sizes(**changes: object) -> str:
     [
         ({"format": "scaleflow-1"}, "holds 'scaleflow-1', no perceptual decoder"),
         ({"format": None}, "holds '', no perceptual decoder"),
+        ({"format": "scaleflow-perceptual-1"}, "holds 'scaleflow-perceptual-1', no perceptual decoder"),
         ({"codec": None}, "does not name the codec's weights that it belongs to"),
         ({"codec": "two\nlines"}, r"codec is 'two\\nlines'"),
-        ({"sizes": "{"}, "names no sizes of a perceptual decoder"),
-        ({"sizes": "[" * 100_000}, "names no sizes of a perceptual decoder"),
-        ({"sizes": "[1]"}, "sizes: expected an object"),
-        ({"sizes": sizes(quarter=10**9)}, "quarter = 1000000000 of a perceptual decoder is outside"),
-        ({"sizes": sizes(quarter="16")}, "sizes.quarter: expected a number"),
-        ({"sizes": sizes(blocks=1.5)}, "sizes.blocks: expected a whole number"),
-        ({"sizes": sizes(colour=3)}, "'colour' is not known"),
-        ({"sizes": sizes(eighth=512, sixteenth=512, blocks=16)}, "do not fit: down.0.weight is"),
-        ({"tensors": {"last.weight": None}}, "do not fit: last.weight is missing"),
-        ({"tensors": {"last.weight": torch.zeros(3)}}, r"do not fit: last.weight is \(3,\) of torch.float32, not"),
-        ({"tensors": {"last.bias": torch.zeros(4, dtype=torch.int32)}}, "last.bias is .* of torch.int32"),
-        ({"tensors": {"last.bias": torch.full((4,), float("nan"))}}, "last.bias holds values that are no finite"),
-        ({"tensors": {"last.bias": torch.full((4,), float("inf"))}}, "last.bias holds values that are no finite"),
+        ({"codec": "another"}, "belongs to weights another of a codec, and [0-9a-f]+ decode here: name the file"),
+        ({"tensors": {BIAS: None}}, f"do not fit: {BIAS} is missing"),
+        ({"tensors": {BIAS: torch.zeros(3)}}, rf"do not fit: {BIAS} is \(3,\) of torch.float32, not \(6,\) of floats"),
+        ({"tensors": {BIAS: torch.zeros(6, dtype=torch.int32)}}, f"{BIAS} is .* of torch.int32"),
+        ({"tensors": {BIAS: torch.full((6,), float("nan"))}}, f"{BIAS} holds values that are no finite"),
+        ({"tensors": {BIAS: torch.full((6,), float("inf"))}}, f"{BIAS} holds values that are no finite"),
         ({"tensors": {"more": torch.zeros(1)}}, "do not fit: 'more' is unknown"),
     ],
 )
 def test_altered_files_are_refused(
-    network: PerceptualNetwork, tmp_path: Path, changes: dict[str, object], words: str
+    codec: ScaleFlowCodec, synthesis: SecondSynthesis, tmp_path: Path, changes: dict[str, object], words: str
 ) -> None:
     path = tmp_path / "weights.safetensors"
-    path.write_bytes(altered(network))
-    assert load_perceptual_network(path)[1] == "abc"
-    path.write_bytes(altered(network, **changes))
+    path.write_bytes(altered(codec, synthesis))
+    assert with_perceptual_decoder(codec, path).strength == 1.0
+    path.write_bytes(altered(codec, synthesis, **changes))
     with pytest.raises(DataError, match=words) as caught:
-        load_perceptual_network(path)
+        load_second_synthesis(path, codec)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(path))
 
 
 @pytest.mark.parametrize("kept", [0, 5, 200, 50_000])
-def test_what_is_no_weights_file_is_refused(network: PerceptualNetwork, tmp_path: Path, kept: int) -> None:
+def test_what_is_no_weights_file_is_refused(
+    codec: ScaleFlowCodec, synthesis: SecondSynthesis, tmp_path: Path, kept: int
+) -> None:
     path = tmp_path / "weights.safetensors"
     with pytest.raises(DataError, match="no such file of a perceptual decoder"):
-        load_perceptual_network(path)
+        load_second_synthesis(path, codec)
     with pytest.raises(DataError, match="is no safetensors file"):
-        load_perceptual_network(tmp_path)
-    data = altered(network)
+        load_second_synthesis(tmp_path, codec)
+    data = altered(codec, synthesis)
     assert len(data) > kept
     path.write_bytes(data[:kept])
     with pytest.raises(DataError, match="is no safetensors file"):
-        load_perceptual_network(path)
+        load_second_synthesis(path, codec)
     path.write_bytes((2**62).to_bytes(8, "little") + data[8:])
     with pytest.raises(DataError, match="is no safetensors file"):
-        load_perceptual_network(path)
+        load_second_synthesis(path, codec)
 
 
-def test_a_decoder_of_another_codec_is_refused(
-    codec: ScaleFlowCodec, network: PerceptualNetwork, tmp_path: Path
-) -> None:
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(serialized_perceptual_weights(network, "another"))
-    with pytest.raises(DataError, match=f"belongs to weights another of a codec, and {codec.weights_hash} decode here"):
-        with_perceptual_decoder(codec, path)
-    narrow = PerceptualNetwork(tiny_perceptual(256, 100))
-    path.write_bytes(serialized_perceptual_weights(narrow, codec.weights_hash))
-    with pytest.raises(DataError, match=r"takes latents of \(256, 100\) channels, the codec's have \(256, 256\)"):
-        with_perceptual_decoder(codec, path)
-
-
-def test_requests_are_checked(codec: ScaleFlowCodec, network: PerceptualNetwork) -> None:
+def test_requests_are_checked(codec: ScaleFlowCodec, synthesis: SecondSynthesis) -> None:
     with pytest.raises(UsageError, match=r"perception 1\.5 is outside"):
-        PerceptualCodec(codec, network, 1.5)
+        PerceptualCodec(codec, synthesis, 1.5)
     with pytest.raises(UsageError, match="perception nan"):
         decoder_of("perceptual", float("nan"))
     with pytest.raises(UsageError, match="decoder 'sharp' is unknown"):
@@ -245,5 +226,3 @@ def test_requests_are_checked(codec: ScaleFlowCodec, network: PerceptualNetwork)
     with pytest.raises(UsageError, match="decoder_weights is of decoder"):
         decoder_of("fidelity", weights="x.safetensors")
     assert decoder_of("fidelity")(codec) is codec
-    with pytest.raises(UsageError, match="blocks = 99"):
-        PerceptualConfig(blocks=99)

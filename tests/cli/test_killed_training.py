@@ -26,8 +26,8 @@ COMMON = (
 )
 PRESETS = {
     "perceptual": (
-        *("adversarial.network=tiny", "stages.lpips.steps=3", "stages.adversary.steps=9"),
-        *(f"stages.{stage}.{size}" for stage in ("lpips", "adversary") for size in ("batch=1", "warm_up=0")),
+        *("stages.lpips.steps=3", "stages.long.steps=1", "stages.adversary.steps=9"),
+        *(f"stages.{stage}.{size}" for stage in ("lpips", "long", "adversary") for size in ("batch=1", "warm_up=0")),
     ),
     "adversarial": (
         *("model.start=random", "model.intra_latents=16", "model.residual_latents=16", "model.motion_latents=16"),

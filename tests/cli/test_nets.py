@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from tests.adversarial.tiny_decoder import write_tiny_decoder
+from tests.adversarial.changed_decoder import write_changed_decoder
 from tests.cli.conftest import Result, typed
 from tests.cli.test_training_commands import command, events
 from tests.places import REPOSITORY, SHARED
@@ -159,7 +159,7 @@ def test_pictures_from_a_coded_video(scaleflow: Run, camvid: Path, trained: Path
 
 
 def test_pictures_as_a_perceptual_decoder_shows_them(camvid: Path, trained: Path, tmp_path: Path) -> None:
-    coded, weights = tmp_path / "coded.sfv", write_tiny_decoder(tmp_path / "tiny.safetensors")
+    coded, weights = tmp_path / "coded.sfv", write_changed_decoder(tmp_path / "tiny.safetensors")
     assert typed("encode", camvid / "val" / "images", coded, "--quality", 10).code == 0
     arguments = ("nets", "eval", trained, "--data", camvid / "val", "--out", tmp_path / "results", "--json")
     arguments += ("--pictures", coded)

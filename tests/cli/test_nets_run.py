@@ -28,7 +28,7 @@ from scaleflow.efficient_nets.networks.building import build_network
 from scaleflow.efficient_nets.networks.task_network import TaskNetwork
 from scaleflow.efficient_nets.networks.weights_file import read_network, write_network
 from scaleflow.efficient_nets.tasks.known_tasks import TASKS, make_task
-from tests.adversarial.tiny_decoder import write_tiny_decoder
+from tests.adversarial.changed_decoder import write_changed_decoder
 from tests.cli.conftest import Result, typed
 from tests.cli.test_nets import VIDEO_FRAMES, camvid, trained
 from tests.cli.test_training_commands import events
@@ -155,7 +155,7 @@ def test_gates_of_the_codec_in_one_process(coded: Path, decoded: Path, trained: 
     assert nowhere["key_pictures"] == 2 and nowhere["macs"] < 0.5 * nowhere["dense_macs"]
     maps = maps_in(tmp_path / "1000")
     assert np.array_equal(maps[1], maps[0]) and not np.array_equal(maps[3], maps[0])
-    weights = write_tiny_decoder(tmp_path / "tiny.safetensors")
+    weights = write_changed_decoder(tmp_path / "tiny.safetensors")
     shown = ("--decoder", "perceptual", "--decoder-weights", weights)
     arguments = ("nets", "run", coded, "--network", trained, "--out", tmp_path / "shown", "--threads", 1)
     gates = typed(*arguments, "--method", "codec-gates", *shown)

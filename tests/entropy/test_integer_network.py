@@ -193,7 +193,8 @@ def test_instruction_sets_change_nothing(tmp_path: Path, environment: dict[str, 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    capability, found = done.stdout.split()
+    capability, found = done.stdout.rsplit(maxsplit=1)
+    capability = capability.replace("NO AVX", "DEFAULT")  # as earlier versions of PyTorch call it
     assert capability.lower() == environment.get("ATEN_CPU_CAPABILITY", capability.lower())
     assert found == digest(network(make_input()))
 

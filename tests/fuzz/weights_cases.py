@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from scaleflow.adversarial.perceptual_codec import with_perceptual_decoder
-from scaleflow.adversarial.perceptual_network import PerceptualNetwork, tiny_perceptual
-from scaleflow.adversarial.perceptual_weights import serialized_perceptual_weights
+from scaleflow.adversarial.perceptual_weights import serialized_second_synthesis
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
+from scaleflow.codec.models.capabilities import require_parts
 from scaleflow.codec.models.encoder_weights import serialized_encoder
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.recurrent.config import RecurrentConfig
@@ -43,6 +43,7 @@ from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
 from scaleflow.training.codec.start import load_start
 from scaleflow.training.loop.checkpoint import FORMAT, load_checkpoint
 from scaleflow.training.loop.configuration_file import override
+from tests.adversarial.changed_decoder import changed_synthesis
 from tests.fuzz.mutation import VALUES, changed_bytes, changed_value
 
 _JSON_VALUES = tuple(value for value in VALUES if not isinstance(value, bytes))
@@ -74,9 +75,8 @@ def _weights(kind: str) -> bytes:
         codec.freeze()
         return serialized_weights(codec)
     if kind == "perceptual":
-        network = PerceptualNetwork(tiny_perceptual())
-        torch.nn.init.normal_(network.last.weight, 0, 0.05)
-        return serialized_perceptual_weights(network, load_model().weights_hash, ("lpips: 3 steps",))
+        codec = require_parts(load_model())
+        return serialized_second_synthesis(changed_synthesis(codec), codec.weights_hash, ("lpips: 3 steps",))
     if kind == "encoder":
         _weights("default")
         whole = load_scaleflow(Path(_scratch(), "default.safetensors"))

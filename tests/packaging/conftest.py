@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import email
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import venv
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import distribution as metadata_of
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.conftest import FOLDERS
 from tests.places import REPOSITORY
@@ -80,7 +86,30 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
 @pytest.fixture(scope="session")
 def environment(distributions: Distributions, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """As ``python -m venv`` and ``pip install WHEEL`` make it; dependencies are those that are installed here."""
-    folder = tmp_path_factory.mktemp("environment") / "venv"
+    made = _environment_of_wheel(distributions.wheel, tmp_path_factory.mktemp("environment") / "venv")
+    seen = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    (made.site_packages / "dependencies.pth").write_text(
+        "\n".join({sysconfig.get_path("purelib"): None, **dict.fromkeys(seen)})
+    )
+    return made
+
+
+@pytest.fixture(scope="session")
+def slim_environment(distributions: Distributions, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """What ``pip install WHEEL`` makes without extras: it sees what the wheel requires, and what that requires."""
+    made = _environment_of_wheel(distributions.wheel, tmp_path_factory.mktemp("slim") / "venv")
+    with zipfile.ZipFile(distributions.wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        required = email.message_from_bytes(archive.read(metadata)).get_all("Requires-Dist") or []
+    for place in {place for name in _with_requirements(required) for place in _places_of(name)}:
+        link = made.site_packages / place.name
+        if not link.exists():
+            link.symlink_to(place)
+    return made
+
+
+def _environment_of_wheel(wheel: Path, folder: Path) -> Environment:
+    """A fresh one with the wheel alone."""
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
     shown = subprocess.run(
@@ -93,18 +122,37 @@ def environment(distributions: Distributions, tmp_path_factory: pytest.TempPathF
     before = {path.name for path in site_packages.iterdir()}
     install = ["-m", "pip", "--python", str(python), "--disable-pip-version-check", "install", "-q"]
     done = subprocess.run(
-        [sys.executable, *install, "--no-deps", "--no-index", "--no-compile", str(distributions.wheel)],
+        [sys.executable, *install, "--no-deps", "--no-index", "--no-compile", str(wheel)],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     new_names = {path.name for path in site_packages.iterdir()} - before
-    seen = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
-    (site_packages / "dependencies.pth").write_text(
-        "\n".join({sysconfig.get_path("purelib"): None, **dict.fromkeys(seen)})
-    )
     return Environment(folder, site_packages, frozenset(new_names))
+
+
+def _with_requirements(required: Iterable[str]) -> set[str]:
+    """Names of the distributions that are required here, at any distance."""
+    found: set[str] = set()
+    waiting = [(Requirement(text), "") for text in required]
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        for wanted in ("", *requirement.extras):
+            if (name := f"{canonicalize_name(requirement.name)}[{wanted}]") not in found:
+                found.add(name)
+                waiting += [(Requirement(text), wanted) for text in metadata_of(requirement.name).requires or []]
+    return {name.partition("[")[0] for name in found}
+
+
+def _places_of(name: str) -> set[Path]:
+    """Files and folders of a distribution that is installed here, at the top of ``site-packages``."""
+    found = metadata_of(name)
+    assert found.files is not None, f"{name} does not say what its files are"
+    tops = {file.parts[0] for file in found.files if file.parts[0] not in ("..", "__pycache__")}
+    return {Path(str(found.locate_file(top))) for top in tops}
 
 
 @pytest.fixture(scope="session")

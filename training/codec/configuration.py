@@ -195,7 +195,6 @@ class AdversarialConfig:
         lpips: weight of LPIPS.
         lpips_backbone: AlexNet's weights; empty for those in torchvision's cache.
         flicker: weight of changes from picture to picture that the original does not have, where the flow is decoded.
-        network: size of the decoder's network, ``small`` (what is shipped) or ``tiny``. Of ``perceptual``.
         squared_error: weight of the squared error of luma, more where the original is smooth, see
             :func:`scaleflow.adversarial.visible_error.visible_error`. Of ``perceptual``, whose rate is given.
         ramp: passes (steps, times the micro-batches of a step) over which the weight rises from 0 at the start of each
@@ -213,7 +212,6 @@ class AdversarialConfig:
     lpips: float = 1.0
     lpips_backbone: str = ""
     flicker: float = 0.0
-    network: Literal["small", "tiny"] = "small"
     squared_error: float = 2e-3
     ramp: int = 200
     learning_rate: float = 1.0

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
-from scaleflow.adversarial.perceptual_network import PerceptualNetwork
-from scaleflow.adversarial.perceptual_weights import load_perceptual_network, serialized_perceptual_weights
+from scaleflow.adversarial.perceptual_weights import load_second_synthesis, serialized_second_synthesis
+from scaleflow.adversarial.second_synthesis import SecondSynthesis
 from scaleflow.codec.frame_coder import FrameDecoder, FrameEncoder
 from scaleflow.codec.models.encoder_weights import give_encoder, is_of_the_encoder, read_encoder, serialized_encoder
 from scaleflow.codec.models.picture_order import RegionOrder
@@ -35,7 +35,7 @@ from scaleflow.training.codec.codec_weights import codec_weights
 from scaleflow.training.codec.configuration import TrainingConfig
 from scaleflow.training.codec.configuration_file import configuration_of
 from scaleflow.training.codec.freezing_cost import FreezingCost, freezing_costs
-from scaleflow.training.codec.models.perceptual import GENERATOR, perceptual_network_for
+from scaleflow.training.codec.models.perceptual import GENERATOR
 from scaleflow.training.codec.models.recurrent import RecurrentTraining
 from scaleflow.training.codec.models.regions import RegionTraining
 from scaleflow.training.codec.models.scaleflow import ScaleFlowTraining
@@ -168,15 +168,14 @@ def _is_kept(name: str, value: Tensor, trained: dict[str, Tensor]) -> bool:
 
 def _write_perceptual(
     config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]
-) -> PerceptualNetwork:
-    """The decoder's network alone, as it was written; discriminators have done their work."""
-    assert config.adversarial is not None
+) -> SecondSynthesis:
+    """The second synthesis alone, as it was written; discriminators have done their work."""
     codec = load_codec_with_parts(config.model.start)
-    network = perceptual_network_for(codec, config.adversarial)
+    synthesis = SecondSynthesis(codec)
     own = {name.removeprefix(GENERATOR): v for name, v in final_weights(state).items() if name.startswith(GENERATOR)}
-    give_weights(network, own)
-    path.write_bytes(serialized_perceptual_weights(network, codec.weights_hash, stages))
-    return load_perceptual_network(path)[0]
+    give_weights(synthesis, own)
+    path.write_bytes(serialized_second_synthesis(synthesis, codec.weights_hash, stages))
+    return load_second_synthesis(path, codec)
 
 
 def _write_ssf2020(config: TrainingConfig, state: dict[str, Any], path: Path, stages: tuple[str, ...]) -> Ssf2020Codec:

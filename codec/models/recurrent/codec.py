@@ -81,9 +81,9 @@ class RecurrentCodec(nn.Module):
         return self.intra.gain.anchors.device
 
     @property
-    def latent_channels(self) -> tuple[int, int]:
+    def synthesis_transforms(self) -> tuple[nn.Module, nn.Module]:
         """See :class:`scaleflow.codec.models.capabilities.GivesParts`."""
-        return self.network.config.intra_latents, self.network.config.residual_latents
+        return self.network.intra.synthesis, self.network.inter.synthesis
 
     def freeze(self) -> None:
         """Derive integers from the float parts, once, at export."""
@@ -234,7 +234,8 @@ class RecurrentCodec(nn.Module):
         decoded = self._reconstruct(residual, motion, prediction, contexts, geometry, moving.quality)
         flow = prediction.motion.flow.float()
         following = self._following(decoded, reference, quality, (motion_absent, absent), geometry)
-        return following, DecodedParts(decoded.picture, residual.values, flow, moving.quality)
+        beside = self.network.beside_residual(motion.values, contexts, prediction)
+        return following, DecodedParts(decoded.picture, residual.values, flow, moving.quality, beside)
 
     def _around(self, geometry: PictureGeometry, quality: QualityState, before: ExactContext) -> LatentSurroundings:
         level = torch.tensor([quality.code / QUALITY_STEPS], device=self.device)

@@ -189,10 +189,16 @@ class RecurrentNetwork(nn.Module):
         quality: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Decoded packed picture, not yet rounded, and the memory after it."""
-        fine, coarse = contexts
-        beside = torch.cat((motion_latents.to(coarse.dtype), coarse), 1)
-        change, features = self.inter.synthesis(residual, quality, fine, beside, prediction.picture)
+        beside = self.beside_residual(motion_latents, contexts, prediction)
+        change, features = self.inter.synthesis(residual, quality, *beside)
         return prediction.picture + change, self.inter.memory(features, prediction.memory)
+
+    def beside_residual(
+        self, motion_latents: Tensor, contexts: tuple[Tensor, Tensor], prediction: Prediction
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the synthesis of residuals takes after latents and quality."""
+        fine, coarse = contexts
+        return fine, torch.cat((motion_latents.to(coarse.dtype), coarse), 1), prediction.picture
 
 
 def reference_picture(packed: Tensor) -> ReferencePicture:

@@ -26,6 +26,10 @@ from tests.codec.models.conftest import packaged_clip, read_planes
 CPU = torch.device("cpu")
 BACKENDS: Any = torch.backends
 
+pytestmark = pytest.mark.skipif(
+    not hasattr(torch.backends.mkldnn, "matmul"), reason="PyTorch before 2.9 has not the settings that are changed"
+)
+
 
 def state() -> dict[str, object]:
     """Everything that a host program may have set."""

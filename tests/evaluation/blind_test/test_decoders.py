@@ -15,7 +15,7 @@ from scaleflow.evaluation.file_hash import file_hash
 from scaleflow.evaluation.rate_distortion.point_file import read_point
 from scaleflow.evaluation.report import ReportSettings
 from scaleflow.evaluation.report.stream_pictures import CachedModels, read_pictures
-from tests.adversarial.tiny_decoder import write_tiny_decoder
+from tests.adversarial.changed_decoder import write_changed_decoder
 from tests.evaluation.blind_test.test_html_file import data_of, hidden_part, picture_of
 
 PAIRS = BlindTestSettings(("scaleflow", "sharp"), pairs=200, rate_tolerance=0)
@@ -23,7 +23,7 @@ PAIRS = BlindTestSettings(("scaleflow", "sharp"), pairs=200, rate_tolerance=0)
 
 def test_each_codec_is_shown_by_the_decoder_it_was_measured_with(results: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(results, tmp_path / "results"))
-    weights = write_tiny_decoder(tmp_path / "tiny.safetensors")
+    weights = write_changed_decoder(tmp_path / "tiny.safetensors")
     (path,) = (folder / "points").glob("*-scaleflow-28.json")
     plain = read_point(path)
     sharp = replace(

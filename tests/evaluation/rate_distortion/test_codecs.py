@@ -17,7 +17,7 @@ from scaleflow.evaluation.rate_distortion.codec_programs import shown_command
 from scaleflow.evaluation.rate_distortion.codec_software import check_codecs, software_of
 from scaleflow.evaluation.rate_distortion.codecs import codec_names, named_codec, parse_codec
 from scaleflow.evaluation.rate_distortion.decoder_choice import DECODER_OPTIONS, DecoderChoice
-from tests.adversarial.tiny_decoder import write_tiny_decoder
+from tests.adversarial.changed_decoder import write_changed_decoder
 
 
 def test_a_named_anchor() -> None:
@@ -191,7 +191,7 @@ def test_decoders_that_there_are_not(text: str, words: str) -> None:
 
 
 def test_a_decoder_belongs_to_its_codec(tmp_path: Path) -> None:
-    own, other = write_tiny_decoder(tmp_path / "own"), write_tiny_decoder(tmp_path / "other", "00" * 32)
+    own, other = write_changed_decoder(tmp_path / "own"), write_changed_decoder(tmp_path / "other", "00" * 32)
 
     def check(path: Path) -> None:
         check_codecs([parse_codec(f"s=scaleflow --decoder perceptual --decoder-weights {path}")], None)

@@ -11,6 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from scaleflow.adversarial.perceptual_weights import load_second_synthesis
+from scaleflow.codec.models.capabilities import require_parts
+from scaleflow.codec.models.registry import load_model
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
 from scaleflow.errors import DataError, UsageError
 from scaleflow.training.codec.configuration import AdversarialConfig, ModelConfig, StageConfig, TrainingConfig
@@ -41,14 +44,14 @@ def one_thread() -> Iterator[None]:
 def configuration(*changes: str, name: str = "perceptual") -> TrainingConfig:
     values = preset("perceptual" if name == "perceptual" else "adversarial")
     sizes = ["model.start=random", "model.intra_latents=16", "model.residual_latents=16"]
-    if name == "perceptual":
-        sizes = ["adversarial.network=tiny"]
     stage = "adversary" if name == "perceptual" else "adversarial"
     steps = [f"stages.{stage}.steps=4", f"stages.{stage}.batch=2", f"stages.{stage}.micro_batch=2"]
     if name == "perceptual":
-        steps += ["stages.lpips.steps=2", "stages.lpips.batch=2", "stages.lpips.micro_batch=2"]
+        for early in ("lpips", "long"):
+            steps += [f"stages.{early}.steps={2 if early == 'lpips' else 1}", f"stages.{early}.batch=2"]
+            steps += [f"stages.{early}.micro_batch=2"]
     common = ["adversarial.lpips=0", "adversarial.ramp=2", "optimization.precision=fp32", "checkpoint_every=2"]
-    override(values, [f"model.name={name}", *sizes, *steps, *common, *changes])
+    override(values, [f"model.name={name}", *([] if name == "perceptual" else sizes), *steps, *common, *changes])
     return configuration_of(values)
 
 
@@ -98,8 +101,8 @@ def test_stages_train_what_they_say() -> None:
     model = make_model(config)
     assert isinstance(model, PerceptualTraining)
     with torch.no_grad():
-        model.generator.last.weight.normal_(0, 0.01)
-    plain, with_adversary = config.stages
+        model.generator.key.get_parameter("finish_last.weight").normal_(0, 0.01)
+    plain, _, with_adversary = config.stages
     for stage in (plain, with_adversary):
         grouped = {name for group in model.parameter_groups(stage) for name in group.names}
         known = {name for name, _ in model.network.named_parameters()}
@@ -114,7 +117,7 @@ def test_the_decoder_learns_from_the_adversary_and_does_not_teach_it() -> None:
     config = configuration(*without, "adversarial.weight=1")
     model = make_model(config)
     assert isinstance(model, PerceptualTraining)
-    stage = config.stages[1]
+    stage = config.stages[-1]
     clips = next(iter(Batches().steps(0, stage, 0)))[0].clips
     model.network.train()
     before = {key: value.clone() for key, value in model.network.state_dict().items()}
@@ -126,8 +129,9 @@ def test_the_decoder_learns_from_the_adversary_and_does_not_teach_it() -> None:
         torch.manual_seed(0)
         model.step(clips, stage).loss.backward()
         own = [p.grad for name, p in model.network.named_parameters() if "discriminators" in name]
-        gradients[weight] = (model.generator.last.weight.grad, own)
-    assert not gradients[0.0][0].any() and gradients[1.0][0].any()
+        gradients[weight] = (model.generator.inter.get_parameter("finish_last.weight").grad, own)
+    without, with_adversary = gradients[0.0][0], gradients[1.0][0]
+    assert without is not None and not without.any() and with_adversary is not None and with_adversary.any()
     assert all(torch.equal(a, b) for a, b in zip(gradients[0.0][1], gradients[1.0][1], strict=True))
 
 
@@ -165,7 +169,7 @@ def test_the_ramp_begins_anew_with_each_stage() -> None:
     config = configuration("adversarial.weight=1", "adversarial.ramp=4")
     model = make_model(config)
     assert isinstance(model, PerceptualTraining)
-    stage = config.stages[1]
+    stage = config.stages[-1]
     clips = next(iter(Batches().steps(0, stage, 0)))[0].clips
     model.network.train()
     weights = [model.step(clips, stage).scalars["adversarial weight"] for _ in range(5)]
@@ -249,6 +253,4 @@ def test_export_writes_the_decoder_alone_and_the_codec_alone(tmp_path: Path) -> 
     report = export_checkpoint(tmp_path / "whole" / "last.ckpt", tmp_path / "codec.safetensors")
     assert report.model == "default"
     with pytest.raises(DataError, match="no perceptual decoder"):
-        from scaleflow.adversarial.perceptual_weights import load_perceptual_network
-
-        load_perceptual_network(tmp_path / "codec.safetensors")
+        load_second_synthesis(tmp_path / "codec.safetensors", require_parts(load_model()))

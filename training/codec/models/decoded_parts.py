@@ -37,8 +37,9 @@ def decoded_parts(
     for picture in pictures[1:]:
         inter = code_inter(network, picture, state, quality, code)
         state = inter.next_state()
-        reference = state.reference.float()
-        parts.append(DecodedParts(reference, inter.residual.values.float(), inter.prediction.flow.float(), quality))
+        beside = inter.motion.values.float(), inter.prediction.picture.float()
+        picture_and_latents = state.reference.float(), inter.residual.values.float()
+        parts.append(DecodedParts(*picture_and_latents, inter.prediction.flow.float(), quality, beside))
     return parts
 
 
@@ -52,6 +53,6 @@ def _recurrent_parts(network: RecurrentNetwork, pictures: Sequence[Tensor], qual
     for number, picture in enumerate(pictures[1:]):
         inter = code_recurrent(network, picture, state, vectors[:, number], quality)
         state = inter.state
-        flow = inter.prediction.motion.flow.float()
-        parts.append(DecodedParts(state.first.packed.float(), inter.residual.values.float(), flow, quality))
+        flow, latents = inter.prediction.motion.flow.float(), inter.residual.values.float()
+        parts.append(DecodedParts(state.first.packed.float(), latents, flow, quality, inter.beside_residual))
     return parts

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from scaleflow.adversarial.discriminators import DiscriminatorConfig
-from scaleflow.adversarial.perceptual_network import PerceptualNetwork, small_perceptual, tiny_perceptual
+from scaleflow.adversarial.second_synthesis import SecondSynthesis
 from scaleflow.adversarial.visible_error import visible_error
-from scaleflow.codec.models.capabilities import GivesParts
 from scaleflow.codec.models.decoded_parts import DecodedParts
 from scaleflow.codec.models.recurrent.codec import RecurrentCodec
 from scaleflow.codec.models.scaleflow_codec import ScaleFlowCodec
@@ -27,27 +26,31 @@ from scaleflow.training.loop.parts import ParameterGroup
 GENERATOR = "generator."
 """How the names of the decoder's own parameters begin in checkpoints."""
 
+LEARNED_PICTURES = 4
+"""The last pictures of a clip, which are learned from; those before them bring what later pictures of a chain have:
+predictions from predictions, and detail upon detail."""
+
 
 class PerceptualTraining:
     """Implements :class:`scaleflow.training.codec.models.trainable.TrainableModel` for
-    :class:`scaleflow.adversarial.perceptual_network.PerceptualNetwork`."""
+    :class:`scaleflow.adversarial.second_synthesis.SecondSynthesis`."""
 
     name = "perceptual"
     working_format: WorkingFormat = "yuv420"
 
     def __init__(self, model: ModelConfig, adversarial: AdversarialConfig, optimization: OptimizationConfig) -> None:
         self.codec = load_codec_with_parts(model.start)
-        generator = perceptual_network_for(self.codec, adversarial)
+        self._coding = self.codec.network.requires_grad_(False).eval()
+        generator = SecondSynthesis(self.codec).requires_grad_(True).train()
         terms = AdversarialTerms(adversarial, DiscriminatorConfig(condition="picture"))
         self.network = nn.ModuleDict({"generator": generator, "terms": terms}).to(memory_format=torch.channels_last)
-        self._coding = self.codec.network.requires_grad_(False).eval()
         self._adversarial, self._bf16 = adversarial, optimization.precision == "bf16"
 
     @property
-    def generator(self) -> PerceptualNetwork:
-        """The perceptual decoder's network."""
+    def generator(self) -> SecondSynthesis:
+        """What is trained."""
         generator = self.network["generator"]
-        assert isinstance(generator, PerceptualNetwork)
+        assert isinstance(generator, SecondSynthesis)
         return generator
 
     @property
@@ -58,11 +61,11 @@ class PerceptualTraining:
         return terms
 
     def start(self, stage: StageConfig, batches: Iterator[ClipBatch]) -> None:
-        """Nothing is measured: the network starts by adding nothing."""
+        """Nothing is measured: what is shown begins as what the codec decodes."""
         self.terms.begin()
 
     def parameter_groups(self, stage: StageConfig) -> list[ParameterGroup]:
-        """The decoder's network, and discriminators where the stage has an adversary."""
+        """The second synthesis, and discriminators where the stage has an adversary."""
         named = list(self.generator.named_parameters(prefix="generator"))
         own = ParameterGroup([parameter for _, parameter in named], names=[name for name, _ in named])
         return [own, *self.terms.parameter_group(stage)]
@@ -75,14 +78,17 @@ class PerceptualTraining:
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
             with torch.no_grad():
                 decoded = self.decode(originals, batch.quality)
+                earlier: Tensor | None = None
+                for parts in decoded[:-LEARNED_PICTURES]:
+                    earlier = self.generator(parts, earlier)
+            learned, originals = decoded[-LEARNED_PICTURES:], originals[-LEARNED_PICTURES:]
             shown: list[Tensor] = []
-            detail: Tensor | None = None
-            for parts in decoded:
-                detail = self.generator(parts, None if parts.key else detail)
-                shown.append(parts.picture + detail)
+            for parts in learned:
+                earlier = self.generator(parts, earlier)
+                shown.append(parts.picture + earlier)
             original, result = torch.stack(originals, 1), torch.stack(shown, 1)
-            fidelity = torch.stack([parts.picture for parts in decoded], 1)
-            flows = [parts.flow for parts in decoded if parts.flow is not None]
+            fidelity = torch.stack([parts.picture for parts in learned], 1)
+            flows = [parts.flow for parts in learned[1:] if parts.flow is not None]
             added, scalars = self.terms(ClipPair(original, result, fidelity, flows), stage)
         visible = visible_error(*(unpack_planes(pictures.flatten(0, 1))[0] for pictures in (original, result)))
         scalars["visible error"] = float(visible.detach())
@@ -104,9 +110,3 @@ class PerceptualTraining:
     def freeze(self) -> ScaleFlowCodec | RecurrentCodec:
         """The codec; what was trained shows in files that are decoded with the exported weights."""
         return self.codec
-
-
-def perceptual_network_for(codec: GivesParts, adversarial: AdversarialConfig) -> PerceptualNetwork:
-    """A network that has learned nothing yet, as configured and as a codec's latents ask for."""
-    build = {"small": small_perceptual, "tiny": tiny_perceptual}[adversarial.network]
-    return PerceptualNetwork(build(*codec.latent_channels))

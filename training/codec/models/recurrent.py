@@ -64,6 +64,7 @@ class CodedPicture:
         prediction: what its residual was added to.
         motion, residual: latents, as they are decoded.
         state: what the next picture is coded from, with this one as the decoder keeps it.
+        beside_residual: what the synthesis of the residual takes after latents and quality.
     """
 
     decoded: Tensor
@@ -71,6 +72,7 @@ class CodedPicture:
     motion: CodedLatents
     residual: CodedLatents
     state: CodecState
+    beside_residual: tuple[Tensor, ...]
 
 
 def code_recurrent(
@@ -89,12 +91,12 @@ def code_recurrent(
     prediction = inter.predict(motion.values, state, quality)
     contexts = inter.context(prediction.picture, prediction.memory, prediction.motion.features, quality)
     missed = inter.analysis(picture - prediction.picture, quality, *contexts)
-    mean_context = torch.cat((motion.values.to(contexts[1].dtype), contexts[1]), 1)
-    residual = inter.latents(missed, quality, state.residual_context, motion.context.magnitudes, mean_context)
+    beside = network.beside_residual(motion.values, contexts, prediction)
+    residual = inter.latents(missed, quality, state.residual_context, motion.context.magnitudes, beside[1])
     decoded, memory = network.reconstruct(residual.values, prediction, motion.values, contexts, quality)
     reference = reference_picture(as_reference(decoded, REFERENCE_PARTS))
     following = CodecState(reference, state.first, memory, motion.values, motion.context, residual.context)
-    return CodedPicture(decoded, prediction, motion, residual, following)
+    return CodedPicture(decoded, prediction, motion, residual, following, beside)
 
 
 @dataclass(frozen=True)
