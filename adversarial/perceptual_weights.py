@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from scaleflow.adversarial.second_synthesis import SecondSynthesis
@@ -13,9 +12,6 @@ from scaleflow.errors import DataError
 
 WEIGHTS_FORMAT = "scaleflow-perceptual-2"
 """Layout of the file; another value is refused."""
-
-_HASH = re.compile("[0-9A-Za-z]{1,128}")
-"""What is said of a hash before it is compared: it is shown in messages."""
 
 
 def serialized_second_synthesis(synthesis: SecondSynthesis, codec_hash: str, training: tuple[str, ...] = ()) -> bytes:
@@ -36,7 +32,6 @@ def load_second_synthesis(path: Path, codec: GivesParts) -> SecondSynthesis:
         path,
         WEIGHTS_FORMAT,
         "perceptual decoder",
-        _HASH,
         missing="there is no such file of a perceptual decoder",
         other="is no safetensors file",
     )

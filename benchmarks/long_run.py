@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from typing import IO
 import numpy as np
 
 from benchmarks.conformance_pictures import moving
+from scaleflow.evaluation.rate_distortion.codec_programs import scaleflow_command
 
 PERIOD = 300
 """Pictures after which they come again."""
@@ -150,7 +150,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     width, height = (int(side) for side in options.size.split("x"))
     coded = options.folder / "long.sfv"
-    scaleflow = [sys.executable, "-W", "ignore", "-m", "scaleflow"]
+    scaleflow = scaleflow_command()
     machine = ["--threads", "1", "--device", "cpu", "--json"]
     encode = [*scaleflow, "encode", "-", str(coded), "--quality", options.quality, "--overwrite", *machine]
     decode = [*scaleflow, "decode", str(coded), os.devnull, "--format", "y4m", *machine]

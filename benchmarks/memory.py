@@ -17,6 +17,8 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
+from scaleflow.evaluation.rate_distortion.codec_programs import scaleflow_command
+
 
 def peak_megabytes(command: list[str]) -> float:
     """Run a command to its end; peak resident memory of its process."""
@@ -45,7 +47,7 @@ def main() -> None:
     parser.add_argument("--size", default="320x136")
     parser.add_argument("--quality", default="20")
     arguments = parser.parse_args()
-    scaleflow = [sys.executable, "-W", "ignore", "-m", "scaleflow"]
+    scaleflow = scaleflow_command()
     peaks: dict[str, list[float]] = {"encode": [], "decode": []}
     with tempfile.TemporaryDirectory() as name:
         for frames in arguments.frames:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +12,6 @@ from scaleflow.cli import options
 from scaleflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from scaleflow.cluster import ClusterSettings
     from scaleflow.workers import WorkerReport
 
 Cluster = Annotated[
@@ -24,6 +23,9 @@ Cluster = Annotated[
         show_default=False,
     ),
 ]
+
+MOST_NAMED = 4
+"""Workers that the bar has room for."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,8 @@ class GroupMachineOptions(options.MachineOptions):
         for option, value in (("--in-flight", self.in_flight), ("--shared-input", shared_input)):
             if self.cluster is None and value:
                 raise UsageError(f"{option} goes with --cluster only")
-        cluster = open_cluster(self.cluster, self.workers, self.in_flight, shared_input)
-        workers = 1 if self.workers is None or cluster is not None else self.workers
-        return {"workers": workers, "cluster": cluster, "worker_threads": self.threads or 1}
+        who = who_works(self.cluster, self.workers, self.in_flight, shared_input)
+        return {**who, "worker_threads": self.threads or 1}
 
     @property
     def model_device(self) -> str:
@@ -65,33 +66,23 @@ class GroupMachineOptions(options.MachineOptions):
         return "cpu"
 
 
-def open_cluster(
+def who_works(
     address: str | None, workers: int | None, in_flight: int | None = None, shared_input: bool = False
-) -> ClusterSettings | None:
-    """The cluster that is named, if one is. Raises :class:`UsageError`."""
+) -> dict[str, Any]:
+    """``workers`` of this machine, and the ``cluster`` that is named, if one is. Raises :class:`UsageError`."""
     if address is None:
-        return None
+        return {"workers": 1 if workers is None else workers, "cluster": None}
     from scaleflow.cluster import ClusterSettings
 
-    return ClusterSettings(address, workers=workers, in_flight=in_flight, shared_input=shared_input)
+    cluster = ClusterSettings(address, workers=workers, in_flight=in_flight, shared_input=shared_input)
+    return {"workers": 1, "cluster": cluster}
 
 
 def worker_records(workers: Sequence[WorkerReport]) -> dict[str, Any]:
     """What a JSON line says of the workers of a cluster; nothing where there is none."""
     if not workers:
         return {}
-    return {
-        "workers": [
-            {
-                "name": worker.name,
-                "node": worker.node,
-                "process": worker.process,
-                "finished": worker.finished,
-                "task": worker.task,
-            }
-            for worker in workers
-        ]
-    }
+    return {"workers": [asdict(worker) for worker in workers]}
 
 
 def worker_text(workers: Sequence[WorkerReport]) -> str:
@@ -101,7 +92,3 @@ def worker_text(workers: Sequence[WorkerReport]) -> str:
     if len(workers) > MOST_NAMED:
         return f", {len(workers)} workers"
     return ", " + ", ".join(f"{worker.name}: {worker.finished} done" for worker in workers)
-
-
-MOST_NAMED = 4
-"""Workers that the bar has room for."""

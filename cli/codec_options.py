@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from scaleflow.cli import options
-from scaleflow.cli.cluster_options import Cluster, open_cluster
+from scaleflow.cli.cluster_options import Cluster, who_works
 from scaleflow.cli.threads import set_threads
 from scaleflow.errors import UsageError
 from scaleflow.quality_range import is_quality
@@ -70,8 +70,7 @@ class SweepMachineOptions:
 
     def given(self) -> dict[str, Any]:
         """What says to a sweep by whom points are measured. Raises :class:`UsageError`."""
-        cluster = open_cluster(self.cluster, self.workers)
-        return {"workers": 1 if self.workers is None or cluster is not None else self.workers, "cluster": cluster}
+        return who_works(self.cluster, self.workers)
 
 
 def parse_codecs(coders: CodecOptions, decoder: SweepDecoderOptions) -> list[EvaluatedCodec]:

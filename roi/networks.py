@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
 from typing import get_args
 
@@ -25,9 +24,6 @@ from scaleflow.quality_range import HIGHEST_QUALITY
 MOST_STRENGTH = 64.0
 WEIGHTS_FORMAT = "scaleflow-regions-3"
 """Layout of a file of these weights; another value is refused."""
-
-_HASH = re.compile("[0-9a-f]{1,128}")
-"""What the hash of a codec's weights looks like."""
 
 FEATURES = 64
 
@@ -158,7 +154,6 @@ def load_region_networks(path: Path) -> RegionNetworks:
         path,
         WEIGHTS_FORMAT,
         "region networks",
-        _HASH,
         missing="there is no such file of region networks",
         other="is no safetensors file",
     )

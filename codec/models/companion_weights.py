@@ -14,6 +14,9 @@ from torch import Tensor
 from scaleflow.errors import DataError
 from scaleflow.safetensors_file import opened_safetensors
 
+HASH = re.compile("[0-9A-Za-z]{1,128}")
+"""What is said of a hash before it is compared: it is shown in messages."""
+
 
 @dataclass(frozen=True)
 class CompanionWeights:
@@ -34,15 +37,15 @@ def serialized_companion(
 
 
 def read_companion(
-    path: Path, form: str, kind: str, hashes: re.Pattern[str], *, missing: str, other: str
+    path: Path, form: str, kind: str, *, missing: str, other: str, hashes: re.Pattern[str] = HASH
 ) -> CompanionWeights:
     """Inverse of :func:`serialized_companion`.
 
     Args:
         form: the layout; another one is refused.
         kind: what is expected, as in "holds no KIND".
-        hashes: what the hash of a codec's weights looks like; messages show it.
         missing, other: said of a file that is not there, and of one that is damaged or of another kind.
+        hashes: what the hash of a codec's weights looks like; messages show it.
 
     Raises:
         DataError: there is no such file, it is damaged, or none of these.

@@ -60,7 +60,7 @@ def read_encoder(path: Path) -> EncoderWeights:
         DataError: there is no such file, it is damaged, or none of these.
     """
     found = read_companion(
-        path, ENCODER_FORMAT, "encoder", _HASH, missing="no such weights file", other="not a safetensors file"
+        path, ENCODER_FORMAT, "encoder", missing="no such weights file", other="not a safetensors file", hashes=_HASH
     )
     return EncoderWeights(found.tensors, found.codec_hash, path)
 

@@ -20,15 +20,9 @@ from scaleflow.cluster import ClusterSettings
 from scaleflow.errors import DataError, ScaleFlowError, UsageError
 from scaleflow.ray_connection import connected
 from scaleflow.remote_worker import Greeting, RemoteWorker
-from scaleflow.workers import AnyResult, AnyTask, Work, WorkerReport
+from scaleflow.workers import IN_FLIGHT, PATIENCE, AnyResult, AnyTask, Work, WorkerReport
 
 logger = logging.getLogger(__name__)
-
-PATIENCE = 0.2
-"""Seconds between looks at whether to stop."""
-
-IN_FLIGHT = 2
-"""Tasks for each worker that may be begun and not yet delivered, where nothing else is said."""
 
 AHEAD = {True: 1, False: 2}
 """Tasks that a worker is given: one, or of another machine's (not local) the next one too, whose way there then costs

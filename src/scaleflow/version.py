@@ -22,11 +22,10 @@ def code_hash() -> str:
     package = Path(__file__).resolve().parent
     digest = hashlib.sha256()
     # Folders of the repository are links here, which rglob does not follow on all versions of Python.
-    folders = sorted(path for path in package.iterdir() if path.is_dir())
-    for folder in folders:
-        for path in sorted(folder.resolve().rglob("*.py")):
-            digest.update(f"{folder.name}/{path.relative_to(folder.resolve())}\n".encode())
-            digest.update(path.read_bytes())
-    for path in sorted(package.glob("*.py")):
-        digest.update(f"{path.name}\n".encode() + path.read_bytes())
+    found = {path.name: path for path in package.glob("*.py")}
+    for folder in (path for path in package.iterdir() if path.is_dir()):
+        place = folder.resolve()
+        found |= {f"{folder.name}/{path.relative_to(place)}": path for path in place.rglob("*.py")}
+    for name in sorted(found):
+        digest.update(f"{name}\n".encode() + found[name].read_bytes())
     return digest.hexdigest()

@@ -13,17 +13,10 @@ from typing import Any, Generic
 
 from scaleflow.child_processes import STOP_SIGNALS, deaf_children
 from scaleflow.errors import DataError, ScaleFlowError
-from scaleflow.workers import AnyResult, AnyTask, Work, WorkerReport, attempt
-
-PATIENCE = 0.2
-"""Seconds between looks at whether to stop."""
+from scaleflow.workers import IN_FLIGHT, PATIENCE, AnyResult, AnyTask, Work, WorkerReport, attempt
 
 END_PATIENCE = 2.0
 """Seconds that a worker has to end by itself."""
-
-IN_FLIGHT = 2
-"""Tasks for each worker that may be begun and not yet delivered: one is done, and one may wait for an earlier one."""
-
 
 class WorkerProcesses(Generic[AnyTask, AnyResult]):
     """Implements :class:`scaleflow.workers.Workers`. Each process holds one task; they start when there is work.

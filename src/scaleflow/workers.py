@@ -18,6 +18,13 @@ from scaleflow.limits import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
+PATIENCE = 0.2
+"""Seconds that workers are waited for between looks at whether to stop."""
+
+IN_FLIGHT = 2
+"""Tasks for each worker that may be begun and not yet delivered, where nothing else is said: one is done, and one may
+wait for an earlier one."""
+
 Task = TypeVar("Task", contravariant=True)
 Result = TypeVar("Result", covariant=True)
 AnyTask = TypeVar("AnyTask")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from scaleflow.adversarial.perceptual_weights import serialized_second_synthesis
-from scaleflow.adversarial.second_synthesis import SecondSynthesis
+from scaleflow.adversarial.second_synthesis import LUMA_CHANNELS, SecondSynthesis
 from scaleflow.codec.models.capabilities import GivesParts, require_parts
 from scaleflow.codec.models.registry import load_model
 
@@ -22,7 +22,7 @@ def changed_synthesis(codec: GivesParts) -> SecondSynthesis:
                 last = transform.get_parameter("finish_last.weight")
                 last += 0.05 * torch.randn_like(last)
             first = synthesis.inter.get_parameter("finish_first.weight")
-            first[:, -4:] = 0.2 * torch.randn_like(first[:, -4:])
+            first[:, -LUMA_CHANNELS:] = 0.2 * torch.randn_like(first[:, -LUMA_CHANNELS:])
     return synthesis.eval()
 
 

@@ -6,13 +6,13 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from scaleflow.evaluation.rate_distortion.codec_programs import scaleflow_command
 from scaleflow.training.data.clip import ClipRequest
 from scaleflow.training.data.packed import PackedClips
 from scaleflow.training.data.shards import ShardedClips
@@ -88,7 +88,7 @@ def test_a_terminated_packing_leaves_nothing(
     vimeo_septuplets: Path, tmp_path: Path, shards: tuple[object, ...]
 ) -> None:
     arguments = ("pack", vimeo_septuplets, tmp_path / "out", *SMALL, "--clips", 100000, "--json", *shards)
-    command = [sys.executable, "-W", "ignore", "-m", "scaleflow", *map(str, arguments)]
+    command = [*scaleflow_command(), *map(str, arguments)]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

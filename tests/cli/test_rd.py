@@ -7,13 +7,13 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from scaleflow.evaluation.rate_distortion import measure_point
+from scaleflow.evaluation.rate_distortion.codec_programs import scaleflow_command
 from scaleflow.evaluation.rate_distortion.results import read_points
 from scaleflow.evaluation.report.stream_pictures import read_original
 from tests.cli.conftest import Result, encoders_in_this_process, typed
@@ -182,7 +182,7 @@ def test_a_stopped_run_keeps_its_points_and_goes_on(
     tmp_path: Path, carphone: Path, number: int, code: int, workers: int
 ) -> None:
     folder = tmp_path / "results"
-    command = [sys.executable, "-W", "ignore", "-m", "scaleflow", "rd", carphone]
+    command = [*scaleflow_command(), "rd", carphone]
     # more than a busy machine does before the signal comes
     codecs = (X264, "scaleflow", "later=scaleflow --quality {20,24,28,32,36,44}")
     given = [*options(folder, *codecs), "--workers", workers, "--json"]

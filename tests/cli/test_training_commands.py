@@ -6,7 +6,6 @@ import json
 import resource
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from scaleflow.codec.distortion import picture_psnr
 from scaleflow.codec.video.reader import open_video
+from scaleflow.evaluation.rate_distortion.codec_programs import scaleflow_command
 from tests.cli.conftest import Result, typed
 from tests.places import REPOSITORY
 from tests.training.conftest import SHARED_TRAIN, bikes, vimeo_septuplets
@@ -26,7 +26,7 @@ Run = Callable[..., Result]
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-W", "ignore", "-m", "scaleflow", *map(str, arguments)]
+    return [*scaleflow_command(), *map(str, arguments)]
 
 
 def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:

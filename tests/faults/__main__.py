@@ -22,8 +22,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from scaleflow.evaluation.rate_distortion.codec_programs import scaleflow_command
 from tests.faults.disturbance import FAULTS, Outcome, Undisturbed, disturb, fits, undisturbed
-from tests.faults.subjects import Subject, program, subjects
+from tests.faults.subjects import Subject, subjects
 
 PICTURES = 12
 
@@ -38,7 +39,7 @@ def make_inputs(clip: Path, folder: Path) -> None:
         ("decode", "once.sfv", "clip.y4m"),
         ("encode", "clip.y4m", "in.sfv", "--quality", "20", "--intra-period", "6"),
     ):
-        subprocess.run(program(arguments), cwd=folder, check=True, capture_output=True)
+        subprocess.run([*scaleflow_command(), *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def tries(count: int, chosen: Sequence[tuple[str, Subject]], seed: int) -> list[tuple[int, str, Subject]]:

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.faults.subjects import Subject, prepare, program
+from scaleflow.evaluation.rate_distortion.codec_programs import scaleflow_command
+from tests.child_processes import children
+from tests.faults.subjects import Subject, prepare
 
 SECONDS = 600.0
 """A command that takes longer hangs."""
@@ -53,12 +55,20 @@ def undisturbed(subject: Subject, inputs: Path, folder: Path) -> Undisturbed:
     """Run the command, and note what it leaves."""
     prepare(subject, inputs, folder)
     started = time.monotonic()
-    done = subprocess.run(program(subject.arguments), cwd=folder, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(
+        [*scaleflow_command(), *subject.arguments], cwd=folder, capture_output=True, text=True, timeout=SECONDS
+    )
     assert done.returncode == 0, done.stderr
     output = folder / subject.output
     files = [file for file in output.rglob("*") if file.is_file()] if output.is_dir() else [output]
     largest = max(file.stat().st_size for file in files)
     return Undisturbed(subject.content(output), largest, time.monotonic() - started)
+
+
+def _ended(subject: Subject, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command, with nothing in its way."""
+    command = [*scaleflow_command(), *subject.arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS)
 
 
 def disturb(
@@ -90,7 +100,7 @@ def disturb(
 def _run(fault: str, subject: Subject, folder: Path, limit: int | None, moment: float | None) -> tuple[int, str]:
     """Exit code and standard error of the disturbed command."""
     process = subprocess.Popen(
-        program(subject.arguments),
+        [*scaleflow_command(), *subject.arguments],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -102,7 +112,7 @@ def _run(fault: str, subject: Subject, folder: Path, limit: int | None, moment: 
             time.sleep(moment)
             if fault in SIGNALS:
                 process.send_signal(SIGNALS[fault])
-            elif workers := _children(process.pid):
+            elif workers := children(process.pid):
                 os.kill(workers[-1], signal.SIGKILL)
         _, said = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
@@ -115,12 +125,6 @@ def _run(fault: str, subject: Subject, folder: Path, limit: int | None, moment: 
 def _limited(size: int) -> Callable[[], None]:
     """No file of the process may grow beyond a size: writing fails then, as it does where no space is left."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
-def _children(process: int) -> list[int]:
-    """Processes that a process has started, in the order of their numbers (Linux)."""
-    found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False)
-    return sorted(int(number) for number in found.stdout.split())
 
 
 def _what_is_wrong(fault: str, code: int, said: str) -> str:
@@ -142,7 +146,9 @@ def _going_on(subject: Subject, ordinary: Undisturbed, folder: Path, names: set[
         subject = replace(subject, arguments=subject.goes_on)
     elif not subject.overwrites and output.exists():
         return "" if subject.content(output) == ordinary.content else "what is there is not what it should be"
-    done = subprocess.run(program(subject.arguments), cwd=folder, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(
+        [*scaleflow_command(), *subject.arguments], cwd=folder, capture_output=True, text=True, timeout=SECONDS
+    )
     if done.returncode:
         return f"going on fails: {(done.stderr.strip().splitlines() or ['nothing was said'])[-1][:200]}"
     if subject.content(output) != ordinary.content:

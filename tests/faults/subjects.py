@@ -5,17 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-
-
-def program(arguments: Sequence[str]) -> list[str]:
-    """The command line of ``scaleflow`` with these arguments."""
-    return [sys.executable, "-W", "ignore", "-m", "scaleflow", *arguments]
 
 
 def bytes_of(path: Path) -> str:

@@ -23,9 +23,8 @@ from pathlib import Path
 
 import atheris
 
-from scaleflow.errors import ScaleFlowError
-
 with atheris.instrument_imports(include=["scaleflow"]):
+    from tests.fuzz.harness import judged
     from tests.fuzz.targets import TARGETS
 
 LONGEST = 4096
@@ -52,21 +51,9 @@ class DecisionsOf(random.Random):
 
 
 def try_case(target: str, data: bytes) -> str:
-    """``read``, or the kind of error that refused the input.
-
-    Raises:
-        AssertionError: the message is not one line.
-        Exception: whatever is not the project's own.
-    """
+    """A case of these bytes, see :func:`tests.fuzz.harness.judged`."""
     with tempfile.TemporaryDirectory(prefix="scaleflow-fuzz-") as place:
-        try:
-            TARGETS[target](DecisionsOf(data), Path(place))
-        except ScaleFlowError as error:
-            assert str(error) and "\n" not in str(error), f"a message that is not one line: {error!r}"
-            return type(error).__name__
-        except MemoryError:
-            return "MemoryError"
-    return "read"
+        return judged(TARGETS[target], DecisionsOf(data), Path(place))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

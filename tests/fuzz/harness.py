@@ -31,6 +31,10 @@ class Leftover(Exception):
     """A failed case left a file behind, or a good one more than its output."""
 
 
+class Message(Exception):
+    """An input was refused by a message that is not one line."""
+
+
 @dataclass
 class Outcome:
     """What became of the cases of one target.
@@ -56,18 +60,30 @@ def run(name: str, case: Case, cases: int, seed: int, *, first: int = 0, keep: P
             folder = Path(place)
             try:
                 with _time_limit():
-                    case(random.Random(f"{name} {seed} {number}"), folder)
-                outcome.counts["read"] += 1
-            except ScaleFlowError as error:
-                if "\n" in str(error) or not str(error):
-                    _note(outcome, "Message", number, f"a message that is not one line: {error!r}", name, folder, keep)
-                else:
-                    outcome.counts[type(error).__name__] += 1
-            except MemoryError:
-                outcome.counts["MemoryError"] += 1
+                    outcome.counts[judged(case, random.Random(f"{name} {seed} {number}"), folder)] += 1
+            except Message as error:
+                _note(outcome, "Message", number, str(error), name, folder, keep)
             except Exception as error:  # which one is what is looked for
                 _note(outcome, type(error).__name__, number, traceback.format_exc(), name, folder, keep)
     return outcome
+
+
+def judged(case: Case, source: random.Random, folder: Path) -> str:
+    """Try a case: ``read``, or the kind of error that refused it.
+
+    Raises:
+        Message: it was refused in other than one line.
+        Exception: whatever is not the project's own.
+    """
+    try:
+        case(source, folder)
+    except ScaleFlowError as error:
+        if "\n" in str(error) or not str(error):
+            raise Message(f"a message that is not one line: {error!r}") from error
+        return type(error).__name__
+    except MemoryError:
+        return "MemoryError"
+    return "read"
 
 
 def _note(outcome: Outcome, kind: str, number: int, said: str, name: str, folder: Path, keep: Path | None) -> None:

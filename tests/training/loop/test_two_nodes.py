@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.child_processes import descendants
 from tests.cli.test_training_commands import run
 from tests.places import REPOSITORY
 
@@ -59,15 +60,8 @@ def nodes(folder: Path, *arguments: object) -> Iterator[list[subprocess.Popen[st
             kill(node)
 
 
-def descendants(process: int) -> list[int]:
-    """What a process has started, and what that has: torchrun starts workers in sessions of their own."""
-    found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False)
-    children = [int(number) for number in found.stdout.split()]
-    return children + [number for child in children for number in descendants(child)]
-
-
 def kill(node: subprocess.Popen[str]) -> None:
-    """A node as it is when its power fails: all that runs on it is gone."""
+    """A node as it is when its power fails: all that runs on it is gone, also in sessions of their own."""
     if node.poll() is None:
         for process in (*descendants(node.pid), node.pid):
             with suppress(ProcessLookupError):
