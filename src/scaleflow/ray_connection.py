@@ -31,6 +31,8 @@ SURROUNDINGS = {
 }
 """Variables that Ray reads when it is imported and started, where a person has not set them."""
 
+TAKEN_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+
 LONGEST_FOLDER = 40
 """Characters: Ray puts sockets below, whose paths may have 107."""
 
@@ -141,9 +143,12 @@ def _disconnect(ray: Any) -> None:
 
 @contextlib.contextmanager
 def _as_it_was() -> Iterator[None]:
-    """Ray takes signals, warnings and logging for its own; what the program has set holds again afterwards."""
+    """Ray takes signals, warnings and logging for its own; what the program has set holds again afterwards.
+
+    SIGCHLD is among them, which Ray ignores from then on, below Python: no program would have an exit code any more.
+    """
     in_main = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
+    handlers = {number: signal.getsignal(number) for number in TAKEN_SIGNALS} if in_main else {}
     log = logging.getLogger("ray")
     try:
         with warnings.catch_warnings():

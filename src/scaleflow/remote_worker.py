@@ -10,6 +10,7 @@ import logging
 import os
 import pickle
 import platform
+import signal
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -72,6 +73,7 @@ class RemoteWorker:
     def __init__(self) -> None:
         warnings.simplefilter("ignore")  # The machine that asks has imported, and warned of, the same.
         logging.getLogger("scaleflow").setLevel(logging.ERROR)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Where it is ignored, encoders that fail seem to have done well.
         self._work: Any = None
 
     def greet(self) -> Greeting:

@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,6 +66,11 @@ def test_a_worker_is_killed_in_the_middle_and_nothing_is_lost(
     for name, settings in (("alone", DecodeSettings()), ("far", DecodeSettings(cluster=cluster))):
         decode_file(tmp_path / "alone.sfv", tmp_path / f"{name}.y4m", lambda header: StandInModel(), settings)
     assert (tmp_path / "far.y4m").read_bytes() == (tmp_path / "alone.y4m").read_bytes()
+
+
+def test_exit_codes_of_programs_are_known_after_a_connection(carphone: Path, tmp_path: Path) -> None:
+    encode_file(carphone, tmp_path / "far.sfv", StandInModel(), _settings(cluster=ClusterSettings("local:2"), frames=2))
+    assert subprocess.run([sys.executable, "-c", "raise SystemExit(3)"], check=False).returncode == 3
 
 
 @dataclass
@@ -151,6 +158,14 @@ def test_workers_read_a_shared_input_themselves(with_audio: Path, tmp_path: Path
     cluster = ClusterSettings("local:2", shared_input=True, in_flight=1)
     encode_file(with_audio, tmp_path / "far.sfv", StandInModel(), _settings(cluster=cluster, **excerpt))
     assert (tmp_path / "far.sfv").read_bytes() == (tmp_path / "alone.sfv").read_bytes()
+
+
+@pytest.mark.cluster
+def test_an_encoder_that_fails_on_a_worker_has_failed(carphone: Path, tmp_path: Path) -> None:
+    given = ("--codec", "odd=ffmpeg -c:v libx264 -preset nonesuch -crf 30", "--frames", 2, "--metrics", "psnr-y")
+    done = typed("rd", carphone, "--out", tmp_path / "far", *given, "--cluster", "local:2")
+    assert done.code == 1 and "wrote nothing" not in done.stderr, done.stderr
+    assert "nonesuch" in done.stderr.replace("-preset nonesuch", ""), done.stderr
 
 
 @pytest.mark.cluster
