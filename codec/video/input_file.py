@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import av
 import av.error
 
+from scaleflow.codec.container.header import MAGIC
 from scaleflow.errors import DataError, UsageError
 from scaleflow.limits import DEFAULT_MAX_PIXELS
 from scaleflow.standard_input import standard_input
@@ -91,6 +92,10 @@ class OpenedInput:
         except (av.error.FFmpegError, ValueError) as error:
             what = _playlist(source)
             self._close_stream()
+            if _start_of(source).startswith(MAGIC):
+                raise DataError(
+                    f"{name}: is coded by ScaleFlow already: decode it first, with scaleflow decode"
+                ) from error
             if what:
                 raise DataError(
                     f"{name}: is {what}, which names other files: give those, or pass allow_protocols with what may be "
@@ -152,10 +157,15 @@ def reason_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def _start_of(source: object) -> bytes:
+    """The first bytes of a file; none of anything else."""
+    if not isinstance(source, str) or not os.path.isfile(source):
+        return b""
+    with open(source, "rb") as file:
+        return file.read(512)
+
+
 def _playlist(source: object) -> str | None:
     """What kind of list a file is whose content names other files."""
-    if not isinstance(source, str) or not os.path.isfile(source):
-        return None
-    with open(source, "rb") as file:
-        start = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = _start_of(source).lstrip(b"\xef\xbb\xbf \t\r\n")
     return next((what for mark, what in _PLAYLISTS.items() if start.startswith(mark) or mark in start[:200]), None)

@@ -305,6 +305,7 @@ def test_change_of_size_is_named(tmp_path: Path, ffmpeg: Any, read_all: Any) -> 
         ("notes.txt", b"this is no video\n" * 50, "is a text file"),
         ("empty.mp4", b"", "the file is empty"),
         ("noise.mkv", bytes(range(256)) * 40, "cannot be opened as a video"),
+        ("again.sfv", b"\x93SFV\r\n\x1a\n" + bytes(100), "is coded by ScaleFlow already: decode it first"),
         ("header.y4m", b"YUV4MPEG2 W64 H48 F25:1 C420jpeg\n", "no picture|cannot be opened"),
     ],
 )
