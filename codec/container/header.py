@@ -13,9 +13,7 @@ from scaleflow.codec.container import cbor_subset
 from scaleflow.codec.picture import VideoProperties
 from scaleflow.codec.video.audio import LARGEST_EXTRADATA, LONGEST_TEXT, MOST_AUDIO_STREAMS, AudioStream, is_text
 from scaleflow.errors import DataError
-
-MAGIC = b"\x93SFV\r\n\x1a\n"
-"""As in PNG: a byte with the high bit set, and line ends that a transfer in text mode would change."""
+from scaleflow.stream_mark import MAGIC
 
 VERSION = 1
 LARGEST_HEADER = 1 << 20

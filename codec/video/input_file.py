@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 import av
 import av.error
 
-from scaleflow.codec.container.header import MAGIC
 from scaleflow.errors import DataError, UsageError
 from scaleflow.limits import DEFAULT_MAX_PIXELS
 from scaleflow.standard_input import standard_input
+from scaleflow.stream_mark import MAGIC
 
 STANDARD_INPUT = "-"
 _NO_PROTOCOL = "none"

@@ -17,7 +17,7 @@ import cbor2
 import numpy as np
 
 from scaleflow.codec.container import AudioStream, SfvHeader, SfvWriter
-from scaleflow.codec.container.header import MAGIC, PRELUDE_SIZE, VERSION, Key, header_size
+from scaleflow.codec.container.header import PRELUDE_SIZE, VERSION, Key, header_size
 from scaleflow.codec.container.index import write_trailer
 from scaleflow.codec.container.packet_format import (
     END_MARKER,
@@ -38,6 +38,7 @@ from scaleflow.codec.container.varint import write_signed, write_varint
 from scaleflow.codec.frame_coder import FrameEncoder
 from scaleflow.codec.models.video_model import VideoModel
 from scaleflow.codec.picture import Planes, VideoProperties
+from scaleflow.stream_mark import MAGIC
 from tests.codec.stand_in import StandInModel
 from tests.fuzz.mutation import INTEGERS, VALUES, changed_bytes, changed_value
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from scaleflow.codec.container import AudioStream, SfvHeader
 from scaleflow.codec.container.header import (
-    MAGIC,
     MOST_AUDIO_STREAMS,
     PRELUDE_SIZE,
     VERSION,
@@ -23,6 +22,7 @@ from scaleflow.codec.container.header import (
 )
 from scaleflow.codec.picture import VideoProperties
 from scaleflow.errors import DataError
+from scaleflow.stream_mark import MAGIC
 
 _text = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)
 _name = _text.filter(bool)
