@@ -9,7 +9,7 @@ import typer
 
 from scaleflow.cli import options, region_options
 from scaleflow.cli.cluster_options import GroupMachineOptions
-from scaleflow.cli.values import parse_bitrate, parse_times
+from scaleflow.cli.values import parse_bitrate, parse_cascade, parse_times
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,13 @@ class KeyFrameOptions:
         str | None, typer.Option(help="Seconds at which to set key frames, such as 1.5,3.", show_default=False)
     ] = None
     intra_quality_offset: Annotated[float, typer.Option(help="How much higher the quality of key frames is.")] = 10.0
+    quality_cascade: Annotated[
+        str,
+        typer.Option(
+            help="What is added to the quality of pictures behind a key frame, one after the other and again: better "
+            "ones serve those that follow. 0 for none."
+        ),
+    ] = "-2,0,-2,6"
 
     def settings(self) -> dict[str, Any]:
         """As of :class:`RateOptions`."""
@@ -80,6 +87,7 @@ class KeyFrameOptions:
             "scene_cut": self.scene_cut,
             "key_times": () if self.key_at is None else parse_times(self.key_at),
             "intra_quality_offset": self.intra_quality_offset,
+            "quality_cascade": parse_cascade(self.quality_cascade),
         }
 
 

@@ -42,13 +42,27 @@ def parse_frame_rate(text: str) -> Fraction:
 
 def parse_times(text: str) -> tuple[float, ...]:
     """Seconds from ``1.5,3``."""
-    try:
-        times = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        times = (math.nan,)
-    if not all(math.isfinite(time) and time >= 0 for time in times):
+    times = _numbers(text)
+    if times is None or any(time < 0 for time in times):
         raise UsageError(f"--key-at {text!r} is not a list of times in seconds such as 1.5,3")
     return times
+
+
+def parse_cascade(text: str) -> tuple[float, ...]:
+    """Differences of quality from ``-2,0,-2,6``."""
+    offsets = _numbers(text)
+    if offsets is None:
+        raise UsageError(f"--quality-cascade {text!r} is not a list of numbers such as -2,0,-2,6")
+    return offsets
+
+
+def _numbers(text: str) -> tuple[float, ...] | None:
+    """Finite numbers between commas; None where there is anything else."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        return None
+    return numbers if all(math.isfinite(number) for number in numbers) else None
 
 
 def seconds_text(seconds: float) -> str:

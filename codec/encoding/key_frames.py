@@ -16,13 +16,19 @@ from scaleflow.codec.video.audio import AudioPacketData
 class PlannedPicture:
     """A picture and how it is to be coded.
 
-    ``until_key`` is the number of pictures to the next regular key frame, ``region`` a mask of what matters in it.
+    ``since_key`` is the number of pictures since the last key frame, 0 of a key frame, ``until_key`` that to the next
+    regular one, ``region`` a mask of what matters in it.
     """
 
     picture: Picture
-    key: bool
+    since_key: int
     until_key: int | None
     region: RegionMask | None = None
+
+    @property
+    def key(self) -> bool:
+        """Whether it is coded as a key frame."""
+        return not self.since_key
 
 
 PlannedItem = PlannedPicture | AudioPacketData
@@ -51,7 +57,7 @@ class KeyFramePlanner:
         key |= self._passes_key_time(picture.pts - self._first_pts)
         if key:
             self._since_key = 0
-        return PlannedPicture(picture, key, self._period - self._since_key if self._period else None)
+        return PlannedPicture(picture, self._since_key, self._period - self._since_key if self._period else None)
 
     def _passes_key_time(self, ticks: int) -> bool:
         """Whether this is the first picture at or after a time asked for."""

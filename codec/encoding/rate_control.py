@@ -50,14 +50,14 @@ class QualityControl(Protocol):
 
 
 class ConstantQuality:
-    """One number for all inter pictures, another for all key frames."""
+    """One number for all pictures, but for what key frames and the cascade add to it."""
 
     def __init__(self, settings: EncodeSettings, quality: float) -> None:
-        self._key_quality, self._quality = settings.qualities(quality)
+        self._settings, self._quality = settings, quality
 
     def choose(self, planned: PlannedPicture) -> float:
         """See :class:`QualityControl`."""
-        return self._key_quality if planned.key else self._quality
+        return self._settings.quality_of(self._quality, planned.since_key)
 
     def reconsider(self, planned: PlannedPicture, quality: float, bits: int) -> float | None:
         """See :class:`QualityControl`; what was asked for is what is done."""
@@ -134,6 +134,7 @@ class OnePassControl:
         self._settings = settings
         self._time_base = float(properties.time_base)
         self._frame_rate = float(properties.frame_rate)
+        self._places = range(1, len(settings.quality_cascade) + 1)
         self._goal = RateGoal.of(settings, properties)
         self._total = total_pictures
         pixels = properties.width * properties.height
@@ -141,6 +142,7 @@ class OnePassControl:
         self._first_pts: int | None = None
         self._coded = 0
         self._spent = 0.0
+        self._decided: float | None = None
         self._last: float | None = None
         self._regular_key_in: int | None = 0
         self._scene_pictures = 0
@@ -156,7 +158,12 @@ class OnePassControl:
             for model in self._models.values():
                 model.distrust()
         self._reconsidered = 0
-        return self._offset(planned.key, round_quality(self._plan(planned)))
+        return self._decide(planned)
+
+    def _decide(self, planned: PlannedPicture) -> float:
+        """The quality of the picture, by the one number that is planned."""
+        self._decided = round_quality(self._plan(planned))
+        return self._settings.quality_of(self._decided, planned.since_key)
 
     def _plan(self, planned: PlannedPicture) -> float:
         """The quality of inter pictures that spends what is left up to the horizon."""
@@ -180,20 +187,20 @@ class OnePassControl:
         error = self._models[True].correct(quality, bits)
         # What is hard to code alone is mostly hard to predict as well.
         self._models[False].shift(error)
-        better = self._offset(True, round_quality(self._plan(planned)))
-        return better if abs(better - quality) > MOST_CHANGED else None
+        before, better = self._decided, self._decide(planned)
+        if abs(better - quality) <= MOST_CHANGED:
+            self._decided = before
+            return None
+        return better
 
     def observe(self, planned: PlannedPicture, quality: float, bits: int, file_bits: float) -> None:
         """See :class:`QualityControl`."""
         self._models[planned.key].observe(quality, bits)
-        self._last = quality - self._settings.intra_quality_offset if planned.key else quality
+        self._last = self._decided
         self._coded += 1
         self._scene_pictures += 1
         self._regular_key_in = planned.until_key
         self._spent = file_bits
-
-    def _offset(self, key: bool, quality: float) -> float:
-        return self._settings.qualities(quality)[0 if key else 1]
 
     def _horizon(self, planned: PlannedPicture) -> int:
         """Pictures to plan for, this one included."""
@@ -215,7 +222,9 @@ class OnePassControl:
         low, high = 0.0, HIGHEST_QUALITY
         for _ in range(12):
             middle = (low + high) / 2
-            bits = keys * self._models[True].bits(self._offset(True, middle))
-            bits += inters * self._models[False].bits(middle)
+            bits = keys * self._models[True].bits(self._settings.quality_of(middle, 0))
+            # Which phases of the cascade these are does not matter: there are many, or few bits.
+            of_cascade = (self._models[False].bits(self._settings.quality_of(middle, place)) for place in self._places)
+            bits += inters * sum(of_cascade) / len(self._places)
             low, high = (low, middle) if bits > budget else (middle, high)
         return (low + high) / 2

@@ -152,6 +152,6 @@ def _sample(session: EncodeSession, total: int) -> Iterator[PlannedPicture]:
         number += 1
         for start in starts:
             if start <= number < start + SAMPLE_RUN_LENGTH:
-                yield replace(item, key=item.key or number == start)
+                yield replace(item, since_key=min(item.since_key, number - start))
         if number >= starts[-1] + SAMPLE_RUN_LENGTH:
             return

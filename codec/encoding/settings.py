@@ -17,13 +17,21 @@ if TYPE_CHECKING:
 
 DEFAULT_QUALITY = 32.0
 
+DEFAULT_CASCADE = (-2.0, 0.0, -2.0, 6.0)
+"""The best of those that were tried on clips of the training set, see ``docs/results.md``."""
+
+LONGEST_CASCADE = 64
+
+CASCADE_MARGIN = 4.0
+"""Where the quality is nearer than this to an end of its range, the cascade is narrower."""
+
 
 @dataclass(frozen=True)
 class EncodeSettings:
     """One encode.
 
     Attributes:
-        quality: 0..63, of inter pictures. Exactly one of this and the next four is given.
+        quality: 0..63, of inter pictures before the cascade. Exactly one of this and the next four is given.
         bitrate: bits a second of the whole file, audio and container included.
         bits_per_pixel: of the whole file, over all samples of luma.
         target_psnr: mean PSNR-YUV (6:1:1) in dB of the decoded pictures.
@@ -33,6 +41,8 @@ class EncodeSettings:
         scene_cut: start scenes with key frames.
         key_times: seconds from the first picture at which to set key frames.
         intra_quality_offset: how much higher the quality of key frames is, as 31 pictures may be predicted from one.
+        quality_cascade: what is added to the quality of inter pictures, of the first one behind a key frame first, and
+            again from its start. Pictures that are better serve those that are predicted from them; (0,) for none.
         workers: processes that code groups of pictures side by side.
         cluster: codes groups of pictures in their place, where it is given.
         worker_threads: threads of each worker; a single process codes in this one as it is set up.
@@ -69,6 +79,7 @@ class EncodeSettings:
     scene_cut: bool = True
     key_times: tuple[float, ...] = ()
     intra_quality_offset: float = 10.0
+    quality_cascade: tuple[float, ...] = DEFAULT_CASCADE
     workers: int = 1
     cluster: ClusterSettings | None = None
     worker_threads: int = 1
@@ -103,6 +114,13 @@ class EncodeSettings:
         _check("target_roi_psnr", self.target_roi_psnr, 5, 100)
         _check("intra_period", self.intra_period, 0, 100_000)
         _check("intra_quality_offset", self.intra_quality_offset, -HIGHEST_QUALITY, HIGHEST_QUALITY)
+        if not 1 <= len(self.quality_cascade) <= LONGEST_CASCADE:
+            raise UsageError(
+                f"quality_cascade of {len(self.quality_cascade)} numbers: give 1 to {LONGEST_CASCADE}, 0 for none",
+                fields=("quality_cascade",),
+            )
+        for offset in self.quality_cascade:
+            _check("quality_cascade", offset, -HIGHEST_QUALITY, HIGHEST_QUALITY)
         _check("workers", self.workers, 1, 256)
         _check("worker_threads", self.worker_threads, 1, 1024)
         _check("start", self.start, 0, 1e9)
@@ -150,9 +168,15 @@ class EncodeSettings:
         """Whether the source is encoded more than once."""
         return self.two_pass or self.wanted_psnr is not None
 
-    def qualities(self, quality: float) -> tuple[float, float]:
-        """Of key frames and of inter pictures, for the one number ``quality``."""
-        return round_quality(quality + self.intra_quality_offset), round_quality(quality)
+    def quality_of(self, quality: float, since_key: int) -> float:
+        """Of a picture so many pictures behind the last key frame, or of one (0), for the one number ``quality``.
+
+        The cascade ends with the range: it is narrower near the lowest and the highest quality, and they have none.
+        """
+        if not since_key:
+            return round_quality(quality + self.intra_quality_offset)
+        share = min(1.0, quality / CASCADE_MARGIN, (HIGHEST_QUALITY - quality) / CASCADE_MARGIN)
+        return round_quality(quality + share * self.quality_cascade[(since_key - 1) % len(self.quality_cascade)])
 
 
 def _check(name: str, value: float | None, low: float, high: float) -> None:

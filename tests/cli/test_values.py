@@ -6,15 +6,18 @@ from fractions import Fraction
 
 import pytest
 
+from scaleflow.cli.encode_options import KeyFrameOptions
 from scaleflow.cli.values import (
     bitrate_text,
     parse_bitrate,
+    parse_cascade,
     parse_frame_rate,
     parse_size,
     parse_times,
     seconds_text,
     size_text,
 )
+from scaleflow.codec.encoding.settings import DEFAULT_CASCADE
 from scaleflow.errors import UsageError
 
 
@@ -51,6 +54,14 @@ def test_times() -> None:
     for text in ("", "1,,2", "-1", "inf", "nan"):
         with pytest.raises(UsageError, match="--key-at"):
             parse_times(text)
+
+
+def test_cascades() -> None:
+    assert parse_cascade("-2,0.5,6") == (-2.0, 0.5, 6.0) and parse_cascade("0") == (0.0,)
+    for text in ("", "1,,2", "a", "nan", "1;2", "inf"):
+        with pytest.raises(UsageError, match="--quality-cascade"):
+            parse_cascade(text)
+    assert parse_cascade(KeyFrameOptions().quality_cascade) == DEFAULT_CASCADE
 
 
 def test_texts() -> None:

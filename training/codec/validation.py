@@ -71,14 +71,14 @@ def rate_distortion_points(
 def _code(
     model: VideoModel, pictures: list[Planes], width: int, height: int, bit_depth: int, quality: float
 ) -> tuple[int, float]:
-    key_quality, inter_quality = EncodeSettings(quality=quality).qualities(quality)
+    settings = EncodeSettings(quality=quality)
     encoder = FrameEncoder(model, width=width, height=height, bit_depth=bit_depth)
     decoder = FrameDecoder(model, width=width, height=height, bit_depth=bit_depth)
     bits, psnrs = 0, []
     # the noise of training must not depend on whether there was a validation in between
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         for number, planes in enumerate(pictures):
-            coded = encoder.encode(planes, key=number == 0, quality=inter_quality if number else key_quality)
+            coded = encoder.encode(planes, key=number == 0, quality=settings.quality_of(quality, number))
             decoded = decoder.decode(coded.payload, key=coded.key)
             if not all(np.array_equal(ours, theirs) for ours, theirs in zip(coded.planes, decoded, strict=True)):
                 raise DataError(f"validation: picture {number} decodes differently from what the encoder has")

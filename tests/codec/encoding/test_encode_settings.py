@@ -27,6 +27,8 @@ from scaleflow.quality_range import round_quality
         ({"quality": 3, "workers": 0}, "workers 0"),
         ({"quality": 3, "key_times": (1.0, -2.0)}, "key_times -2"),
         ({"quality": 3, "frames": 0}, "frames 0"),
+        ({"quality": 3, "quality_cascade": ()}, "quality_cascade of 0 numbers"),
+        ({"quality": 3, "quality_cascade": (1.0, 64.0)}, "quality_cascade 64 is outside -63..63"),
     ],
 )
 def test_refusals(settings: dict[str, object], message: str) -> None:
@@ -40,7 +42,11 @@ def test_two_passes_allow_workers() -> None:
 
 def test_quality_lies_on_a_grid_of_sixteenths_within_its_range() -> None:
     assert [round_quality(quality) for quality in (-3, 1.03, 1.04, 70)] == [0, 1, 1.0625, 63]
-    assert EncodeSettings(quality=61, intra_quality_offset=4).qualities(61) == (63, 61)
+    settings = EncodeSettings(quality=60, intra_quality_offset=4, quality_cascade=(1, -2))
+    assert [settings.quality_of(59, number) for number in range(4)] == [63, 60, 57, 60]
+    assert [settings.quality_of(61, number) for number in range(4)] == [63, 61.5, 60, 61.5]
+    assert settings.quality_of(63, 1) == settings.quality_of(63, 2) == 63
+    assert settings.quality_of(0, 1) == settings.quality_of(0, 2) == 0
 
 
 def test_a_pipe_cannot_be_read_twice(tmp_path: Path) -> None:
