@@ -24,8 +24,9 @@ SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "INT": signal.SIGINT}
 
 FAULTS = (*SIGNALS, "disk full", "worker lost", "input cut")
 
-_CODES = {"KILL": {-9}, "TERM": {143}, "INT": {130}, "disk full": {1}, "worker lost": {1}, "input cut": {1, 2}}
-"""With which a disturbed command may end, beside 0 where it was done before or could do without."""
+_CODES = {"KILL": {-9}, "TERM": {143, -15}, "INT": {130}, "disk full": {1}, "worker lost": {1}, "input cut": {1, 2}}
+"""With which a disturbed command may end, beside 0 where it was done before or could do without. -15 is that of Python
+while it starts: the command has not begun."""
 
 
 @dataclass(frozen=True)
