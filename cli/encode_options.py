@@ -75,10 +75,10 @@ class KeyFrameOptions:
     quality_cascade: Annotated[
         str,
         typer.Option(
-            help="What is added to the quality of pictures behind a key frame, one after the other and again: better "
-            "ones serve those that follow. 0 for none."
+            help="What is added to the quality of pictures behind a key frame, one after the other and again, such as "
+            "-2,0,-2,6: better ones serve those that follow."
         ),
-    ] = "-2,0,-2,6"
+    ] = "0"
 
     def settings(self) -> dict[str, Any]:
         """As of :class:`RateOptions`."""

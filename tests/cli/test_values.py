@@ -17,7 +17,7 @@ from scaleflow.cli.values import (
     seconds_text,
     size_text,
 )
-from scaleflow.codec.encoding.settings import DEFAULT_CASCADE
+from scaleflow.codec.encoding.settings import EncodeSettings
 from scaleflow.errors import UsageError
 
 
@@ -61,7 +61,7 @@ def test_cascades() -> None:
     for text in ("", "1,,2", "a", "nan", "1;2", "inf"):
         with pytest.raises(UsageError, match="--quality-cascade"):
             parse_cascade(text)
-    assert parse_cascade(KeyFrameOptions().quality_cascade) == DEFAULT_CASCADE
+    assert parse_cascade(KeyFrameOptions().quality_cascade) == EncodeSettings(quality=1).quality_cascade
 
 
 def test_texts() -> None:
