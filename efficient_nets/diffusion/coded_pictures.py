@@ -30,15 +30,13 @@ def code_pictures(
         quality: 0..63, of inter pictures; that of the key picture is higher, as usual.
         coding: how the planes are to be read as colours.
     """
-    key_quality, inter_quality = EncodeSettings(quality=quality).qualities(quality)
+    settings = EncodeSettings(quality=quality)
     encoder: FrameEncoder | None = None
-    for planes in pictures:
+    for number, planes in enumerate(pictures):
         if encoder is None:
             height, width = planes[0].shape
             encoder = FrameEncoder(model, width=width, height=height)
-            coded = encoder.encode(planes, key=True, quality=key_quality)
-        else:
-            coded = encoder.encode(planes, key=False, quality=inter_quality)
+        coded = encoder.encode(planes, key=not number, quality=settings.quality_of(quality, number))
         yield _rgb(planes, coding), _rgb(coded.planes, coding)
 
 
